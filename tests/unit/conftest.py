@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make C(ansible_collections.slipway.kube) importable wherever the checkout lies."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def _collections_root() -> Path:
+    """Return a directory that holds C(ansible_collections/slipway/kube).
+
+    The checkout itself when it already lies at such a place (as ansible-test demands), otherwise a
+    temporary directory with one symbolic link in it.
+    """
+    if CHECKOUT.parts[-3:] == ("ansible_collections", "slipway", "kube"):
+        return CHECKOUT.parents[2]
+    root = Path(tempfile.mkdtemp(prefix="slipway-collections-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    namespace = root / "ansible_collections" / "slipway"
+    namespace.mkdir(parents=True)
+    (namespace / "kube").symlink_to(CHECKOUT, target_is_directory=True)
+    return root
+
+
+COLLECTIONS_ROOT = _collections_root()
+sys.path.insert(0, str(COLLECTIONS_ROOT))
+_package = importlib.import_module("ansible_collections")
+_own = str(COLLECTIONS_ROOT / "ansible_collections")
+if _own not in list(_package.__path__):
+    # The community distribution installs a regular package of this name, which hides ours.
+    _package.__path__ = [_own, *_package.__path__]
+# A slipway namespace that was installed elsewhere must not shadow the checkout under test.
+for _name in [name for name in sys.modules if name.startswith("ansible_collections.slipway")]:
+    del sys.modules[_name]
+
+
+@pytest.fixture(scope="session")
+def collections_root() -> Path:
+    """The directory to name in ANSIBLE_COLLECTIONS_PATH when a test starts Ansible itself."""
+    return COLLECTIONS_ROOT
+
+
+@pytest.fixture(scope="session")
+def ansible_environment() -> dict[str, str]:
+    """The environment for a test that starts Ansible as a program of its own."""
+    return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS_ROOT), "ANSIBLE_NOCOLOR": "1"}
