@@ -1,0 +1,75 @@
+{{/*
+Database migrations as a Helm hook. A pre-install hook runs before anything else of the release exists, so the Job brings what it needs:
+copies of the ServiceAccount, the ConfigMap and the chart-made Secret, hooks of a lower weight that go away when the Job has succeeded.
+A Job that failed stays, with its pods, for its logs; the next attempt removes it.
+*/}}
+{{- define "common.migration" -}}
+{{- if .Values.migration.enabled -}}
+{{- $name := include "common.migration.name" . -}}
+{{- $before := include "common.migration.annotations" (dict "migration" .Values.migration "weight" (sub (int .Values.migration.weight) 5)) | fromYaml -}}
+{{- $annotations := include "common.migration.annotations" (dict "migration" .Values.migration "weight" (int .Values.migration.weight)) | fromYaml -}}
+{{- $secret := .Values.existingSecret | default (.Values.secret | empty | ternary "" $name) -}}
+{{- $copy := dict "ctx" . "name" $name "component" "migration" "annotations" $before -}}
+{{- if not .Values.migration.command -}}
+{{- fail (printf "%s: migration.enabled is true but migration.command is empty. Give the command, for example [alembic, upgrade, head], or set migration.enabled to false." (include "common.name" .)) -}}
+{{- end -}}
+{{ include "common.serviceAccount.body" $copy }}
+{{- if .Values.config }}
+---
+{{ include "common.configMap.body" $copy }}
+{{- end }}
+{{- if eq $secret $name }}
+---
+{{ include "common.secret.body" $copy }}
+{{- end }}
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  {{- include "common.metadata" (dict "ctx" . "name" $name "component" "migration" "annotations" $annotations) | nindent 2 }}
+spec:
+  backoffLimit: {{ int .Values.migration.backoffLimit }}
+  activeDeadlineSeconds: {{ int .Values.migration.activeDeadlineSeconds }}
+  template:
+    metadata:
+      labels:
+        {{- with .Values.podLabels }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+        {{- include "common.podLabels" (dict "ctx" . "component" "migration") | nindent 8 }}
+      {{- with .Values.migration.podAnnotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    spec:
+      restartPolicy: Never
+      {{- include "common.podBase" (dict "ctx" . "serviceAccount" $name) | nindent 6 }}
+      containers:
+        - name: migration
+          image: {{ include "common.image" . | quote }}
+          imagePullPolicy: {{ .Values.image.pullPolicy }}
+          command:
+            {{- toYaml .Values.migration.command | nindent 12 }}
+          env:
+            {{- include "common.env" . | trim | nindent 12 }}
+          {{- with include "common.envFrom" (dict "ctx" . "configMap" $name "secret" $secret) | trim }}
+          envFrom:
+            {{- . | nindent 12 }}
+          {{- end }}
+          resources:
+            {{- toYaml (.Values.migration.resources | default .Values.resources) | nindent 12 }}
+          securityContext:
+            {{- include "common.containerSecurityContext" . | nindent 12 }}
+          volumeMounts:
+            {{- include "common.volumeMounts" . | nindent 12 }}
+      volumes:
+        {{- include "common.volumes" . | nindent 8 }}
+{{- end -}}
+{{- end -}}
+
+{{/* dict: migration (the values), weight. Without a database inside the release the migration runs before anything is changed. */}}
+{{- define "common.migration.annotations" -}}
+helm.sh/hook: {{ .migration.hooks | default "pre-install,pre-upgrade" }}
+helm.sh/hook-weight: {{ .weight | toString | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}

@@ -1,0 +1,43 @@
+{{/*
+`helm test`: a pod of the component's own image (nothing else needs pulling) that asks the component through its Service.
+TEST_URL is what to ask; APP_DIGEST is what the answer should say it is.
+*/}}
+{{- define "common.test" -}}
+{{- if and .Values.test.enabled .Values.test.command -}}
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ include "common.fullname" . }}-test
+  namespace: {{ .Release.Namespace }}
+  labels:
+    {{- with .Values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    {{- include "common.labels" (dict "ctx" . "component" "test") | nindent 4 }}
+  annotations:
+    helm.sh/hook: test
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+spec:
+  restartPolicy: Never
+  {{- include "common.podBase" (dict "ctx" . "serviceAccount" (include "common.serviceAccount.name" .)) | nindent 2 }}
+  containers:
+    - name: test
+      image: {{ include "common.image" . | quote }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      command:
+        {{- toYaml .Values.test.command | nindent 8 }}
+      env:
+        - name: TEST_URL
+          value: {{ printf "http://%s:%d%s" (include "common.service.name" .) (int .Values.service.port) .Values.test.path | quote }}
+        - name: APP_DIGEST
+          value: {{ .Values.image.tag | quote }}
+      resources:
+        {{- toYaml .Values.resources | nindent 8 }}
+      securityContext:
+        {{- include "common.containerSecurityContext" . | nindent 8 }}
+      volumeMounts:
+        {{- include "common.volumeMounts" . | nindent 8 }}
+  volumes:
+    {{- include "common.volumes" . | nindent 4 }}
+{{- end -}}
+{{- end -}}
