@@ -1,0 +1,1 @@
+"""Todo backend: accounts, tasks, an assistant and an MCP server over one PostgreSQL database."""

@@ -1,0 +1,40 @@
+"""Runs the service: ``python -m todo_api``."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from .faults import apply_start_faults, report_ignored
+from .log import configure_logging
+from .settings import Settings, load_settings_or_exit
+
+# Kubernetes kills 30 s after SIGTERM by default; requests in flight get most of that.
+_DRAIN_SECONDS = 20
+
+
+def main() -> None:
+    """Check the settings, then serve until SIGTERM; requests in flight are finished first."""
+    settings = load_settings_or_exit(Settings)
+    configure_logging(settings.log_level, settings.log_format, settings.secrets())
+    report_ignored(settings)
+    apply_start_faults(settings)
+
+    # Imported late, so that a wrong setting is told within a fraction of a second.
+    from .app import create_app
+
+    config = uvicorn.Config(
+        create_app(settings),
+        host="0.0.0.0",
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+    uvicorn.Server(config).run()
+
+
+if __name__ == "__main__":
+    main()

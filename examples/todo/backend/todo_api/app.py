@@ -1,0 +1,88 @@
+"""Puts the application together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+import logging
+import time
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+
+from .assistant import Assistant
+from .assistant.rules import RuleAssistant
+from .database import known_revisions, make_engine, make_sessions
+from .errors import install_error_handlers
+from .middleware import RequestContext
+from .routes import auth, chat, health, tasks
+from .settings import Settings
+from .tools import McpEndpoint, make_tool_server
+
+logger = logging.getLogger(__name__)
+
+
+def make_assistant(settings: Settings) -> Assistant:
+    """Return the assistant the settings ask for."""
+    if settings.model is None:
+        return RuleAssistant()
+    # The client library takes most of a second to import, which only those pay who use it.
+    from .assistant.model import ModelAssistant
+
+    return ModelAssistant(settings.model)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application; the database is not contacted before the first request needs it."""
+    engine = make_engine(settings.database_url)
+    sessions = make_sessions(engine)
+    tool_server = make_tool_server(sessions, settings.app_version)
+    mcp = McpEndpoint(tool_server, sessions, settings.signing_secret)
+    assistant = make_assistant(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        known_revisions()
+        app.state.started = time.monotonic()
+        async with mcp.manager.run():
+            logger.info("Serving", extra={"port": settings.port, "assistant": type(assistant).__name__})
+            yield
+        await assistant.close()
+        await engine.dispose()
+        logger.info("Stopped")
+
+    middleware = [Middleware(RequestContext, latency_ms=settings.fault_latency_ms)]
+    if settings.allowed_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.allowed_origins,
+                allow_methods=["GET", "POST", "PATCH", "DELETE"],
+                allow_headers=["Authorization", "Content-Type", "X-Request-ID", "Mcp-Protocol-Version"],
+                expose_headers=["X-Request-ID"],
+                max_age=600,
+            )
+        )
+    app = FastAPI(
+        title="Todo",
+        version=settings.app_version,
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+        lifespan=lifespan,
+        middleware=middleware,
+    )
+    app.state.settings = settings
+    app.state.engine = engine
+    app.state.sessions = sessions
+    app.state.tool_server = tool_server
+    app.state.assistant = assistant
+    install_error_handlers(app)
+    for module in (health, auth, tasks, chat):
+        app.include_router(module.router)
+    # Routes, not a mount: a mount would answer `/mcp` with a redirect to `/mcp/`.
+    for path in ("/mcp", "/mcp/"):
+        app.router.routes.append(Route(path, endpoint=mcp, include_in_schema=False))
+    return app

@@ -1,0 +1,40 @@
+"""The assistant behind ``/api/chat``: a language model when one is configured, rules otherwise.
+
+Both act only through the task tools of :mod:`todo_api.tools`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..tools import Toolbox
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One earlier utterance: role is ``user`` or ``assistant``; an assistant's tool calls as they were stored."""
+
+    role: str
+    content: str
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+
+
+class AssistantUnavailable(Exception):
+    """No answer can be given and nothing was changed; ``str()`` is a sentence for the person."""
+
+
+class Assistant(Protocol):
+    """Something that answers a person."""
+
+    async def answer(self, message: str, history: list[Turn], tools: Toolbox) -> str:
+        """Return the reply to ``message``.
+
+        Raises:
+            AssistantUnavailable: no reply could be had and no tool was used.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
