@@ -136,7 +136,7 @@ def scratch_database(server_url: str) -> Iterator[str]:
 def environment(**variables: str) -> dict[str, str]:
     """Return a process environment with ``variables`` and nothing inherited that could change the outcome."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    return {**kept, "PYTHONUNBUFFERED": "1", **variables}
 
 
 def alembic(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

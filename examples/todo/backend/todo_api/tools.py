@@ -6,7 +6,7 @@ same server through an in-memory client session. Both act as the user in :data:`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Annotated, Any
@@ -19,7 +19,8 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import TextContent, ToolAnnotations
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
 
 from . import tasks
 from .database import is_outage
@@ -143,14 +144,23 @@ class Toolbox:
 
 @asynccontextmanager
 async def open_toolbox(server: MCPServer[Any], user_id: uuid.UUID) -> AsyncIterator[Toolbox]:
-    """Open an in-memory client session in which the tools act as ``user_id``."""
+    """Open an in-memory client session in which the tools act as ``user_id``.
+
+    An exception of the caller leaves it as it was raised, not in the group the session's tasks wrap it in.
+    """
+    failure: Exception | None = None
     with _acting_as(user_id):
         async with Client(server) as client:
-            yield Toolbox(client)
+            try:
+                yield Toolbox(client)
+            except Exception as error:  # noqa: BLE001 (raised again below)
+                failure = error
+    if failure is not None:
+        raise failure
 
 
 @contextmanager
-def _acting_as(user_id: uuid.UUID) -> Any:
+def _acting_as(user_id: uuid.UUID) -> Iterator[None]:
     token = acting_user.set(user_id)
     try:
         yield
@@ -178,26 +188,15 @@ class McpEndpoint:
         self._secret = secret
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer: ASGIApp | None = None
-        user_id = None
         if scope["method"] != "POST":
-            answer = json_error(405, "Only POST is served here.", {"Allow": "POST"})
-        else:
-            header = next(
-                (value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), None
-            )
-            token = bearer_token(header)
-            async with self._sessions() as session:
-                user = await user_of_token(session, token, self._secret) if token else None
-            if user is None:
-                answer = json_error(
-                    401, "Sign in first: send `Authorization: Bearer <access token>`.", {"WWW-Authenticate": "Bearer"}
-                )
-            else:
-                user_id = user.id
-        if answer is not None or user_id is None:
-            assert answer is not None
-            await answer(scope, receive, send)
+            await json_error(405, "Only POST is served here.", {"Allow": "POST"})(scope, receive, send)
             return
-        with _acting_as(user_id):
+        token = bearer_token(Headers(scope=scope).get("authorization"))
+        async with self._sessions() as session:
+            user = await user_of_token(session, token, self._secret) if token else None
+        if user is None:
+            refusal = "Sign in first: send `Authorization: Bearer <access token>`."
+            await json_error(401, refusal, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+            return
+        with _acting_as(user.id):
             await self.manager.handle_request(scope, receive, send)

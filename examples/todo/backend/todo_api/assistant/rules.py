@@ -14,7 +14,7 @@ _HELP = (
     "“rename buy milk to buy oat milk”, “reopen buy milk” or “delete buy milk”. "
     "You can also use a task's number, as in “done with #3”."
 )
-_LIST_WORDS = r"(?:tasks?|todos?|to-dos?|items?|things?|list)"
+_TASK_WORD = r"(?:task|todo|to-do|item|thing)"
 
 Task = dict[str, Any]
 Action = Callable[["_Session", re.Match[str]], Awaitable[str]]
@@ -230,8 +230,8 @@ _RULES: list[tuple[re.Pattern[str], Action]] = [
     _rule(r"(?:anything|is there anything|do i have anything) (?:left|open|to do|pending).*", _list),
     _rule(
         r"(?:add|create|make|new|put|note)(?: down)?(?: (?:a|another|the|new))*"
-        rf"(?: {_LIST_WORDS})?(?: (?:to|called|named|for)(?= ))?[: ]+(?P<what>.+?)"
-        rf"(?: (?:to|on|in|onto) (?:my|the) (?:{_LIST_WORDS}|todo list|to-do list|task list))?",
+        rf"(?: {_TASK_WORD})?(?: (?:to|called|named|for)(?= ))?[: ]+(?P<what>.+?)"
+        rf"(?: (?:to|on|in|onto) (?:my|the) (?:(?:{_TASK_WORD} )?list|{_TASK_WORD}s))?",
         _add,
     ),
     _rule(r"(?:todo|to do|task|remember)[: ] ?(?:to )?(?P<what>.+)", _add),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException, Request
 from sqlalchemy import select
 
-from ..assistant import AssistantUnavailable, Turn
+from ..assistant import Assistant, AssistantUnavailable, Turn
 from ..models import Conversation, Message
 from ..schemas import ChatReply, ChatRequest
 from ..tools import open_toolbox
@@ -38,12 +38,12 @@ async def chat(body: ChatRequest, request: Request, user: CurrentUser, session: 
     # Gives the connection back: a language model may think longer than the pool can spare one.
     await session.commit()
 
-    async with open_toolbox(request.app.state.tool_server, user.id) as tools:
-        try:
-            reply = await request.app.state.assistant.answer(body.message, history, tools)
-        except AssistantUnavailable as error:
-            raise HTTPException(502, f"The assistant cannot answer: {error}") from error
-    calls = tools.calls
+    assistant: Assistant = request.app.state.assistant
+    try:
+        async with open_toolbox(request.app.state.tool_server, user.id) as tools:
+            reply = await assistant.answer(body.message, history, tools)
+    except AssistantUnavailable as error:
+        raise HTTPException(502, f"The assistant cannot answer: {error}") from error
 
     session.add(conversation)
     await session.flush()
@@ -54,8 +54,8 @@ async def chat(body: ChatRequest, request: Request, user: CurrentUser, session: 
             conversation_id=conversation.id,
             role="assistant",
             content=reply.replace("\x00", ""),
-            tool_calls=[call.model_dump(mode="json") for call in calls],
+            tool_calls=[call.model_dump(mode="json") for call in tools.calls],
         )
     )
     await session.commit()
-    return ChatReply(conversation_id=conversation.id, reply=reply, tool_calls=calls)
+    return ChatReply(conversation_id=conversation.id, reply=reply, tool_calls=tools.calls)

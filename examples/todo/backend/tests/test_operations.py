@@ -1,0 +1,404 @@
+"""What those who run the service rely on: health, logs, settings, migrations, faults, outages, shutdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+import json
+import re
+import time
+import uuid
+
+import httpx
+import psycopg
+import pytest
+
+from todo_api.database import known_revisions
+from todo_api.middleware import choose_request_id
+
+from .support import ROOT, SECRET, LocalPostgres, Person, Service, alembic, register, run_service
+
+NOWHERE = "postgresql://todo:hunter2secret@127.0.0.1:9/todo"
+
+
+@contextmanager
+def running(directory: Path, **variables: str) -> Iterator[Service]:
+    service = Service(directory, **variables)
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+# --- health ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/api/health"])
+def test_health_names_the_build(service: Service, path: str) -> None:
+    with service.client() as client:
+        answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ok",
+        "version": "1.2.3",
+        "digest": "0123456789ab",
+        "api_version": "v1",
+        "environment": "development",
+    }
+
+
+@pytest.mark.parametrize("path", ["/ready", "/health/ready", "/api/ready"])
+def test_ready(service: Service, path: str) -> None:
+    with service.client() as client:
+        answer = client.get(path)
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+
+
+def test_ready_follows_the_schema(empty_database: str, tmp_path: Path) -> None:
+    with running(tmp_path, DATABASE_URL=empty_database) as service, service.client() as client:
+
+        def reason() -> tuple[int, str]:
+            answer = client.get("/ready")
+            return answer.status_code, answer.json().get("reason", "")
+
+        assert reason() == (503, "the database schema has not been migrated: run `alembic upgrade head`")
+        refused = client.post("/api/auth/register", json={"email": "a@example.com", "password": "12345678"})
+        assert refused.status_code == 503
+        alembic("upgrade", "0001", DATABASE_URL=empty_database)
+        status, words = reason()
+        assert status == 503
+        assert "is at revision 0001" in words
+        alembic("upgrade", "head", DATABASE_URL=empty_database)
+        assert reason() == (200, "")
+        with psycopg.connect(empty_database) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        # A newer release has migrated while this pod still serves.
+        assert reason() == (200, "")
+
+
+def test_outage(own_postgres: LocalPostgres, tmp_path: Path) -> None:
+    """The database stops and comes back: told, survived, and nothing given away."""
+    url = own_postgres.url()
+    assert alembic("upgrade", "head", DATABASE_URL=url).returncode == 0
+    with running(tmp_path, DATABASE_URL=url) as service:
+        person = register(service)
+        person.add("buy milk")
+        own_postgres.stop()
+        for path in ("/ready", "/health/ready", "/api/ready"):
+            answer = person.client.get(path)
+            assert answer.status_code == 503
+            assert answer.json()["reason"] == "the database does not answer (connection refused)"
+        assert person.client.get("/health").status_code == 200
+        answers = [
+            person.client.get("/api/tasks"),
+            person.client.post("/api/chat", json={"message": "what is open?"}),
+            person.client.post("/mcp", json={}),
+            person.client.post("/api/auth/login", json={"email": person.email, "password": person.password}),
+        ]
+        for answer in answers:
+            assert answer.status_code == 503
+            assert answer.json()["detail"] == "The database does not answer at the moment. Try again shortly."
+            assert answer.headers["retry-after"] == "5"
+        own_postgres.start()
+        assert person.client.get("/ready").status_code == 200
+        assert person.titles() == ["buy milk"]
+        assert own_postgres.password not in service.output()
+        assert "Traceback" not in service.output()
+        person.client.close()
+
+
+# --- logs ------------------------------------------------------------------------------------------------------------
+
+
+def _requests(service: Service, **wanted: object) -> list[dict[str, Any]]:
+    """Return the log lines of requests with these fields, waiting a moment for the last one to be written."""
+    for _ in range(40):
+        found = [entry for entry in service.logs() if wanted.items() <= entry.items()]
+        if found:
+            return found
+        time.sleep(0.05)
+    return []
+
+
+def test_one_line_per_request(service: Service, ada: Person) -> None:
+    request_id = f"trace-{uuid.uuid4()}"
+    answer = ada.client.get("/api/tasks?token=oops-a-token", headers={"X-Request-ID": request_id})
+    assert answer.headers["x-request-id"] == request_id
+    [entry] = [entry for entry in _requests(service, request_id=request_id) if "path" in entry]
+    assert (entry["method"], entry["path"], entry["status"], entry["level"]) == ("GET", "/api/tasks", 200, "info")
+    assert 0 < entry["duration_ms"] < 5000
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", entry["timestamp"])
+    assert "oops-a-token" not in service.output()
+
+
+@pytest.mark.parametrize("offered", ["", "x" * 129, "a b", 'a"b', "a\tb", "ünfug", "../{}"])
+def test_insane_request_ids_are_replaced(offered: str) -> None:
+    assert re.fullmatch(r"[0-9a-f]{32}", choose_request_id(offered))
+
+
+def test_errors_carry_the_request_id(ada: Person) -> None:
+    answer = ada.client.get("/api/tasks/999999999", headers={"X-Request-ID": "abc-1"})
+    assert answer.json()["request_id"] == answer.headers["x-request-id"] == "abc-1"
+
+
+def test_nothing_secret_is_logged(service: Service, ada: Person, database_url: str) -> None:
+    ada.client.post("/api/auth/login", json={"email": ada.email, "password": ada.password})
+    ada.say("add a very private errand")
+    output = service.output()
+    password = psycopg.conninfo.conninfo_to_dict(database_url)["password"]
+    for secret in (ada.password, ada.token, SECRET, str(password), ada.email, "very private errand"):
+        assert secret not in output
+
+
+def test_uvicorn_has_no_access_log_of_its_own(service: Service) -> None:
+    assert {entry["logger"] for entry in service.logs()} & {"uvicorn.access"} == set()
+    assert _requests(service, logger="todo_api.access")
+
+
+def test_probes_are_quiet(database_url: str, tmp_path: Path) -> None:
+    with running(tmp_path, DATABASE_URL=database_url) as service, service.client() as client:
+        client.get("/health")
+        client.get("/ready")
+        client.get("/api/nothing")
+        assert _requests(service, path="/api/nothing", status=404)
+        assert [entry["path"] for entry in service.logs() if "path" in entry] == ["/api/nothing"]
+
+
+def test_text_logs(database_url: str, tmp_path: Path) -> None:
+    with running(tmp_path, DATABASE_URL=database_url, LOG_FORMAT="text") as service:
+        assert re.search(r"^\d\d:\d\d:\d\d INFO todo_api.app Serving port=\d+", service.output(), re.MULTILINE)
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"JWT_SECRET": SECRET}, "DATABASE_URL is not set: set it to postgresql://"),
+        ({"JWT_SECRET": SECRET, "DATABASE_URL": ""}, "DATABASE_URL is not set: "),
+        (
+            {"JWT_SECRET": SECRET, "DATABASE_URL": "mysql://u:hunter2secret@h/d"},
+            "DATABASE_URL is not a PostgreSQL URL: ",
+        ),
+        ({"JWT_SECRET": SECRET, "DATABASE_URL": "hunter2secret"}, "DATABASE_URL is not a PostgreSQL URL: "),
+        (
+            {"JWT_SECRET": SECRET, "DATABASE_URL": f"{NOWHERE}?ssl_mode=no"},
+            "DATABASE_URL cannot be read as a PostgreSQL URL",
+        ),
+        ({"JWT_SECRET": SECRET, "DATABASE_URL": "postgresql://u:hunter2secret@h"}, "DATABASE_URL names no database: "),
+        ({"JWT_SECRET": SECRET, "DATABASE_URL": "postgresql:///d"}, "DATABASE_URL names no host: "),
+        ({"DATABASE_URL": NOWHERE}, "JWT_SECRET is not set: set JWT_SECRET to at least 32 random characters"),
+        ({"DATABASE_URL": NOWHERE, "JWT_SECRET": "hunter2secret"}, "JWT_SECRET has 13 characters, which is too short"),
+        ({"DATABASE_URL": NOWHERE, "BETTER_AUTH_SECRET": "hunter2secret"}, "BETTER_AUTH_SECRET has 13 characters"),
+        ({"DATABASE_URL": NOWHERE, "JWT_SECRET": SECRET, "PORT": "http"}, "PORT has an unusable value ("),
+        ({"DATABASE_URL": NOWHERE, "JWT_SECRET": SECRET, "LOG_LEVEL": "loud"}, "LOG_LEVEL has an unusable value ("),
+        (
+            {"DATABASE_URL": NOWHERE, "JWT_SECRET": SECRET, "OPENAI_BASE_URL": "x"},
+            "OPENAI_BASE_URL is not an http(s) URL",
+        ),
+        (
+            {"DATABASE_URL": NOWHERE, "JWT_SECRET": SECRET, "FAULT_START_EXIT": "x"},
+            "FAULT_START_EXIT has an unusable value",
+        ),
+    ],
+)
+def test_wrong_settings_end_with_one_sentence(variables: dict[str, str], sentence: str) -> None:
+    done = run_service(**variables)
+    assert done.returncode == 78
+    assert done.stdout == ""
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.count("\n") == 1
+    assert "hunter2secret" not in done.stderr
+
+
+def test_fallback_secret_and_empty_variables(database_url: str, tmp_path: Path) -> None:
+    empty = dict.fromkeys(
+        ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENROUTER_API_KEY", "FAULT_START_EXIT", "LOG_LEVEL"), ""
+    )
+    with running(tmp_path, DATABASE_URL=database_url, JWT_SECRET="", BETTER_AUTH_SECRET=SECRET, **empty) as service:
+        person = register(service)
+        assert "Which" not in person.say("help")["reply"]
+        person.client.close()
+        assert service.logs()[-1]["status"] == 200
+
+
+# --- migrations ------------------------------------------------------------------------------------------------------
+
+
+def _tables(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    return {row[0] for row in rows}
+
+
+def test_migrations_up_down_up(empty_database: str) -> None:
+    everything = {"alembic_version", "users", "tasks", "conversations", "messages"}
+    for arguments, tables in (
+        (("upgrade", "head"), everything),
+        (("upgrade", "head"), everything),
+        (("downgrade", "-1"), {"alembic_version", "users", "tasks"}),
+        (("downgrade", "base"), {"alembic_version"}),
+        (("upgrade", "head"), everything),
+    ):
+        done = alembic(*arguments, DATABASE_URL=empty_database)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert _tables(empty_database) == tables
+        assert all(json.loads(line) for line in done.stdout.splitlines())
+
+
+def test_models_and_migrations_agree(database_url: str) -> None:
+    done = alembic("check", DATABASE_URL=database_url)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_simultaneous_migrations(empty_database: str) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        runs = list(pool.map(lambda _: alembic("upgrade", "head", DATABASE_URL=empty_database), range(3)))
+    assert [done.returncode for done in runs] == [0, 0, 0], runs
+    messages = sorted(json.loads(done.stdout.splitlines()[-1])["message"] for done in runs)
+    assert messages == ["The schema is up to date", "The schema is up to date", "The schema was migrated"]
+
+
+def test_migration_waits_for_the_database(own_postgres: LocalPostgres) -> None:
+    own_postgres.stop()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(alembic, "upgrade", "head", DATABASE_URL=own_postgres.url())
+        time.sleep(2.5)
+        assert not waiting.done()
+        own_postgres.start()
+        done = waiting.result()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Waiting up to 60 s for the database (connection refused)" in done.stdout
+
+
+def test_failed_migrations_are_told_in_a_line(empty_database: str) -> None:
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("CREATE TABLE tasks (id int)")
+    done = alembic("upgrade", "head", DATABASE_URL=empty_database)
+    assert done.returncode == 1
+    [entry] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert entry["message"] == 'The migration failed and was rolled back: relation "tasks" already exists'
+    assert _tables(empty_database) == {"tasks"}
+
+    wrong = psycopg.conninfo.conninfo_to_dict(empty_database)
+    url = f"postgresql://{wrong['user']}:wrong-password@{wrong['host']}:{wrong['port']}/{wrong['dbname']}"
+    started = time.monotonic()
+    refused = alembic("upgrade", "head", DATABASE_URL=url)
+    assert refused.returncode == 1
+    assert "authentication failed" in refused.stdout
+    assert "wrong-password" not in refused.stdout + refused.stderr
+    assert time.monotonic() - started < 30
+
+    unset = alembic("upgrade", "head")
+    assert (unset.returncode, unset.stdout) == (78, "")
+    assert unset.stderr.startswith("DATABASE_URL is not set: ")
+
+
+def test_revisions_are_found() -> None:
+    head, known = known_revisions()
+    assert head == "0002"
+    assert known == {"0001", "0002"}
+
+
+# --- faults ----------------------------------------------------------------------------------------------------------
+
+
+def test_fault_start_exit() -> None:
+    done = run_service(DATABASE_URL=NOWHERE, JWT_SECRET=SECRET, FAULT_START_EXIT="3")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["message"] == "FAULT_START_EXIT is set: exiting with code 3"
+
+
+def test_fault_migration(empty_database: str) -> None:
+    done = alembic("upgrade", "head", DATABASE_URL=empty_database, FAULT_MIGRATION="1")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["message"] == "The migration failed: FAULT_MIGRATION is set"
+    assert _tables(empty_database) == set()
+
+
+def test_running_faults(database_url: str, tmp_path: Path) -> None:
+    with running(
+        tmp_path,
+        DATABASE_URL=database_url,
+        FAULT_START_DELAY="0.5",
+        FAULT_NOT_READY="1",
+        FAULT_UNHEALTHY_AFTER="1.5",
+        FAULT_LATENCY_MS="200",
+        FAULT_MEMORY_MB="200",
+    ) as service:
+        started = time.monotonic()
+        with service.client() as client:
+            answer = client.get("/health")
+            assert answer.status_code == 200
+            assert answer.elapsed.total_seconds() >= 0.2
+            assert client.get("/ready").json()["reason"] == "FAULT_NOT_READY is set"
+            status = Path(f"/proc/{service.process.pid}/status").read_text()
+            resident = int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
+            assert resident > 200 * 1024
+            time.sleep(max(0, 1.6 - (time.monotonic() - started)))
+            assert client.get("/health/live").status_code == 503
+        assert "waiting 0.5 s" in service.output()
+
+
+def test_production_ignores_faults(database_url: str, empty_database: str, tmp_path: Path) -> None:
+    with running(
+        tmp_path,
+        DATABASE_URL=database_url,
+        ENVIRONMENT="Production",
+        FAULT_START_EXIT="3",
+        FAULT_NOT_READY="1",
+        FAULT_LATENCY_MS="60000",
+    ) as service:
+        with service.client() as client:
+            assert client.get("/ready").status_code == 200
+        [warning] = [entry for entry in service.logs() if entry["level"] == "warning"]
+        assert "FAULT_START_EXIT, FAULT_NOT_READY, FAULT_LATENCY_MS" in warning["message"]
+    migrated = alembic("upgrade", "head", DATABASE_URL=empty_database, ENVIRONMENT="production", FAULT_MIGRATION="1")
+    assert migrated.returncode == 0
+
+
+# --- the process -----------------------------------------------------------------------------------------------------
+
+
+def test_shutdown_finishes_what_was_begun(database_url: str, tmp_path: Path) -> None:
+    service = Service(tmp_path, DATABASE_URL=database_url, FAULT_LATENCY_MS="1000")
+    with ThreadPoolExecutor(1) as pool, service.client() as client:
+        slow = pool.submit(client.get, "/health")
+        time.sleep(0.4)
+        service.terminate()
+        time.sleep(0.2)
+        with pytest.raises(httpx.ConnectError), service.client() as late:
+            late.get("/health")
+        assert slow.result().status_code == 200
+    assert service.process.wait(timeout=10) in (0, -15)
+    assert service.logs()[-1]["message"] in {"Stopped", "Finished server process"} or "Finished" in service.output()
+    assert "Traceback" not in service.output()
+
+
+def test_starts_fast_without_a_database(tmp_path: Path) -> None:
+    with running(tmp_path, DATABASE_URL=NOWHERE) as service, service.client() as client:
+        assert service.start_seconds < 5
+        assert client.get("/health").status_code == 200
+        assert client.get("/ready").status_code == 503
+        assert "hunter2secret" not in service.output()
+
+
+def test_writes_nothing_beside_itself() -> None:
+    """The image's root file system is read-only."""
+    source = "\n".join(path.read_text() for path in (ROOT / "todo_api").rglob("*.py"))
+    assert not re.search(r"\bopen\(|write_text|write_bytes|mkdir\(", source)
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_lock_files_name_no_host(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert "://" not in text
+    assert "--index-url" not in text
+    pins = re.findall(r"^[a-z][^\s=]*==", text, re.MULTILINE)
+    assert len(pins) > 30
+    for block in re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:]:
+        assert "--hash=sha256:" in block
