@@ -6,7 +6,7 @@ import { useEffect, useId, useRef, useState, type FormEvent } from "react";
 
 import { Mark } from "@/components/icons";
 import { ErrorNotice, InfoNotice } from "@/components/Notice";
-import { api, explain } from "@/lib/api";
+import { api, explain, type Problem } from "@/lib/api";
 import { session, useSession } from "@/lib/session";
 
 type Mode = "login" | "register";
@@ -113,7 +113,7 @@ export function AuthForm({ mode }: { mode: Mode }) {
   const form = useRef<HTMLFormElement>(null);
   const [fields, setFields] = useState<Fields>({ name: "", email: "", password: "" });
   const [errors, setErrors] = useState<FieldErrors>({});
-  const [failure, setFailure] = useState<string | null>(null);
+  const [failure, setFailure] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
 
   useEffect(() => {
@@ -177,7 +177,7 @@ export function AuthForm({ mode }: { mode: Mode }) {
             <h1 id="auth-title">{words.title}</h1>
             <p className="muted">{words.lead}</p>
           </header>
-          {failure && <ErrorNotice>{failure}</ErrorNotice>}
+          {failure && <ErrorNotice problem={failure} />}
           {!failure && mode === "login" && current === null && session.hasExpired() && (
             <InfoNotice>Your session has ended. Log in again to go on.</InfoNotice>
           )}

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState, type FormEvent, type KeyboardEvent } from 
 
 import { CheckIcon, Mark, SendIcon } from "@/components/icons";
 import { ErrorNotice } from "@/components/Notice";
-import { api, explain } from "@/lib/api";
+import { api, explain, type Problem } from "@/lib/api";
 import type { ChatAnswer, ToolCall } from "@/lib/types";
 
 interface Message {
@@ -39,7 +39,7 @@ export function ChatPanel({ onTasksChanged }: { onTasksChanged: () => Promise<vo
   const [messages, setMessages] = useState<Message[]>([]);
   const [draft, setDraft] = useState("");
   const [waiting, setWaiting] = useState(false);
-  const [failure, setFailure] = useState<{ text: string; reason: string } | null>(null);
+  const [failure, setFailure] = useState<{ text: string; problem: Problem } | null>(null);
   const conversation = useRef<ChatAnswer["conversation_id"] | null>(null);
   const nextId = useRef(0);
   const end = useRef<HTMLDivElement>(null);
@@ -69,7 +69,7 @@ export function ChatPanel({ onTasksChanged }: { onTasksChanged: () => Promise<vo
         await onTasksChanged();
       }
     } catch (error) {
-      setFailure({ text, reason: explain(error) });
+      setFailure({ text, problem: explain(error) });
     } finally {
       setWaiting(false);
     }
@@ -111,7 +111,7 @@ export function ChatPanel({ onTasksChanged }: { onTasksChanged: () => Promise<vo
       <header className="panel-head">
         <div>
           <h2 id="chat-title">Assistant</h2>
-          <p className="muted">Knows your list and can change it.</p>
+          <p className="muted">Reads and changes your list.</p>
         </div>
         {messages.length > 0 && (
           <button type="button" className="button button-small" data-testid="chat-new" disabled={waiting} onClick={startOver}>
@@ -160,7 +160,7 @@ export function ChatPanel({ onTasksChanged }: { onTasksChanged: () => Promise<vo
             <span className="dot" />
           </div>
         )}
-        {failure && <ErrorNotice onRetry={() => void ask(failure.text)}>{failure.reason}</ErrorNotice>}
+        {failure && <ErrorNotice problem={failure.problem} onRetry={() => void ask(failure.text)} />}
         <div ref={end} />
       </div>
 

@@ -1,20 +1,24 @@
 import type { ReactNode } from "react";
 
 import { AlertIcon } from "@/components/icons";
+import type { Problem } from "@/lib/api";
 
 interface ErrorNoticeProps {
-  children: ReactNode;
+  problem: Problem;
   /** Offers to do again what failed. */
   onRetry?: (() => void) | undefined;
   onDismiss?: (() => void) | undefined;
 }
 
 /** Says what went wrong, aloud for screen readers, and offers the way out. */
-export function ErrorNotice({ children, onRetry, onDismiss }: ErrorNoticeProps) {
+export function ErrorNotice({ problem, onRetry, onDismiss }: ErrorNoticeProps) {
   return (
     <div className="notice notice-error" role="alert" data-testid="error">
       <AlertIcon />
-      <p>{children}</p>
+      <div className="notice-text">
+        <p>{problem.text}</p>
+        {problem.reference && <p className="notice-reference">Reference: {problem.reference}</p>}
+      </div>
       {onRetry && (
         <button type="button" className="button button-small" onClick={onRetry} data-testid="retry">
           Try again

@@ -32,6 +32,7 @@ export function TaskItem({ task, onToggle, onRename, onRemove }: TaskItemProps) 
 
   function open() {
     flushSync(() => setDraft(task.title));
+    field.current?.focus();
     field.current?.select();
   }
 

@@ -133,8 +133,8 @@ export function TaskPanel({ tasks, loadError, changeError, announcement, refresh
         ))}
       </div>
 
-      {changeError && <ErrorNotice onDismiss={dismiss}>{changeError}</ErrorNotice>}
-      {loadError && <ErrorNotice onRetry={retry}>{loadError}</ErrorNotice>}
+      {changeError && <ErrorNotice problem={changeError} onDismiss={dismiss} />}
+      {loadError && <ErrorNotice problem={loadError} onRetry={retry} />}
 
       {tasks === null && !loadError && (
         <ul className="list" aria-hidden="true" data-testid="tasks-loading">

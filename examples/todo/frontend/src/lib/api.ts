@@ -157,11 +157,18 @@ export const api = {
     }),
 };
 
-/** An error as the sentence to show; the request id helps only where the server is at fault. */
-export function explain(error: unknown): string {
+/** What the interface shows of an error. */
+export interface Problem {
+  text: string;
+  /** The request's id, to look up in the logs; only where the server is at fault. */
+  reference: string | null;
+}
+
+/** An error as something to show. */
+export function explain(error: unknown): Problem {
   if (!(error instanceof ApiError)) {
-    return "Something unexpected happened in this page. Reload it and try again.";
+    return { text: "Something unexpected happened in this page. Reload it and try again.", reference: null };
   }
   const ours = error.kind === "server" || error.kind === "unavailable";
-  return ours && error.requestId ? `${error.message} (Reference: ${error.requestId})` : error.message;
+  return { text: error.message, reference: ours ? error.requestId : null };
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import http from "node:http";
 import net from "node:net";
 import { Readable } from "node:stream";
+import type { ReadableStream as WebStream } from "node:stream/web";
 import tls from "node:tls";
 
 import { log } from "@/lib/log";
@@ -196,11 +197,10 @@ function exchange(
         path: target.pathname + target.search,
         // The socket is open already, so host and port only make the Host header.
         headers: { ...headers, host: target.host, connection: "close" },
-        timeout: options.answerTimeout,
       },
       resolve,
     );
-    outgoing.on("timeout", () => outgoing.destroy(new AnswerTimeout("the backend did not answer in time")));
+    socket.setTimeout(options.answerTimeout, () => outgoing.destroy(new AnswerTimeout("the backend did not answer in time")));
     outgoing.on("error", reject);
     const abort = () => outgoing.destroy();
     request.signal.addEventListener("abort", abort, { once: true });
@@ -213,7 +213,7 @@ function exchange(
       return;
     }
     // The standard's stream type and Node's differ in name only.
-    const body = Readable.fromWeb(request.body as import("node:stream/web").ReadableStream);
+    const body = Readable.fromWeb(request.body as WebStream);
     body.on("error", (error) => outgoing.destroy(error));
     // A backend may answer before it has read everything (413): then the rest is not asked for any more.
     outgoing.on("close", () => body.destroy());

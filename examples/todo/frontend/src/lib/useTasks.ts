@@ -1,15 +1,15 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 
-import { api, ApiError, explain } from "@/lib/api";
+import { api, ApiError, explain, type Problem } from "@/lib/api";
 import type { Task } from "@/lib/types";
 
 export interface TasksState {
   /** `null` until the first answer. */
   tasks: Task[] | null;
   /** Why the list could not be loaded. */
-  loadError: string | null;
+  loadError: Problem | null;
   /** Why the last change did not work. */
-  changeError: string | null;
+  changeError: Problem | null;
   /** What just happened, for screen readers. */
   announcement: string;
   refresh: () => Promise<void>;
@@ -21,11 +21,16 @@ export interface TasksState {
   remove: (task: Task) => Promise<boolean>;
 }
 
+/** Newest first, whatever order the API lists them in, so that a new task stays where it appeared. */
+export function newestFirst(list: readonly Task[]): Task[] {
+  return [...list].reverse().sort((one, other) => Date.parse(other.created_at) - Date.parse(one.created_at) || 0);
+}
+
 /** The person's tasks and what can be done with them. */
 export function useTasks(): TasksState {
   const [tasks, setTasks] = useState<Task[] | null>(null);
-  const [loadError, setLoadError] = useState<string | null>(null);
-  const [changeError, setChangeError] = useState<string | null>(null);
+  const [loadError, setLoadError] = useState<Problem | null>(null);
+  const [changeError, setChangeError] = useState<Problem | null>(null);
   const [announcement, setAnnouncement] = useState("");
   // A list asked for before a change must not undo that change on the screen when it arrives after it.
   const generation = useRef(0);
@@ -35,7 +40,7 @@ export function useTasks(): TasksState {
     try {
       const list = await api.tasks();
       if (asked === generation.current) {
-        setTasks(list);
+        setTasks(newestFirst(list));
         setLoadError(null);
       }
     } catch (error) {
@@ -76,7 +81,7 @@ export function useTasks(): TasksState {
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) {
         // Deleted elsewhere, for instance by the assistant: show what is really there.
-        setChangeError("That task is gone. It may have been deleted in another window.");
+        setChangeError({ text: "That task is gone. It may have been deleted in another window.", reference: null });
         await refresh();
         return false;
       }
