@@ -37,6 +37,8 @@ CHARTS = Path(__file__).resolve().parents[2] / "charts"
 APPLICATIONS = ["backend", "component", "frontend", "postgresql", "todo-app"]
 RELEASE = "shop"
 NAMESPACE = "market"
+# The oldest Kubernetes the charts are for. Said to Helm, which otherwise assumes what its own build was for.
+KUBERNETES = ["--kube-version", "1.30.0"]
 TAGS = {"todo-app": ["--set", "backend.image.tag=0.0.0-ci", "--set", "frontend.image.tag=0.0.0-ci"]}
 WORKLOADS = {"Deployment", "StatefulSet"}
 
@@ -110,7 +112,7 @@ def dependencies(chart: str) -> list[Object]:
 
 @functools.cache
 def _rendered(helm: str, charts: Path, chart: str, *arguments: str) -> tuple[Object, ...]:
-    output = run(helm, "template", RELEASE, str(charts / chart), "--namespace", NAMESPACE, *arguments).stdout
+    output = run(helm, "template", RELEASE, str(charts / chart), "--namespace", NAMESPACE, *KUBERNETES, *arguments).stdout
     return tuple(document for document in yaml.safe_load_all(output) if document)
 
 
@@ -463,9 +465,17 @@ REFUSED = {
     "hook that does not exist": ("backend", ["--set", "migration.hooks=before"], "/migration/hooks"),
     "text for a number": ("backend", ["--set-string", "replicas=2"], "/replicas"),
     "backend's address without a scheme": ("frontend", ["--set", "backendUrl=backend:8000"], "/backendUrl"),
-    "unknown component of a path": ("todo-app", ["--set", "ingress.paths[0].path=/,ingress.paths[0].component=x"], "/ingress/paths/0/component"),
+    "unknown component of a path": (
+        "todo-app",
+        ["--set", "ingress.paths[0].path=/,ingress.paths[0].component=x"],
+        "/ingress/paths/0/component",
+    ),
     "misspelt key of a subchart": ("todo-app", ["--set", "backend.replica=2"], "additional properties 'replica' not allowed"),
-    "wrong address of the backend": ("todo-app", ["--set", "backend.service.port=7860"], "Set frontend.backendUrl to http://backend-svc:7860"),
+    "wrong address of the backend": (
+        "todo-app",
+        ["--set", "backend.service.port=7860"],
+        "Set frontend.backendUrl to http://backend-svc:7860",
+    ),
     "no password": ("postgresql", ["--set", "existingSecret="], "there is no password"),
 }
 
@@ -475,7 +485,7 @@ def test_mistakes_are_named(helm: str, charts: Path, mistake: str) -> None:
     """A wrong value is refused, and the message says which."""
     chart, arguments, message = REFUSED[mistake]
     values = CHARTS / chart / "ci/default-values.yaml"
-    result = run(helm, "template", RELEASE, str(charts / chart), "-f", str(values), *arguments, check=False)
+    result = run(helm, "template", RELEASE, str(charts / chart), "-f", str(values), *KUBERNETES, *arguments, check=False)
     assert result.returncode != 0
     assert message in result.stderr, result.stderr
 
