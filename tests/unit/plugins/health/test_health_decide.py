@@ -49,7 +49,9 @@ def test_any_text_is_a_status_or_refused_by_name(text: str) -> None:
         assert all(100 <= low <= high <= 599 for low, high in ranges)
 
 
-@pytest.mark.parametrize("text", ["", "99", "600", "2x", "6xx", "200-", "300-200", "-200", "200-600", "\u0662\u0660\u0660"])
+@pytest.mark.parametrize(
+    "text", ["", "99", "600", "2x", "6xx", "200-", "300-200", "-200", "200-600", "\u0662\u0660\u0660"]
+)
 def test_wrong_statuses(text: str) -> None:
     with pytest.raises(ValueError):
         decide.parse_status([text])
@@ -199,7 +201,9 @@ def test_a_secret_is_masked_in_every_encoding(secret: str) -> None:
     for form in (secret, json.dumps(secret), quote(secret, safe=""), base64.b64encode(secret.encode()).decode()):
         shown = masker(f"before {form} after")
         assert mask.MASK in shown
-        assert secret not in shown.replace(mask.MASK, "").replace("before", "").replace("after", "") or not secret.strip("* ")
+        assert secret not in shown.replace(mask.MASK, "").replace("before", "").replace(
+            "after", ""
+        ) or not secret.strip("* ")
 
 
 def test_masking_before_shortening() -> None:

@@ -102,7 +102,9 @@ def test_a_login_that_is_judged_bad_still_hides_its_token(run: Any, journey: Any
 
 def test_fields_named_like_secrets_are_hidden_without_extract(run: Any, server: Any, responses: Any) -> None:
     server.routes["/a"] = responses.answer("500 Error", b'{"refresh_token": "abcdef", "why": "database down"}')
-    [result] = run({"name": "a", "url": server.url("/a"), "expect": {"json": [{"path": "refresh_token", "equals": "x"}]}})
+    [result] = run(
+        {"name": "a", "url": server.url("/a"), "expect": {"json": [{"path": "refresh_token", "equals": "x"}]}}
+    )
     assert "abcdef" not in json.dumps(result)
     assert "database down" in result["last_error"]["message"]
 
@@ -118,7 +120,14 @@ def test_missing_extract_is_a_fault(run: Any, server: Any) -> None:
 
 def test_every_kind_of_json_assertion_over_the_wire(run: Any, server: Any) -> None:
     good = [
-        {"path": "status", "equals": "ok", "not_equals": "bad", "in": ["ok", "fine"], "matches": "^ok$", "type": "string"},
+        {
+            "path": "status",
+            "equals": "ok",
+            "not_equals": "bad",
+            "in": ["ok", "fine"],
+            "matches": "^ok$",
+            "type": "string",
+        },
         {"path": "count", "less": 4, "greater": 2, "equals": 3},
         {"path": "items", "length": 2, "type": "array"},
         {"path": "none", "exists": False},
@@ -199,7 +208,9 @@ def test_deadline_is_kept_within_half_a_second(run: Any, server: Any, path: str)
 
 
 def test_deadline_keeps_the_real_fault(run: Any, refused_port: int) -> None:
-    [result] = run({"name": "a", "type": "tcp", "url": f"tcp://127.0.0.1:{refused_port}", "retry_for": 60}, deadline=0.3)
+    [result] = run(
+        {"name": "a", "type": "tcp", "url": f"tcp://127.0.0.1:{refused_port}", "retry_for": 60}, deadline=0.3
+    )
     assert result["last_error"]["code"] == "connect_refused"
     assert "deadline of 0.3 s" in result["last_error"]["message"]
 
@@ -334,7 +345,13 @@ def test_grpc(run: Any, state: int | None, code: str | None) -> None:
     sock, _thread = _grpc_server(state)
     with sock:
         [result] = run(
-            {"name": "a", "type": "grpc", "url": f"grpc://127.0.0.1:{sock.getsockname()[1]}", "grpc_service": "todo", "timeout": 3}
+            {
+                "name": "a",
+                "type": "grpc",
+                "url": f"grpc://127.0.0.1:{sock.getsockname()[1]}",
+                "grpc_service": "todo",
+                "timeout": 3,
+            }
         )
     assert (result["last_error"] or {}).get("code") == code, result
 
@@ -368,7 +385,12 @@ class FakeCluster:
 
 def test_port_forward(run: Any, server: Any) -> None:
     cluster = FakeCluster(server.port)
-    check = {"name": "a", "via": "port_forward", "url": "http://backend:8000/json", "kubernetes": {"service": "backend"}}
+    check = {
+        "name": "a",
+        "via": "port_forward",
+        "url": "http://backend:8000/json",
+        "kubernetes": {"service": "backend"},
+    }
     [result] = run(check, cluster=cluster)
     assert result["state"] == "healthy", result
     assert cluster.asked == [("backend", 8000)]

@@ -374,5 +374,3 @@ def test_bodies(server: Any, run: Any) -> None:
     assert three.body == b"a=Ann+%22A%22&b=1"
     assert three.headers["content-type"] == "application/x-www-form-urlencoded"
     assert (four.body, four.headers["content-type"]) == (b"${x} 7", "a/b")
-
-
