@@ -1,0 +1,670 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: progress
+type: stdout
+short_description: Shows a run as a few lines that matter
+version_added: 0.1.0
+author: Slipway contributors (@slipway)
+description:
+  - Shows each phase of a run (a role of the collection is a phase, other roles go by their own name), and in it one
+    line per task that changed something, failed, or took long. Tasks with nothing to tell are quiet.
+  - A failure is told in at most fifteen lines, that is what failed, why, the evidence, what to do, and where to read
+    more.
+  - On a terminal the running task is shown in a line that is rewritten in place. Where the output is not a terminal, or
+    E(NO_COLOR), E(ANSIBLE_NOCOLOR) or E(CI) is set, long tasks report by a line now and then instead.
+  - The run ends with the times of the phases, the number of changes, and the address to open.
+  - With C(-v) every task gets its line, with C(-vv) its result too.
+  - A task's result or a fact may hold C(slipway_address), the address to open, which is shown at the end, and
+    C(slipway_summary), a list of lines that is shown at once.
+  - A failed result may hold C(code), C(cause), C(evidence) and C(suggestion), itself or in C(diagnosis).
+extends_documentation_fragment:
+  - ansible.builtin.result_format_callback
+requirements:
+  - Set as the stdout callback in the configuration.
+options:
+  show_ok:
+    description: Whether tasks that changed nothing get a line too.
+    type: bool
+    default: false
+    env:
+      - name: SLIPWAY_PROGRESS_SHOW_OK
+    ini:
+      - section: slipway_progress
+        key: show_ok
+  slow:
+    description: A task that changed nothing gets a line when it lasted longer than this number of seconds.
+    type: float
+    default: 2
+    env:
+      - name: SLIPWAY_PROGRESS_SLOW
+    ini:
+      - section: slipway_progress
+        key: slow
+  heartbeat:
+    description:
+      - How often, in seconds, a running task is reported where no line can be rewritten in place.
+      - After four reports the pauses are four times as long. V(0) means never.
+    type: float
+    default: 15
+    env:
+      - name: SLIPWAY_PROGRESS_HEARTBEAT
+    ini:
+      - section: slipway_progress
+        key: heartbeat
+  live:
+    description: Whether the running task may be shown in a line that is rewritten in place on a terminal.
+    type: bool
+    default: true
+    env:
+      - name: SLIPWAY_PROGRESS_LIVE
+    ini:
+      - section: slipway_progress
+        key: live
+"""
+
+import os
+import shutil
+import sys
+import textwrap
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ansible import constants as C
+from ansible import context
+from ansible.playbook.task_include import TaskInclude
+from ansible.plugins.callback import CallbackBase
+from ansible.utils.color import stringc
+from ansible_collections.slipway.kube.plugins.plugin_utils._live import Beat, LiveLine, wanted
+from ansible_collections.slipway.kube.plugins.plugin_utils._record import ReportPlace, RunRecord, TaskRecord, is_rescued
+from ansible_collections.slipway.kube.plugins.plugin_utils._text import (
+    Failure,
+    address_in,
+    clean,
+    clock,
+    duration,
+    failure_of,
+    imperative,
+    lay_out,
+    mask_text,
+    summary_in,
+)
+
+if TYPE_CHECKING:
+    from ansible.executor.stats import AggregateStats
+    from ansible.executor.task_result import CallbackTaskResult
+    from ansible.inventory.host import Host
+    from ansible.playbook import Playbook
+    from ansible.playbook.handler import Handler
+    from ansible.playbook.included_file import IncludedFile
+    from ansible.playbook.play import Play
+    from ansible.playbook.task import Task
+
+_INTERLEAVED = ("free", "host_pinned")
+_LIVE_INTERVAL = 0.5
+_WIDEST = 120
+
+
+class _Running:
+    """A task that runs on a host."""
+
+    def __init__(self, name: str, phase: str, host: str, prompts: bool) -> None:
+        self.name = name
+        self.phase = phase
+        self.host = host
+        self.prompts = prompts
+        self.began = time.monotonic()
+        self.beats = 0
+        self.items = 0
+        self.note = ""
+
+
+class CallbackModule(CallbackBase):
+    """Shows phases, what changed, what failed and why, and how long it took."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "slipway.kube.progress"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._record = RunRecord()
+        self._line = LiveLine(self._display, enabled=False)
+        self._beat: Beat | None = None
+        self._stats_before: Counter[str] = Counter()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._record = RunRecord()
+        self._running: dict[tuple[str, str], _Running] = {}
+        self._diffs: dict[tuple[str, str], list[str]] = {}
+        self._broken: dict[tuple[str, str], list[Failure]] = {}
+        self._addresses: dict[str, str] = {}
+        self._phase = ""
+        self._header = ""
+        self._told_ok: set[str] = set()
+        self._segment_from = 0
+        self._many_hosts = False
+        self._interleaved = False
+        self._printed = False
+        self._saying = False
+        ReportPlace.path = None
+
+    # ---------------------------------------------------------------- the run
+    def v2_playbook_on_start(self, playbook: Playbook) -> None:
+        """Begin a playbook; several may follow each other in one run."""
+        self._reset()
+        if self._display.verbosity > 1:
+            self._say(f"playbook: {playbook._file_name}", C.COLOR_VERBOSE)
+
+    def v2_playbook_on_play_start(self, play: Play) -> None:
+        """Name the play."""
+        with self._line.lock:
+            self._close_phase()
+            self._start_beat()
+            # Without a name of its own a play is called by its host pattern, which tells nobody anything.
+            pattern = play.hosts if isinstance(play.hosts, str) else ",".join(play.hosts or [])
+            name = clean(play.get_name().strip())
+            # Tasks outside of roles stand under the play's own title, without another header.
+            self._record.play = self._phase = name if name != pattern else ""
+            self._told_ok = set()
+            self._interleaved = str(play.strategy).rsplit(".", 1)[-1] in _INTERLEAVED
+            hosts = play.get_variable_manager().get_vars(play=play).get("ansible_play_hosts_all", [])
+            self._many_hosts = len(hosts) > 1
+            if self._record.play and not self._is_adhoc():
+                checked = " (check mode: nothing is changed)" if play.check_mode else ""
+                self._gap()
+                self._say(f"{self._record.play}{checked}", C.COLOR_HIGHLIGHT)
+                self._header = self._record.play
+
+    def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
+        """Sum the run up."""
+        with self._line.lock:
+            self._close_phase()
+            if self._beat:
+                self._beat.stop()
+                self._beat = None
+            self._running.clear()
+            self._line.detach()
+            if not self._is_adhoc():
+                self._sum_up(self._new_stats(stats))
+                self._custom_stats(stats)
+
+    def _new_stats(self, stats: AggregateStats) -> Counter[str]:
+        """Return Ansible's own counts of this playbook; Ansible adds them up over all playbooks of a run."""
+        total: Counter[str] = Counter()
+        for host in stats.processed:
+            total.update(stats.summarize(host))
+        new = Counter({name: count - self._stats_before[name] for name, count in total.items()})
+        self._stats_before = total
+        return new
+
+    def _sum_up(self, counts: Counter[str]) -> None:
+        bad = counts["failures"] + counts["unreachable"]
+        checked = bool(context.CLIARGS.get("check"))
+        changed = counts["changed"]
+        words = [f"{changed} would change" if checked else f"{changed} changed"] if changed else []
+        for key, word in (
+            ("failures", "failed"),
+            ("unreachable", "unreachable"),
+            ("rescued", "rescued"),
+            ("ignored", "ignored"),
+        ):
+            if counts[key]:
+                words.append(f"{counts[key]} {word}")
+        took = clock(self._record.elapsed)
+        if bad:
+            head, colour = f"Failed after {took}: ", C.COLOR_ERROR
+        else:
+            head, colour = f"Done in {took}: ", C.COLOR_CHANGED if changed else C.COLOR_OK
+        if not words:
+            words = ["nothing would change" if checked else "nothing changed"]
+        self._gap()
+        self._say(f"{head}{', '.join(words)}.", colour)
+        times = [f"{phase.name} {duration(phase.duration)}".replace(" ", "\0") for phase in self._record.phases()]
+        for line in textwrap.wrap("   ".join(times), self._width() - 2, break_long_words=False, break_on_hyphens=False):
+            self._say("  " + line.replace("\0", " "))
+        if ReportPlace.path:
+            self._say(f"Report: {ReportPlace.path}")
+        for host, address in self._addresses.items():
+            owner = f" ({host})" if len(self._addresses) > 1 else ""
+            self._say(f"{'Address:' if bad else 'Open'} {address}{owner}", None if bad else C.COLOR_OK)
+
+    def _custom_stats(self, stats: AggregateStats) -> None:
+        if C.SHOW_CUSTOM_STATS and stats.custom:
+            for owner, values in sorted(stats.custom.items()):
+                self._say(
+                    f"{'stats' if owner == '_run' else owner}: {self._dump_results(values, indent=1)}".replace(
+                        "\n", " "
+                    )
+                )
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        """Say that a play has no host."""
+        self._say("  skipped  no host matches this play", C.COLOR_SKIP)
+
+    def v2_playbook_on_no_hosts_remaining(self) -> None:
+        """Say that the play ends early."""
+        if self._many_hosts:
+            self._say("  No host is left to go on with.", C.COLOR_ERROR)
+
+    def v2_playbook_on_vars_prompt(self, *args: Any, **kwargs: Any) -> None:
+        """Leave the terminal to a question."""
+        with self._line.lock:
+            self._line.erase()
+
+    # ---------------------------------------------------------------- tasks
+    def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
+        """Note a task, and end the phase before it when it begins another."""
+        with self._line.lock:
+            self._record.announce(task)
+            if self._interleaved:
+                return
+            # All hosts are done with a task before the next one starts; a lost worker must not run for ever.
+            self._running.clear()
+            phase = self._record.phase_of(task)
+            if phase != self._phase:
+                self._close_phase()
+                self._phase = phase
+
+    def v2_playbook_on_handler_task_start(self, task: Handler) -> None:
+        """Note a handler."""
+        self.v2_playbook_on_task_start(task, False)
+
+    def v2_runner_on_start(self, host: Host, task: Task) -> None:
+        """Note that a task starts on a host."""
+        with self._line.lock:
+            name = host.get_name()
+            self._record.start(name, task)
+            prompts = task.action in ("pause", "ansible.builtin.pause", "ansible.legacy.pause")
+            running = _Running(self._record.name_of(task), self._record.phase_of(task), name, prompts)
+            self._running[(str(task._uuid), name)] = running
+            if self._display.verbosity > 2:
+                self._tell(running.phase, "start", self._owned(running.name, name), C.COLOR_VERBOSE)
+
+    def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
+        """Show a task that changed something, lasted long, or was asked for."""
+        with self._line.lock:
+            changed = bool(result.result.get("changed"))
+            include = isinstance(result.task, TaskInclude)
+            record = self._finish(result, "changed" if changed and not include else "ok")
+            if include:
+                return
+            self._handle_warnings(result.result)
+            self._remember_address(result)
+            if result.task.action in C._ACTION_DEBUG and not changed:
+                self._show_debug(record, result)
+                return
+            if changed:
+                word = "would change" if record.check_mode else "changed"
+                self._show(record, word, C.COLOR_CHANGED, self._changed_items(result))
+            elif self._shows_ok() or record.duration > self.get_option("slow"):
+                self._show(record, "ok", C.COLOR_OK)
+            self._show_result(result)
+            for text in self._diffs.pop(self._key(result), []):
+                self._tell_block(record.phase, text)
+            for line in summary_in(result.result):
+                self._tell(record.phase, " ", self._owned(line, record.host))
+            self._flush()
+
+    def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
+        """Show what failed, why, on which evidence, and what to do."""
+        with self._line.lock:
+            status = "ignored" if ignore_errors else "rescued" if is_rescued(result.task) else "failed"
+            record = self._finish(result, status)
+            self._remember_address(result)
+            self._show_failure(record, result, status)
+
+    def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
+        """Show a host that cannot be reached."""
+        with self._line.lock:
+            status = "ignored" if result.task.ignore_unreachable is True else "unreachable"
+            self._show_failure(self._finish(result, status), result, status)
+
+    def v2_runner_on_skipped(self, result: CallbackTaskResult) -> None:
+        """Show a skipped task only to those who asked."""
+        with self._line.lock:
+            record = self._finish(result, "skipped")
+            self._handle_warnings(result.result)
+            if self._display.verbosity > 0:
+                reason = result.result.get("false_condition")
+                self._show(record, "skipped", C.COLOR_SKIP, f"not {reason}" if isinstance(reason, str) else "")
+                self._show_result(result)
+
+    # ---------------------------------------------------------------- within a task
+    def v2_runner_item_on_ok(self, result: CallbackTaskResult) -> None:
+        """Count an item of a loop."""
+        with self._line.lock:
+            self._count_item(result)
+            if isinstance(result.task, TaskInclude):
+                return
+            changed = bool(result.result.get("changed"))
+            label = self._label(result)
+            if result.task.action in C._ACTION_DEBUG:
+                self._tell_debug(self._record.phase_of(result.task), result, result.host.get_name())
+            elif self._display.verbosity > 0 or (changed and label and self.get_option("show_ok")):
+                word = "ok" if not changed else "would change" if result.task.check_mode is True else "changed"
+                self._show_item(result, word, C.COLOR_CHANGED if changed else C.COLOR_OK, label)
+            for text in self._diffs.pop(self._key(result), []):
+                self._tell_block(self._record.phase_of(result.task), text)
+
+    def v2_runner_item_on_failed(self, result: CallbackTaskResult) -> None:
+        """Show a failed item in one line as soon as it failed."""
+        with self._line.lock:
+            self._count_item(result)
+            self._handle_warnings(result.result)
+            ignored = result.task.ignore_errors is True
+            failure = failure_of(result.result)
+            self._broken.setdefault(self._key(result), []).append(failure)
+            word, colour = ("ignored", C.COLOR_SKIP) if ignored else ("failed", C.COLOR_ERROR)
+            self._show_item(result, word, colour, f"{self._label(result)}: {failure.brief()}")
+
+    def v2_runner_item_on_skipped(self, result: CallbackTaskResult) -> None:
+        """Show a skipped item only to those who asked."""
+        with self._line.lock:
+            self._count_item(result)
+            if self._display.verbosity > 0:
+                self._show_item(result, "skipped", C.COLOR_SKIP, self._label(result))
+
+    def v2_runner_retry(self, result: CallbackTaskResult) -> None:
+        """Note an attempt that will be repeated."""
+        with self._line.lock:
+            attempts, retries = result.result.get("attempts", 0), result.result.get("retries", 0)
+            self._note(result, f"attempt {attempts} of {retries} failed")
+            if self._display.verbosity > 0:
+                self._show_item(
+                    result,
+                    "retry",
+                    C.COLOR_DEBUG,
+                    f"attempt {attempts} of {retries} failed: {failure_of(result.result).brief()}",
+                )
+
+    def v2_runner_on_async_poll(self, result: CallbackTaskResult) -> None:
+        """Note that a background job still runs."""
+        with self._line.lock:
+            self._note(result, "in the background")
+            if self._display.verbosity > 1:
+                self._show_item(result, "poll", C.COLOR_DEBUG, f"job {result.result.get('ansible_job_id')}")
+
+    def v2_on_file_diff(self, result: CallbackTaskResult) -> None:
+        """Keep a diff until the line of its task is shown."""
+        with self._line.lock:
+            found = result.result
+            parts = found.get("results") if result.task.loop and "results" in found else [found]
+            for part in parts or []:
+                if isinstance(part, dict) and part.get("diff") and part.get("changed"):
+                    text = self._get_diff(part["diff"])
+                    if text:
+                        # Items send theirs themselves; the loop's own result repeats them.
+                        self._diffs.setdefault(self._key(result), []).append(text)
+
+    def v2_playbook_on_include(self, included_file: IncludedFile) -> None:
+        """Show an included file only to those who asked."""
+        if self._display.verbosity > 0:
+            hosts = ", ".join(host.name for host in included_file._hosts)
+            self._tell(
+                self._phase, "included", f"{self._short_path(included_file._filename)} for {hosts}", C.COLOR_INCLUDED
+            )
+
+    def v2_playbook_on_notify(self, handler: Handler, host: Host) -> None:
+        """Show a notified handler to those who asked for details."""
+        if self._display.verbosity > 1:
+            self._tell(
+                self._phase, "notified", f"{imperative(handler.get_name())} for {host.get_name()}", C.COLOR_VERBOSE
+            )
+
+    # ---------------------------------------------------------------- lines
+    def _show(self, record: TaskRecord, word: str, colour: str, note: str = "") -> None:
+        text = self._owned(record.name, record.host)
+        if note:
+            text += f": {note}"
+        if record.duration >= 0.95:
+            text += f" ({duration(record.duration)})"
+        self._tell(record.phase, word, text, colour)
+        if self._display.verbosity > 1 and record.path:
+            self._say(f"           {self._short_path(record.path)}", C.COLOR_DEBUG)
+
+    def _show_item(self, result: CallbackTaskResult, word: str, colour: str, text: str) -> None:
+        name = self._owned(self._record.name_of(result.task), result.host.get_name())
+        self._tell(self._record.phase_of(result.task), word, f"{name}: {text}", colour)
+        if word != "retry":
+            self._show_result(result)
+
+    def _show_failure(self, record: TaskRecord, result: CallbackTaskResult, status: str) -> None:
+        broken = self._broken.pop(self._key(result), [])
+        items = result.result.get("results")
+        count = (
+            f"{len(broken)} of {len(items)} items failed" if isinstance(items, list) else f"{len(broken)} items failed"
+        )
+        self._handle_warnings(result.result)
+        self._diffs.pop(self._key(result), None)
+        failure = failure_of(result.result)
+        if status == "ignored":
+            note = count if broken else failure.brief()
+            self._show(record, "ignored", C.COLOR_SKIP, f"failed, and the run goes on: {note}")
+        else:
+            word = "UNREACHABLE" if status == "unreachable" else "FAILED"
+            note = "the run goes on with its rescue tasks" if status == "rescued" else ""
+            if broken:
+                # Each has told its own line when it failed; the first one's advice is worth repeating.
+                note = f"{count}; {note}" if note else count
+                failure = broken[0]
+                if not failure.why and not failure.remedy:
+                    failure = Failure()
+            self._show(record, word, C.COLOR_ERROR, note)
+            where = [("where", self._short_path(record.path))] if record.path and not self._is_adhoc() else []
+            if ReportPlace.path:
+                where.append(("full report", ReportPlace.path))
+            elif self._display.verbosity < 2 and not self._is_adhoc():
+                where.append(("more", "run again with -vv for the whole result"))
+            for line in lay_out(failure, where, self._width()):
+                self._say(self._paint_label(line))
+        if self._display.verbosity > 1:
+            self._handle_exception(result.result)
+        self._show_result(result)
+        self._flush()
+
+    @staticmethod
+    def _paint_label(line: str) -> str:
+        label, rest = line[:19], line[19:]
+        return (stringc(label, C.COLOR_HIGHLIGHT) if label.strip() else label) + rest
+
+    def _show_debug(self, record: TaskRecord, result: CallbackTaskResult) -> None:
+        if "results" not in result.result:
+            self._tell_debug(record.phase, result, record.host)
+        self._flush()
+
+    def _tell_debug(self, phase: str, result: CallbackTaskResult, host: str) -> None:
+        """Show what a debug task is there to show: its message or its variable."""
+        found = result.result
+        if "censored" in found:
+            return
+        self._clean_results(found, result.task.action)
+        if "msg" in found:
+            shown = found["msg"]
+        else:
+            names = [
+                key
+                for key in found
+                if not key.startswith("_ansible") and key not in ("item", "ansible_loop_var", "changed")
+            ]
+            shown = {key: found[key] for key in names}
+        if isinstance(shown, (list, tuple)) and all(isinstance(item, str) for item in shown):
+            shown = "\n".join(shown)
+        text = (
+            shown
+            if isinstance(shown, str)
+            else self._dump_results({"msg": shown} if not isinstance(shown, dict) else shown, indent=2)
+        )
+        for line in clean(text).strip("\n").splitlines() or [""]:
+            self._tell(phase, " ", self._owned(line, host))
+
+    def _show_result(self, result: CallbackTaskResult) -> None:
+        wants = self._display.verbosity > 1 or self._is_adhoc()
+        if wants and not result.result.get("_ansible_verbose_override") and "results" not in result.result:
+            self._clean_results(result.result, result.task.action)
+            self._say(textwrap.indent(self._dump_results(result.result, indent=2).strip("\n"), "      "))
+
+    def _tell(self, phase: str, word: str, text: str, colour: str | None = None) -> None:
+        """Print one line under its phase's header."""
+        self._open(phase)
+        head = f"{word:<{12 if context.CLIARGS.get('check') else 8}}" if word else ""
+        self._say(f"  {stringc(head, colour) if colour and head else head}{' ' if head else ''}{text}")
+
+    def _tell_block(self, phase: str, text: str) -> None:
+        self._open(phase)
+        self._say(text.rstrip("\n"))
+
+    def _open(self, phase: str) -> None:
+        if phase != self._header:
+            self._header = phase
+            self._say(phase, C.COLOR_HIGHLIGHT)
+
+    def _close_phase(self) -> None:
+        """End the current phase: one that had nothing to tell still says that it is done."""
+        records = [one for one in self._record.tasks[self._segment_from :] if one.phase == self._phase]
+        self._segment_from = len(self._record.tasks)
+        worked = [one for one in records if one.status != "skipped"]
+        if worked and self._phase != self._header and self._phase not in self._told_ok and not self._is_adhoc():
+            self._told_ok.add(self._phase)
+            took = max(one.ended for one in worked) - min(one.started for one in worked)
+            self._say(
+                f"{stringc(f'{self._phase:<10}', C.COLOR_HIGHLIGHT)} {stringc('ok', C.COLOR_OK)} ({duration(took)})"
+            )
+        self._header = ""
+        self._flush()
+
+    def _say(self, text: str, colour: str | None = None) -> None:
+        self._printed = True
+        self._saying = True
+        try:
+            self._display.display(text, color=colour)
+        finally:
+            self._saying = False
+
+    def _before_others(self, msg: str) -> None:
+        """Put the header of the running phase above what its task says of its own progress."""
+        if self._saying or not msg.startswith("    ") or self._interleaved:
+            return
+        running = next(iter(self._running.values()), None)
+        if running:
+            self._open(running.phase)
+
+    def _gap(self) -> None:
+        """Leave an empty line, except at the very top."""
+        if self._printed:
+            self._say("")
+
+    @staticmethod
+    def _flush() -> None:
+        # Where the output is a pipe it would otherwise arrive in blocks, minutes late.
+        sys.stdout.flush()
+
+    # ---------------------------------------------------------------- the running task
+    def _start_beat(self) -> None:
+        if self._beat is not None:
+            return
+        terminal = sys.stdout.isatty() and self._display.verbosity < 3
+        live = self.get_option("live") and wanted(os.environ, terminal, bool(C.ANSIBLE_NOCOLOR))
+        self._line = LiveLine(self._display, enabled=live)
+        self._line.attach(self._before_others)
+        self._beat = Beat(self._on_beat, _LIVE_INTERVAL)
+        self._beat.start()
+
+    def _on_beat(self) -> None:
+        with self._line.lock:
+            if self._beat is None or not self._running:
+                return
+            if any(one.prompts for one in self._running.values()):
+                return
+            now = time.monotonic()
+            if self._line.enabled:
+                self._draw(now)
+            else:
+                self._report_long(now)
+
+    def _draw(self, now: float) -> None:
+        oldest = min(self._running.values(), key=lambda one: one.began)
+        hosts = {one.host for one in self._running.values()}
+        owner = f"{len(hosts)} hosts" if len(hosts) > 1 else oldest.host if self._many_hosts else ""
+        parts = [oldest.phase if oldest.phase != self._record.play else "", owner, oldest.name]
+        note = oldest.note or (f"{oldest.items} done" if oldest.items else "")
+        text = " > ".join(part for part in parts if part)
+        self._line.draw(f"{clock(now - oldest.began):>6}  {text}{f' ({note})' if note else ''}")
+
+    def _report_long(self, now: float) -> None:
+        interval = self.get_option("heartbeat")
+        if interval <= 0:
+            return
+        for one in list(self._running.values()):
+            due = one.beats + 1 if one.beats < 4 else 4 * (one.beats - 2)
+            if now - one.began >= due * interval:
+                one.beats += 1
+                note = one.note or (f"{one.items} done" if one.items else "")
+                name = self._owned(one.name, one.host)
+                self._tell(one.phase, "", f"... {name}: {clock(now - one.began)}{f' ({note})' if note else ''}")
+                self._flush()
+
+    def _note(self, result: CallbackTaskResult, note: str) -> None:
+        running = self._running.get(self._key(result))
+        if running:
+            running.note = note
+
+    def _count_item(self, result: CallbackTaskResult) -> None:
+        running = self._running.get(self._key(result))
+        if running:
+            running.items += 1
+
+    # ---------------------------------------------------------------- small questions
+    def _finish(self, result: CallbackTaskResult, status: str) -> TaskRecord:
+        self._running.pop(self._key(result), None)
+        return self._record.finish(result.host.get_name(), result.task, status)
+
+    @staticmethod
+    def _key(result: CallbackTaskResult) -> tuple[str, str]:
+        return str(result.task._uuid), result.host.get_name()
+
+    def _label(self, result: CallbackTaskResult) -> str:
+        label = self._get_item_label(result.result)
+        if isinstance(label, dict):
+            # A whole dictionary is no label; most of ours carry a name.
+            label = label.get("name") or label.get("key") or label
+        text = " ".join(mask_text(clean(str(label))).split())
+        return text if len(text) <= 60 else text[:57] + "..."
+
+    def _changed_items(self, result: CallbackTaskResult) -> str:
+        items = result.result.get("results")
+        if not isinstance(items, list):
+            return ""
+        changed = [one for one in items if isinstance(one, dict) and one.get("changed")]
+        return f"{len(changed)} of {len(items)}" if changed and len(items) > 1 else ""
+
+    def _remember_address(self, result: CallbackTaskResult) -> None:
+        address = address_in(result.result)
+        if address:
+            self._addresses[result.host.get_name()] = address
+
+    def _owned(self, text: str, host: str) -> str:
+        return f"{host}: {text}" if self._many_hosts else text
+
+    def _shows_ok(self) -> bool:
+        return bool(self.get_option("show_ok")) or self._display.verbosity > 0 or self._is_adhoc()
+
+    @staticmethod
+    def _is_adhoc() -> bool:
+        return "module_name" in context.CLIARGS
+
+    @staticmethod
+    def _short_path(path: str) -> str:
+        """Return a path relative to the working directory when it lies below it."""
+        here = os.getcwd().rstrip("/") + "/"
+        return path[len(here) :] if path.startswith(here) else path
+
+    @staticmethod
+    def _width() -> int:
+        return min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns - 1) if sys.stdout.isatty() else _WIDEST
