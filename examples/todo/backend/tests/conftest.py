@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from .support import LocalPostgres, NoDatabase, Person, Service, alembic, register, scratch_database
+from .support import LocalPostgres, NoDatabase, Person, Service, migrate, register, scratch_database
 
 
 @pytest.fixture(scope="session")
@@ -24,9 +24,9 @@ def server_url() -> Iterator[str]:
     server.remove()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_postgres() -> Iterator[LocalPostgres]:
-    """A server that a test may stop and start."""
+    """A server that a test may stop, and starts again."""
     try:
         server = LocalPostgres()
     except NoDatabase as error:
@@ -45,8 +45,7 @@ def empty_database(server_url: str) -> Iterator[str]:
 def database_url(server_url: str) -> Iterator[str]:
     """A migrated database shared by the tests; they keep apart by using people of their own."""
     with scratch_database(server_url) as url:
-        done = alembic("upgrade", "head", DATABASE_URL=url)
-        assert done.returncode == 0, done.stdout + done.stderr
+        migrate(url)
         yield url
 
 

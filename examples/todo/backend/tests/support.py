@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 import json
+import logging
 import os
 import pwd
 import shutil
@@ -19,6 +20,8 @@ import tempfile
 import time
 import uuid
 
+from alembic import command
+from alembic.config import Config
 import httpx
 import psycopg
 
@@ -152,6 +155,22 @@ def alembic(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
     )
 
 
+def migrate(url: str, revision: str = "head") -> None:
+    """Migrate within this process, which is faster than :func:`alembic`; ``-1`` and ``base`` go down."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    before = dict(os.environ)
+    move = command.downgrade if revision in {"-1", "base"} else command.upgrade
+    try:
+        os.environ["DATABASE_URL"] = url
+        move(Config(ROOT / "alembic.ini"), revision)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
 def run_service(**variables: str) -> subprocess.CompletedProcess[str]:
     """Run the service to its end; for starts that are expected to fail."""
     return subprocess.run(
@@ -193,7 +212,8 @@ class Service:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def client(self, **options: Any) -> httpx.Client:
-        return httpx.Client(base_url=self.base, timeout=15, **options)
+        # Plain HTTP: reading the CA bundle for every client would be most of the suite's time.
+        return httpx.Client(base_url=self.base, timeout=30, verify=False, **options)
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)

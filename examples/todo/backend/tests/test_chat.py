@@ -351,6 +351,14 @@ def test_model_is_told_its_mistakes(eve: Person, ada: Person, model: FakeModel) 
     assert eve.tasks() == []
 
 
+def test_model_may_produce_unstorable_text(eve: Person, model: FakeModel) -> None:
+    model.play(uses("add_task", '{"title": "a\\u0000b", "description": "\\ud800"}'), says("nul \x00 half \ud83d end"))
+    reply = eve.say("go")
+    assert reply["reply"] == "nul  half ? end"
+    assert reply["tool_calls"][0]["arguments"]["title"] == "ab"
+    assert eve.tasks() == []
+
+
 def test_model_remembers_the_conversation(eve: Person, model: FakeModel) -> None:
     first = eve.say("my name is Eve")
     eve.say("what is my name?", first["conversation_id"])

@@ -24,7 +24,7 @@ from todo_api.log import JsonFormatter, TextFormatter
 from todo_api.middleware import choose_request_id
 from todo_api.settings import Settings, SettingsError, load_settings
 
-from .support import ROOT, SECRET, LocalPostgres, Person, Service, alembic, register, run_service
+from .support import ROOT, SECRET, LocalPostgres, Person, Service, alembic, migrate, register, run_service
 
 NOWHERE = "postgresql://todo:hunter2secret@127.0.0.1:9/todo"
 
@@ -91,11 +91,11 @@ def test_ready_follows_the_schema(empty_database: str, tmp_path: Path) -> None:
         assert reason() == (503, "the database schema has not been migrated: run `alembic upgrade head`")
         refused = client.post("/api/auth/register", json={"email": "a@example.com", "password": "12345678"})
         assert refused.status_code == 503
-        alembic("upgrade", "0001", DATABASE_URL=empty_database)
+        migrate(empty_database, "0001")
         status, words = reason()
         assert status == 503
         assert "is at revision 0001" in words
-        alembic("upgrade", "head", DATABASE_URL=empty_database)
+        migrate(empty_database)
         assert reason() == (200, "")
         with psycopg.connect(empty_database) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -106,7 +106,7 @@ def test_ready_follows_the_schema(empty_database: str, tmp_path: Path) -> None:
 def test_outage(own_postgres: LocalPostgres, tmp_path: Path) -> None:
     """The database stops and comes back: told, survived, and nothing given away."""
     url = own_postgres.url()
-    assert alembic("upgrade", "head", DATABASE_URL=url).returncode == 0
+    migrate(url)
     with running(tmp_path, DATABASE_URL=url) as service:
         person = register(service)
         person.add("buy milk")
@@ -322,17 +322,15 @@ def _tables(url: str) -> set[str]:
 
 def test_migrations_up_down_up(empty_database: str) -> None:
     everything = {"alembic_version", "users", "tasks", "conversations", "messages"}
-    for arguments, tables in (
-        (("upgrade", "head"), everything),
-        (("upgrade", "head"), everything),
-        (("downgrade", "-1"), {"alembic_version", "users", "tasks"}),
-        (("downgrade", "base"), {"alembic_version"}),
-        (("upgrade", "head"), everything),
+    for step, tables in (
+        ("head", everything),
+        ("-1", {"alembic_version", "users", "tasks"}),
+        ("base", {"alembic_version"}),
+        ("head", everything),
+        ("head", everything),
     ):
-        done = alembic(*arguments, DATABASE_URL=empty_database)
-        assert done.returncode == 0, done.stdout + done.stderr
+        migrate(empty_database, step)
         assert _tables(empty_database) == tables
-        assert all(json.loads(line) for line in done.stdout.splitlines())
 
 
 def test_models_and_migrations_agree(database_url: str) -> None:
@@ -458,7 +456,7 @@ def test_shutdown_finishes_what_was_begun(database_url: str, tmp_path: Path) -> 
         with pytest.raises(httpx.ConnectError), service.client() as late:
             late.get("/health")
         assert slow.result().status_code == 200
-    assert service.process.wait(timeout=10) in (0, -15)
+    assert service.process.wait(timeout=10) == 0
     assert "Stopped" in [entry["message"] for entry in service.logs()]
     assert "Traceback" not in service.output()
 

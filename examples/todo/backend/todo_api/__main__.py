@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
 import uvicorn
 
 from .faults import apply_start_faults, report_ignored
@@ -14,6 +17,10 @@ _DRAIN_SECONDS = 20
 
 def main() -> None:
     """Check the settings, then serve until SIGTERM; requests in flight are finished first."""
+    # uvicorn drains first and then raises the signal again: being asked to stop is no failure. Before uvicorn has
+    # taken over, this also ends a process that is PID 1, which has no default action for signals.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     settings = load_settings_or_exit(Settings)
     configure_logging(settings.log_level, settings.log_format, settings.secrets())
     report_ignored(settings)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, HTTPException, Request
 from sqlalchemy import select
 
 from ..assistant import Assistant, AssistantUnavailable, Turn
 from ..models import Conversation, Message
-from ..schemas import ChatReply, ChatRequest
+from ..schemas import ChatReply, ChatRequest, ToolCall
 from ..tools import open_toolbox
 from ..users import CurrentUser, Session
 
 router = APIRouter(prefix="/api/chat", tags=["chat"])
 
 _REMEMBERED = 20
+
+
+def storable(value: Any) -> Any:
+    """Return ``value`` without the characters PostgreSQL and JSON refuse, which a language model may well produce."""
+    if isinstance(value, str):
+        return value.replace("\x00", "").encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [storable(item) for item in value]
+    return value
 
 
 @router.post("")
@@ -44,6 +57,8 @@ async def chat(body: ChatRequest, request: Request, user: CurrentUser, session: 
             reply = await assistant.answer(body.message, history, tools)
     except AssistantUnavailable as error:
         raise HTTPException(502, f"The assistant cannot answer: {error}") from error
+    reply = storable(reply)
+    calls = [ToolCall.model_validate(storable(call.model_dump(mode="json"))) for call in tools.calls]
 
     session.add(conversation)
     await session.flush()
@@ -53,9 +68,9 @@ async def chat(body: ChatRequest, request: Request, user: CurrentUser, session: 
         Message(
             conversation_id=conversation.id,
             role="assistant",
-            content=reply.replace("\x00", ""),
-            tool_calls=[call.model_dump(mode="json") for call in tools.calls],
+            content=reply,
+            tool_calls=[call.model_dump(mode="json") for call in calls],
         )
     )
     await session.commit()
-    return ChatReply(conversation_id=conversation.id, reply=reply, tool_calls=tools.calls)
+    return ChatReply(conversation_id=conversation.id, reply=reply, tool_calls=calls)
