@@ -49,7 +49,7 @@ afterEach(async () => {
 });
 
 function ask(path: string, init: RequestInit = {}): Request {
-  return new Request(`http://front.test${path}`, { ...init, ...(init.body ? { duplex: "half" } : {}) } as RequestInit);
+  return new Request(`http://front.test${path}`, { ...init, ...(init.body ? { duplex: "half" } : {}) });
 }
 
 /** A port on which nobody listens: one that was free a moment ago. */

@@ -35,7 +35,7 @@ async function open(routes: Parameters<typeof fakeApi>[0] = {}) {
 const titles = () => screen.queryAllByTestId("task-title").map((element) => element.textContent);
 
 function row(title: string) {
-  const item = screen.getAllByTestId("task-item").find((element) => element.textContent?.includes(title));
+  const item = screen.getAllByTestId("task-item").find((element) => element.textContent.includes(title));
   if (!item) {
     throw new Error(`No task “${title}” on the screen`);
   }

@@ -2,7 +2,7 @@
 
 import Link from "next/link";
 import { useRouter } from "next/navigation";
-import { useEffect, useId, useRef, useState, type FormEvent } from "react";
+import { useEffect, useId, useRef, useState, type SyntheticEvent } from "react";
 
 import { Mark } from "@/components/icons";
 import { ErrorNotice, InfoNotice } from "@/components/Notice";
@@ -127,7 +127,7 @@ export function AuthForm({ mode }: { mode: Mode }) {
     setErrors((before) => ({ ...before, [name]: undefined }));
   };
 
-  async function submit(event: FormEvent) {
+  async function submit(event: SyntheticEvent) {
     event.preventDefault();
     if (busy) {
       return;

@@ -1,6 +1,6 @@
 "use client";
 
-import { useEffect, useRef, useState, type FormEvent, type KeyboardEvent } from "react";
+import { useEffect, useRef, useState, type SyntheticEvent, type KeyboardEvent } from "react";
 
 import { CheckIcon, Mark, SendIcon } from "@/components/icons";
 import { ErrorNotice } from "@/components/Notice";
@@ -63,7 +63,7 @@ export function ChatPanel({ onTasksChanged }: { onTasksChanged: () => Promise<vo
     try {
       const answer = await api.chat(text, conversation.current);
       conversation.current = answer.conversation_id;
-      const tools = answer.tool_calls ?? [];
+      const tools = answer.tool_calls;
       show("assistant", answer.reply, tools.map(toolWords));
       if (tools.length > 0) {
         await onTasksChanged();
@@ -86,7 +86,7 @@ export function ChatPanel({ onTasksChanged }: { onTasksChanged: () => Promise<vo
     input.current?.focus();
   }
 
-  function submit(event: FormEvent) {
+  function submit(event: SyntheticEvent) {
     event.preventDefault();
     send(draft);
   }

@@ -1,6 +1,6 @@
 "use client";
 
-import { useRef, useState, type FormEvent, type KeyboardEvent } from "react";
+import { useRef, useState, type SyntheticEvent, type KeyboardEvent } from "react";
 import { flushSync } from "react-dom";
 
 import { CheckIcon, PencilIcon, TrashIcon } from "@/components/icons";
@@ -41,7 +41,7 @@ export function TaskItem({ task, onToggle, onRename, onRemove }: TaskItemProps) 
     editButton.current?.focus();
   }
 
-  async function save(event: FormEvent) {
+  async function save(event: SyntheticEvent) {
     event.preventDefault();
     const title = (draft ?? "").trim();
     if (!title || title === task.title) {
@@ -101,7 +101,7 @@ export function TaskItem({ task, onToggle, onRename, onRemove }: TaskItemProps) 
         <CheckIcon />
       </button>
       <div className="task-text">
-        <p className="task-title" data-testid="task-title" onDoubleClick={open}>
+        <p className="task-title" data-testid="task-title">
           {task.title}
         </p>
         {task.description && <p className="task-description">{task.description}</p>}

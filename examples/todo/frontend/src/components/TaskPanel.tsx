@@ -1,6 +1,6 @@
 "use client";
 
-import { useRef, useState, type FormEvent } from "react";
+import { useRef, useState, type SyntheticEvent } from "react";
 
 import { ListIcon, PlusIcon, RefreshIcon } from "@/components/icons";
 import { ErrorNotice } from "@/components/Notice";
@@ -52,7 +52,7 @@ export function TaskPanel({ tasks, loadError, changeError, announcement, refresh
   const shown = all.filter((task) => matches(filter, task));
   const share = all.length ? Math.round((completed / all.length) * 100) : 0;
 
-  async function submit(event: FormEvent) {
+  async function submit(event: SyntheticEvent) {
     event.preventDefault();
     const wanted = title.trim();
     if (!wanted || adding) {

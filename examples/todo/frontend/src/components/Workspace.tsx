@@ -17,7 +17,7 @@ export function initials(user: User): string {
   const words = (user.name?.trim() || user.email).split(/\s+/);
   return words
     .slice(0, 2)
-    .map((word) => [...word][0] ?? "")
+    .map((word) => String.fromCodePoint(word.codePointAt(0) ?? 0x20))
     .join("")
     .toUpperCase();
 }

@@ -46,7 +46,7 @@ export function detailOf(body: unknown): string | null {
       if (typeof msg !== "string") {
         return [];
       }
-      const field = Array.isArray(loc) ? loc.at(-1) : undefined;
+      const field: unknown = Array.isArray(loc) ? loc.at(-1) : undefined;
       return [typeof field === "string" && field !== "body" ? `${field}: ${msg}` : msg];
     });
     return parts.length > 0 ? parts.join(". ") : null;

@@ -113,7 +113,7 @@ function connectOnce(target: URL, timeout: number, signal: AbortSignal): Promise
       signal.removeEventListener("abort", abort);
     };
     signal.addEventListener("abort", abort, { once: true });
-    socket.once("error", (error) => {
+    socket.once("error", (error: Error) => {
       settle();
       reject(error);
     });

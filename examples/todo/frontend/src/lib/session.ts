@@ -53,7 +53,7 @@ function set(next: Session | null): void {
 }
 
 export const session = {
-  get(): Session | null {
+  get: (): Session | null => {
     if (current === undefined) {
       current = read();
     }
