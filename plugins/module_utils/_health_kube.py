@@ -129,7 +129,10 @@ class Cluster:
             )
             theirs = forwarded.socket(wanted)
             # A socket of our own on the same stream: the library's is a wrapper that an event loop refuses.
-            return socket.socket(fileno=os.dup(theirs.fileno()))
+            ours = socket.socket(fileno=os.dup(theirs.fileno()))
+            # Otherwise the library's thread would never see the end of the stream.
+            theirs.close()
+            return ours
         except Exception as error:  # the library raises its own and the websocket's errors alike
             raise _api_error(error) from None
 

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils._health_errors import SpecError
@@ -51,13 +51,19 @@ def secrets_in(checks: Any) -> set[str]:
             continue
         headers, proxy = check.get("headers"), check.get("proxy")
         found |= sensitive_values(headers if isinstance(headers, Mapping) else None, check.get("body"))
-        try:
-            password = urlsplit(proxy).password if isinstance(proxy, str) else None
-        except ValueError:
-            password = None
-        if password:
-            found.add(password)
+        for address in (proxy, check.get("url")):
+            found |= _secrets_in_url(address) if isinstance(address, str) else set()
     return found
+
+
+def _secrets_in_url(address: str) -> set[str]:
+    """Find the password of an address and the values of query fields whose names mean a secret."""
+    try:
+        parts = urlsplit(address)
+        fields = sensitive_values(None, dict(parse_qsl(parts.query)))
+        return fields | ({parts.password} if parts.password else set())
+    except ValueError:
+        return set()  # refused later, with its check's name
 
 
 class HealthModule(AnsibleModule):  # type: ignore[misc]  # Ansible has no types

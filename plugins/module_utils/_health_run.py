@@ -53,6 +53,8 @@ from ansible_collections.slipway.kube.plugins.module_utils._health_wire import (
 )
 
 MAX_PARALLEL = 512
+# A bare TLS check does not know which protocol the port speaks, so it offers none.
+ALPN = {"http": "http/1.1", "grpc": "h2", "tls": "", "tcp": ""}
 MAX_THREADS = 32
 IDENTITY_PAUSE = 0.2
 # Faults of the options or of this host: they do not heal by waiting, and no invert makes them good news.
@@ -138,7 +140,7 @@ class Runner:
             check = record.check
             if check.type in ("http", "tls", "grpc"):
                 try:
-                    make_context(check.tls, "h2" if check.type == "grpc" else "http/1.1")
+                    make_context(check.tls, ALPN[check.type])
                 except SpecError as error:
                     raise SpecError(f"check {check.name!r}: {error}") from None
 
@@ -330,7 +332,7 @@ class Runner:
         parts = urlsplit(url)
         host, port = str(parts.hostname), parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
         secure = check.type == "tls" or parts.scheme == "grpcs"
-        context = make_context(check.tls, "h2" if check.type == "grpc" else "http/1.1") if secure else None
+        context = make_context(check.tls, ALPN[check.type]) if secure else None
         route = self._route(check)
         connection = await self._wire.open(route, host, port, trace, context, check.tls.server_name, route.proxy)
         try:

@@ -165,7 +165,8 @@ def make_context(tls: Tls, alpn: str = "http/1.1") -> ssl.SSLContext:
         # Python 3.13 began to demand extensions that home-made authorities often lack; other clients do not.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         context.minimum_version = _VERSIONS[tls.min_version]
-        context.set_alpn_protocols([alpn])
+        if alpn:
+            context.set_alpn_protocols([alpn])
         if not tls.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -715,6 +716,11 @@ async def _read_chunks(connection: Connection, body: Body) -> None:
             raise CheckError("protocol_error", "A chunk is longer than its size says.")
 
 
+def without_query(url: str) -> str:
+    """Return the part of an address that may be shown: queries often carry codes and tokens."""
+    return url.partition("?")[0][:120]
+
+
 def redirected(request: Request, status: int, location: str) -> Request:
     """Return the request that follows a redirect (RFC 9110, 15.4).
 
@@ -728,7 +734,7 @@ def redirected(request: Request, status: int, location: str) -> Request:
     except ValueError:
         valid, url = False, ""
     if not location.strip() or not valid:
-        raise CheckError("redirect_invalid", f"Location is {location[:80]!r}.")
+        raise CheckError("redirect_invalid", f"Location is {without_query(location)!r}.")
     url = url.partition("#")[0]
     method, body, headers = request.method, request.body, dict(request.headers)
     if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
@@ -751,10 +757,12 @@ async def fetch(wire: Wire, route: Route, request: Request, tls: Tls, limit: int
         if follow == 0 or answer.status not in REDIRECTS or not targets:
             return answer
         if redirects == follow:
-            raise CheckError("redirect_limit", f"{follow} were followed, the next leads to {targets[0][:120]}.")
+            raise CheckError(
+                "redirect_limit", f"{follow} were followed, the next leads to {without_query(targets[0])}."
+            )
         request = redirected(request, answer.status, targets[0])
         if (request.method, request.url) in seen:
-            raise CheckError("redirect_loop", f"It leads to {request.url[:120]} again.")
+            raise CheckError("redirect_loop", f"It leads to {without_query(request.url)} again.")
         if (route.dial or route.unix_socket) and origin(request.url) != first:
             raise CheckError("redirect_invalid", "It leads to another host, which cannot be reached this way.")
         seen.add((request.method, request.url))

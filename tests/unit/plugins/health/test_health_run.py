@@ -259,7 +259,7 @@ def test_an_old_pod_that_answers_well_is_a_failure(run: Any, server: Any, respon
     assert header["state"] == "healthy", header
 
 
-def test_latency(run: Any, server: Any, responses: Any) -> None:
+def test_latency(run: Any, server: Any) -> None:
     fast, impossible = run(
         {"name": "fast", "url": server.url("/"), "latency": {"samples": 10, "p95_ms": 5000, "max_ms": 5000}},
         {"name": "impossible", "url": server.url("/"), "latency": {"samples": 5, "p50_ms": 0.0001}},

@@ -9,13 +9,11 @@ import json
 import socket
 import ssl
 import time
-from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils import _health_wire as wire
 from ansible_collections.slipway.kube.plugins.module_utils._health_errors import CheckError, SpecError
-from ansible_collections.slipway.kube.plugins.module_utils._health_spec import Tls
 from cryptography import x509
 
 
