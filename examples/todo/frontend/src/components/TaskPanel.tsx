@@ -128,7 +128,7 @@ export function TaskPanel({ tasks, loadError, changeError, announcement, refresh
       <div className="filters" role="group" aria-label="Filter tasks">
         {FILTERS.map(({ id, label }) => (
           <button key={id} type="button" aria-pressed={filter === id} data-testid={`filter-${id}`} onClick={() => setFilter(id)}>
-            {label} <span className="count">{counts[id]}</span>
+            {label} {tasks && <span className="count">{counts[id]}</span>}
           </button>
         ))}
       </div>
