@@ -179,11 +179,14 @@ class Cluster:
         except Exception as error:  # the library raises its own and the websocket's errors alike
             raise _api_error(error) from None
         try:
-            while session.is_open():
+            running = True
+            while running:
                 left = end - time.monotonic()
                 if left <= 0:
                     raise CheckError("read_timeout", f"The command still ran after {timeout:g} s.")
                 session.update(timeout=min(left, 1.0))
+                # Asked before reading: the last words may arrive together with the end.
+                running = session.is_open()
                 for read in (session.read_stdout, session.read_stderr):
                     text = read(timeout=0)
                     output += text.encode() if isinstance(text, str) else text or b""

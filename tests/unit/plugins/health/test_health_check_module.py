@@ -32,7 +32,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], log: list[str]) -> Call:  # noqa: ARG001  (nothing may reach the real log)
+def call(capsys: pytest.CaptureFixture[str], log: list[str]) -> Call:
     def go(**params: Any) -> tuple[int, dict[str, Any]]:
         with patch_module_args(params), pytest.raises(SystemExit) as caught:
             health_check.main()
@@ -248,6 +248,7 @@ def test_documentation_and_options_agree() -> None:
 
 
 def test_examples_are_valid_options(call: Call) -> None:
+    pytest.importorskip("kubernetes")
     for task in yaml.safe_load(health_check.EXAMPLES):
         params = task["slipway.kube.health_check"]
         params.pop("report_junit", None)
