@@ -374,22 +374,23 @@ class CallbackModule(CallbackBase):
     def v2_runner_retry(self, result: CallbackTaskResult) -> None:
         """Note an attempt that will be repeated."""
         with self._line.lock:
-            attempts, retries = result.result.get("attempts", 0), result.result.get("retries", 0)
-            self._note(result, f"attempt {attempts} of {retries} failed")
+            left = result.result.get("retries", 0) - result.result.get("attempts", 0)
+            told = f"{left} attempt{'' if left == 1 else 's'} left"
+            self._note(result, told)
             if self._display.verbosity > 0:
-                self._show_item(
-                    result,
-                    "retry",
-                    C.COLOR_DEBUG,
-                    f"attempt {attempts} of {retries} failed: {failure_of(result.result).brief()}",
-                )
+                self._show_item(result, "retry", C.COLOR_DEBUG, f"{failure_of(result.result).brief()} {told}")
 
     def v2_runner_on_async_poll(self, result: CallbackTaskResult) -> None:
         """Note that a background job still runs."""
         with self._line.lock:
-            self._note(result, "in the background")
-            if self._display.verbosity > 1:
-                self._show_item(result, "poll", C.COLOR_DEBUG, f"job {result.result.get('ansible_job_id')}")
+            # The poll is a task of its own, so it is known by its host only.
+            host = result.host.get_name()
+            for running in self._running.values():
+                if running.host == host:
+                    running.note = "in the background"
+                    if self._display.verbosity > 1:
+                        job = result.result.get("ansible_job_id")
+                        self._tell(running.phase, "poll", f"{self._owned(running.name, host)}: job {job}", C.COLOR_DEBUG)
 
     def v2_on_file_diff(self, result: CallbackTaskResult) -> None:
         """Keep a diff until the line of its task is shown."""
@@ -421,10 +422,10 @@ class CallbackModule(CallbackBase):
     # ---------------------------------------------------------------- lines
     def _show(self, record: TaskRecord, word: str, colour: str, note: str = "") -> None:
         text = self._owned(record.name, record.host)
-        if note:
-            text += f": {note}"
         if record.duration >= 0.95:
             text += f" ({duration(record.duration)})"
+        if note:
+            text += f": {note}"
         self._tell(record.phase, word, text, colour)
         if self._display.verbosity > 1 and record.path:
             self._say(f"           {self._short_path(record.path)}", C.COLOR_DEBUG)
@@ -460,7 +461,7 @@ class CallbackModule(CallbackBase):
             where = [("where", self._short_path(record.path))] if record.path and not self._is_adhoc() else []
             if ReportPlace.path:
                 where.append(("full report", ReportPlace.path))
-            elif self._display.verbosity < 2 and not self._is_adhoc():
+            elif self._display.verbosity < 2 and not self._is_adhoc() and "censored" not in result.result:
                 where.append(("more", "run again with -vv for the whole result"))
             for line in lay_out(failure, where, self._width()):
                 self._say(self._paint_label(line))

@@ -30,6 +30,8 @@ _SECRET_TEXTS = (
     ),
     (re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(-----END \1-----|\Z)", re.DOTALL), MASK),
 )
+# Arguments may hold secrets, diffs whole files, and exceptions tracebacks.
+_NEVER_WRITTEN = ("invocation", "module_args", "diff", "exception")
 _TRACEBACK = "Traceback (most recent call last)"
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -104,14 +106,14 @@ def _mask_leaves(value: Any) -> Any:
 def scrub(value: Any, longest: int = 8000) -> Any:
     """Return a copy that may be written to a file: plain types, no arguments of modules, no secrets.
 
-    Keys that begin with `_ansible` and the keys invocation and module_args are dropped, values of
+    Keys that begin with `_ansible`, arguments, diffs and exceptions are dropped, values of
     sensitive keys are masked, and texts are masked and cut to the longest number of characters (their end is kept).
     """
     if isinstance(value, Mapping):
         result: dict[str, Any] = {}
         for key, item in value.items():
             name = str(key)
-            if name in ("invocation", "module_args") or name.startswith("_ansible"):
+            if name in _NEVER_WRITTEN or name.startswith("_ansible"):
                 continue
             result[name] = _mask_leaves(item) if _SENSITIVE_KEY.search(name) else scrub(item, longest)
         return result

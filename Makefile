@@ -1,0 +1,51 @@
+# `make deploy` and `make test` are all that one needs; `make help` lists the rest.
+.DEFAULT_GOAL := help
+.PHONY: help setup deploy status teardown bundle test lint test-unit test-app test-charts test-molecule requirements
+
+SHELL := /bin/bash
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+# For example: make deploy INVENTORY=inventory/umbrella ARGS='--check --diff'
+INVENTORY ?= inventory/umbrella
+ARGS ?=
+PLAYBOOK = $(BIN)/ansible-playbook -i $(INVENTORY)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv with everything a deploy runs on
+	@scripts/setup.sh deploy
+
+setup-test:
+	@scripts/setup.sh test
+
+deploy: setup ## from source to a verified deployment, cluster and tools included
+	@$(PLAYBOOK) playbooks/site.yml $(ARGS)
+
+status: setup ## what runs, which revision, healthy or why not
+	@$(PLAYBOOK) playbooks/status.yml $(ARGS)
+
+teardown: setup ## remove the cluster, and the engine if it was installed for it; the cache stays
+	@$(PLAYBOOK) playbooks/teardown.yml -e teardown_cluster=true $(ARGS)
+
+test: setup-test ## every test: lint, unit, charts, application, a whole deploy on a cluster of its own
+	@tests/run.sh
+
+lint: setup-test ## ansible-lint, ruff, mypy, yamllint, shell and Go formatting
+	@tests/run.sh lint
+
+test-unit: setup-test ## logic, without a cluster
+	@tests/run.sh unit
+
+test-app: setup-test ## the example application's own tests
+	@tests/run.sh app
+
+test-charts: setup-test ## the charts: schemas, suites, invariants
+	@tests/run.sh charts
+
+test-molecule: setup-test ## a whole deploy on a throwaway cluster
+	@tests/run.sh molecule
+
+requirements: ## pin the Python packages anew (needs uv)
+	cd requirements && for profile in deploy test; do \
+	  uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.12 $$profile.in -o $$profile.txt; done

@@ -1,0 +1,3 @@
+module slipway.example/distribution/pause
+
+go 1.25.0

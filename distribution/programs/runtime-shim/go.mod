@@ -1,0 +1,3 @@
+module slipway.example/distribution/runtime-shim
+
+go 1.25.0

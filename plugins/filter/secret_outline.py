@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filter that takes the values out of the specification of secrets."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: secret_outline
+short_description: Take the values out of a specification of secrets
+version_added: 0.1.0
+author: Slipway contributors (@slipway)
+description:
+  - Returns the same structure with V(true) in place of every C(value), so that it can be checked and shown.
+  - With O(environment), every C(env) is joined by C(available), which tells whether the controller has that environment
+    variable and it is not empty.
+options:
+  _input:
+    description: The secrets as in C(application_secrets).
+    type: list
+    elements: dict
+    required: true
+  environment:
+    description: Whether to look for environment variables.
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: Show what is declared
+  ansible.builtin.debug:
+    msg: "{{ application_secrets | slipway.kube.secret_outline }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The secrets without values.
+  type: list
+  elements: dict
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def _outline(source: Any, environment: bool) -> Any:
+    if not isinstance(source, Mapping):
+        # A value that was written without saying so must not be shown either; what remains is refused later.
+        return None
+    result: dict[str, Any] = {}
+    for key, item in source.items():
+        if key == "value":
+            result[key] = isinstance(item, (str, int, float)) and not isinstance(item, bool)
+        elif key == "otherwise":
+            result[key] = _outline(item, environment)
+        else:
+            result[str(key)] = item
+    if environment and isinstance(source.get("env"), str):
+        result["available"] = bool(os.environ.get(source["env"]))
+    return result
+
+
+def secret_outline(secrets: Any, environment: bool = True) -> Any:
+    """Return the specification of secrets without a value; what is no such thing is returned as it is."""
+    if not isinstance(secrets, list):
+        return secrets
+    outlined: list[Any] = []
+    for secret in secrets:
+        keys = secret.get("keys") if isinstance(secret, Mapping) else None
+        if isinstance(secret, Mapping) and isinstance(keys, Mapping):
+            outlined.append({**secret, "keys": {key: _outline(source, environment) for key, source in keys.items()}})
+        else:
+            outlined.append(secret)
+    return outlined
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return them by their names."""
+        return {"secret_outline": secret_outline}

@@ -1,0 +1,315 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of a directory enters an image build, and its digest. Private to the collection.
+
+The rules of .dockerignore are those of Docker: https://docs.docker.com/build/concepts/context/#dockerignore-files
+and, where that page is silent, of its pattern matcher (github.com/moby/patternmatcher).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Part of every digest: a change of the recipe must change every tag.
+_RECIPE = b"slipway context 1\n"
+_CHUNK = 1 << 20
+
+_KEY_FILES = ("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".netrc")
+_HARMLESS = (".env.example", ".env.sample", ".env.template", ".env.dist")
+
+
+class ContextError(ValueError):
+    """The build context cannot be read as Docker would read it. The text says what and what to do."""
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One line of a .dockerignore."""
+
+    text: str
+    exception: bool
+    matches: Callable[[str], bool]
+
+    @property
+    def literal(self) -> str:
+        """The part before the first wildcard: nothing outside of it can match."""
+        found = re.search(r"[*?\[\\]", self.text)
+        return self.text[: found.start()] if found else self.text
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One member of a build context. C(kind) is f (file), d (directory), l (symbolic link) or o (other)."""
+
+    path: str
+    kind: str
+    executable: bool = False
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """A build context: its members in the order of their paths, and what a person should be told about it."""
+
+    root: Path
+    entries: tuple[Entry, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class _Walk:
+    entries: list[Entry] = field(default_factory=list)
+    suspicious: list[str] = field(default_factory=list)
+
+
+def _regex(text: str) -> str:
+    """Translate a pattern that holds wildcards into a regular expression for the whole path."""
+    parts: list[str] = []
+    position = 0
+    while position < len(text):
+        letter = text[position]
+        position += 1
+        if letter == "*" and text[position : position + 1] == "*":
+            position += 1
+            if text[position : position + 1] == "/":
+                position += 1
+            parts.append(".*" if position >= len(text) else "(?:.*/)?")
+        elif letter == "*":
+            parts.append("[^/]*")
+        elif letter == "?":
+            parts.append("[^/]")
+        elif letter == "\\" and position < len(text):
+            parts.append("\\" + text[position])
+            position += 1
+        elif letter in "[]":
+            parts.append(letter)
+        else:
+            parts.append(re.escape(letter))
+    return "".join(parts)
+
+
+def _matcher(text: str) -> Callable[[str], bool]:
+    """Return the predicate of one cleaned pattern over slash-separated relative paths.
+
+    Docker does not use a regular expression for the simple forms, and the two differ: ``**name`` matches every path
+    that ends so, and ``name**`` every path that begins so, whatever slashes are in between.
+    """
+    rest = text[2:]
+    if text.startswith("**") and not re.search(r"[*?\[\]\\]", rest):
+        return lambda path: path.endswith(rest) or (rest[:1] == "/" and path == rest[1:])
+    if text.endswith("**") and not re.search(r"[*?\[\]\\]", text[:-2]):
+        return lambda path: path.startswith(text[:-2])
+    if not re.search(r"[*?\[\]\\]", text):
+        return lambda path: path == text
+    if text.endswith("\\") or re.search(r"\[\^?\]", text) or text.count("[") > text.count("]"):
+        raise ContextError(f"{text!r} is no valid pattern")
+    try:
+        compiled = re.compile(_regex(text), re.ASCII)
+    except re.error as error:
+        raise ContextError(f"{text!r} is no valid pattern ({error})") from None
+    return lambda path: compiled.fullmatch(path) is not None
+
+
+def _clean(text: str) -> str:
+    """Normalise a path as Go's filepath.Clean does."""
+    cleaned = posixpath.normpath(text)
+    return "/" + cleaned.lstrip("/") if cleaned.startswith("/") else cleaned
+
+
+def parse_dockerignore(content: str) -> list[Pattern]:
+    """Read a .dockerignore's lines, in their order; ContextError names the line that Docker would refuse."""
+    patterns: list[Pattern] = []
+    for number, line in enumerate(content.removeprefix("\ufeff").splitlines(), start=1):
+        # A comment begins at the line's very first letter; " #name" is a file of that name.
+        if line.startswith("#") or not line.strip():
+            continue
+        text = line.strip()
+        exception = text.startswith("!")
+        text = text[1:].strip() if exception else text
+        if not text:
+            raise ContextError(f"line {number}: '!' must be followed by a pattern")
+        text = _clean(text)
+        if len(text) > 1:
+            text = text.removeprefix("/")
+        try:
+            patterns.append(Pattern(text, exception, _matcher(text)))
+        except ContextError as error:
+            raise ContextError(f"line {number}: {error}") from None
+    return patterns
+
+
+def ignored(patterns: Sequence[Pattern], path: str) -> bool:
+    """Tell whether a path is kept out: the last pattern that matches it or a directory above it decides."""
+    parts = path.split("/")
+    results = _ancestors(patterns, [])
+    for count in range(1, len(parts) + 1):
+        results = _match(patterns, "/".join(parts[:count]), results)
+    return _verdict(patterns, results)
+
+
+def _ancestors(patterns: Sequence[Pattern], results: list[bool]) -> list[bool]:
+    return results or [False] * len(patterns)
+
+
+def _match(patterns: Sequence[Pattern], path: str, above: list[bool]) -> list[bool]:
+    """Return, for every pattern, whether it matches the path or matched a directory above it."""
+    return [known or pattern.matches(path) for pattern, known in zip(patterns, above, strict=True)]
+
+
+def _verdict(patterns: Sequence[Pattern], results: list[bool]) -> bool:
+    out = False
+    for pattern, matched in zip(patterns, results, strict=True):
+        if matched:
+            out = not pattern.exception
+    return out
+
+
+def _may_hold_exception(patterns: Sequence[Pattern], directory: str) -> bool:
+    """Tell whether an exception could bring back something below an ignored directory."""
+    inside = directory + "/"
+    return any(
+        pattern.exception and (pattern.literal.startswith(inside) or _wild_from(pattern, inside))
+        for pattern in patterns
+    )
+
+
+def _wild_from(pattern: Pattern, inside: str) -> bool:
+    return pattern.literal != pattern.text and inside.startswith(pattern.literal)
+
+
+def dockerignore_of(root: Path, dockerfile: str) -> Path | None:
+    """Return the file whose patterns count: <Dockerfile>.dockerignore beside the Dockerfile wins over the context's."""
+    for candidate in (root / f"{dockerfile}.dockerignore", root / ".dockerignore"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _suspicious(name: str) -> bool:
+    if name == ".git" or any(fnmatch.fnmatchcase(name, pattern) for pattern in _KEY_FILES):
+        return True
+    return (name == ".env" or name.startswith(".env.")) and name not in _HARMLESS
+
+
+def _scan(root: str, relative: str, patterns: Sequence[Pattern], above: list[bool], walk: _Walk) -> bool:
+    """Collect what lies in one directory; returns whether there was anything to keep."""
+    kept = False
+    place = os.path.join(root, relative) if relative else root
+    try:
+        with os.scandir(place) as found:
+            children = sorted(found, key=lambda child: child.name)
+    except OSError as error:
+        raise ContextError(f"{place} cannot be read ({error.strerror}); correct its permissions") from None
+    for child in children:
+        path = f"{relative}/{child.name}" if relative else child.name
+        results = _match(patterns, path, above)
+        out = _verdict(patterns, results)
+        if child.is_dir(follow_symlinks=False):
+            if out and not _may_hold_exception(patterns, path):
+                continue
+            position = len(walk.entries)
+            noted = len(walk.suspicious)
+            below = _scan(root, path, patterns, results, walk)
+            # A directory that is ignored itself is there only as the way to what an exception kept.
+            if below or not out:
+                walk.entries.insert(position, Entry(path, "d"))
+                kept = True
+                if child.name == ".git":
+                    walk.suspicious[noted:] = [path + "/"]
+            continue
+        if out:
+            continue
+        kept = True
+        walk.entries.append(_entry(child, path))
+        if _suspicious(child.name):
+            walk.suspicious.append(path)
+    return kept
+
+
+def _entry(child: os.DirEntry[str], path: str) -> Entry:
+    if child.is_symlink():
+        return Entry(path, "l", target=str(Path(child.path).readlink()))
+    if child.is_file(follow_symlinks=False):
+        # Only this bit: the others depend on the umask of whoever checked the source out.
+        return Entry(path, "f", executable=bool(child.stat(follow_symlinks=False).st_mode & stat.S_IXUSR))
+    return Entry(path, "o")
+
+
+def read_context(root: Path, dockerfile: str = "Dockerfile") -> Context:
+    """Read what Docker would send of C(root), and what in it a person would not want inside an image.
+
+    Directories are descended into wherever an exception with a wildcard could bring something back. Docker's classic
+    builder is lazier there and sends less; the digest then covers more than is sent, which is the safe side.
+    """
+    rules = dockerignore_of(root, dockerfile)
+    warnings: list[str] = []
+    patterns: list[Pattern] = []
+    if rules is not None:
+        try:
+            patterns = parse_dockerignore(rules.read_text(encoding="utf-8"))
+        except UnicodeDecodeError:
+            raise ContextError(f"{rules} is not UTF-8 text; Docker cannot read it either") from None
+        except ContextError as error:
+            raise ContextError(f"{rules}, {error}; Docker would refuse it too") from None
+        if rules.name != ".dockerignore":
+            warnings.append(f"{rules} is obeyed as BuildKit does; Docker's classic builder does not read it.")
+    walk = _Walk()
+    _scan(str(root), "", patterns, _ancestors(patterns, []), walk)
+    if walk.suspicious:
+        named = ", ".join(walk.suspicious[:5])
+        more = f" and {len(walk.suspicious) - 5} more" if len(walk.suspicious) > 5 else ""
+        warnings.append(
+            f"{named}{more} would enter the build context {root} and may end up in an image; "
+            "name it in .dockerignore unless that is wanted."
+        )
+    return Context(root, tuple(walk.entries), tuple(warnings))
+
+
+def _hash_file(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb", buffering=0) as source:
+            while chunk := source.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise ContextError(f"{path} cannot be read ({error.strerror}); correct its permissions") from None
+    return digest.digest()
+
+
+def _records(context: Context) -> Iterator[bytes]:
+    for entry in context.entries:
+        name = os.fsencode(entry.path)
+        if entry.kind == "f":
+            mark = b"x" if entry.executable else b"-"
+            yield b"f\0" + mark + b"\0" + name + b"\0" + _hash_file(context.root / entry.path)
+        elif entry.kind == "l":
+            yield b"l\0" + name + b"\0" + os.fsencode(entry.target)
+        else:
+            yield entry.kind.encode() + b"\0" + name
+
+
+def digest_context(context: Context, dockerfile: Path, build_args: Mapping[str, str]) -> str:
+    """Return the sha256 (hex) of everything an image is made of.
+
+    Times and owners do not count. The Dockerfile counts even where .dockerignore names it, because Docker sends it
+    all the same; a .dockerignore counts by what it keeps out.
+    """
+    digest = hashlib.sha256(_RECIPE)
+    for record in _records(context):
+        digest.update(len(record).to_bytes(8, "big"))
+        digest.update(record)
+    digest.update(b"Dockerfile\0" + _hash_file(dockerfile))
+    for key, value in sorted(build_args.items()):
+        for text in (key, value):
+            encoded = text.encode()
+            digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()

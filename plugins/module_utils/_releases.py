@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The records that Helm keeps of its releases, without Helm. Private to the collection.
+
+Helm 3 and 4 keep every revision in a Secret of type helm.sh/release.v1 whose C(release) is JSON, packed with gzip and
+encoded twice with base64, once by Helm and once by Kubernetes.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+TYPE = "helm.sh/release.v1"
+PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
+INTERRUPTED = "Interrupted before it ended; marked as failed so that the release can be changed again"
+
+
+def decode(secret: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of one revision. Raises ValueError when the Secret holds none."""
+    try:
+        packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+        if packed[:2] == b"\x1f\x8b":
+            packed = gzip.decompress(packed)
+        record: dict[str, Any] = dict(json.loads(packed))
+    except (KeyError, TypeError, OSError, EOFError, ValueError) as error:
+        raise ValueError(f"{secret.get('metadata', {}).get('name')} holds no record of a release: {error}") from None
+    return record
+
+
+def encode(record: Mapping[str, Any]) -> str:
+    """Return a record as the C(data.release) of its Secret."""
+    packed = gzip.compress(json.dumps(record, separators=(",", ":")).encode(), mtime=0)
+    return base64.b64encode(base64.b64encode(packed)).decode()
+
+
+def revision_of(secret: Mapping[str, Any]) -> int:
+    """Return the revision that a Secret's labels name, 0 without one."""
+    version = str(secret.get("metadata", {}).get("labels", {}).get("version", "0"))
+    return int(version) if version.isdigit() else 0
+
+
+def group(secrets: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the Secrets of each release by its name, oldest revision first."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for secret in secrets:
+        labels = secret.get("metadata", {}).get("labels", {})
+        if secret.get("type") == TYPE and labels.get("name"):
+            found.setdefault(str(labels["name"]), []).append(secret)
+    for revisions in found.values():
+        revisions.sort(key=revision_of)
+    return found
+
+
+def status_of(secret: Mapping[str, Any]) -> str:
+    """Return the status that a Secret's labels name: deployed, superseded, failed, pending-install and so on."""
+    return str(secret.get("metadata", {}).get("labels", {}).get("status", "unknown"))
+
+
+def describe(revisions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what is known of one release from its Secrets, oldest first; only the newest is unpacked."""
+    newest = revisions[-1]
+    record = decode(newest)
+    chart = (record.get("chart") or {}).get("metadata") or {}
+    info = record.get("info") or {}
+    deployed = [revision_of(secret) for secret in revisions if status_of(secret) == "deployed"]
+    return {
+        "revision": revision_of(newest),
+        "status": status_of(newest),
+        "deployed_revision": max(deployed, default=0),
+        "chart_name": str(chart.get("name", "")),
+        "chart_version": str(chart.get("version", "")),
+        "app_version": str(chart.get("appVersion", "")),
+        "updated": str(info.get("last_deployed", "")),
+        "description": str(info.get("description", "")),
+        "values": record.get("config") or {},
+        "history": [{"revision": revision_of(secret), "status": status_of(secret)} for secret in revisions],
+    }
+
+
+def interrupted(secret: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the merge patch that turns a pending revision into a failed one.
+
+    Helm refuses every change of a release whose newest revision is pending; after a failed one it goes on from the last
+    that was deployed. The patch names the resourceVersion, so that it fails when Helm itself is still at work on it.
+    """
+    record = decode(secret)
+    info = dict(record.get("info") or {})
+    info.update(status="failed", description=INTERRUPTED)
+    return {
+        "metadata": {
+            "resourceVersion": secret["metadata"]["resourceVersion"],
+            "labels": {"status": "failed"},
+        },
+        "data": {"release": encode({**record, "info": info})},
+    }
+
+
+def difference(before: Any, after: Any, place: str = "") -> list[str]:
+    """Return the dotted paths at which two sets of values differ, without the values."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        found: list[str] = []
+        for key in sorted({*before, *after}, key=str):
+            where = f"{place}.{key}" if place else str(key)
+            if key not in before or key not in after:
+                found.append(where)
+            else:
+                found.extend(difference(before[key], after[key], where))
+        return found
+    # In Python True equals 1, in YAML it does not.
+    same = before == after and isinstance(before, bool) == isinstance(after, bool)
+    return [] if same else [place]
+
+
+def need(wanted: Mapping[str, Any], found: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Return what has to be done to a release - install, upgrade or none - and why."""
+    if found is None or found["status"] == "uninstalled":
+        return "install", "it is not installed"
+    if found["status"] in PENDING:
+        return "upgrade", f"an interrupted run left it {found['status']}"
+    if found["status"] != "deployed":
+        return "upgrade", f"its last revision is {found['status']}"
+    for key, word in (("chart_name", "chart"), ("chart_version", "chart version")):
+        if wanted.get(key) and wanted[key] != found[key]:
+            return "upgrade", f"the {word} changes from {found[key]} to {wanted[key]}"
+    paths = [] if wanted.get("values") is None else difference(found["values"], wanted["values"])
+    if paths:
+        more = f" and {len(paths) - 4} more" if len(paths) > 4 else ""
+        return "upgrade", f"these values change: {', '.join(paths[:4])}{more}"
+    return "none", "it is deployed as wanted"

@@ -1,0 +1,187 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: application_plan
+short_description: Check an application's specification and compute its plan
+version_added: 0.1.0
+author:
+  - Slipway contributors (@slipway)
+description:
+  - Checks everything that the specification says and reports every mistake at once, before anything is changed.
+  - Computes the plan that the other roles work from; image tags are digests of what the images are made of.
+  - The digest of a component covers the files of its build context as far as C(.dockerignore) lets them in, the
+    Dockerfile and the build arguments. Times and owners of files do not count.
+  - The digest of a chart covers its files and those of its C(file://) dependencies.
+  - Warns of keys, C(.env) files and C(.git) directories that would enter a build context.
+requirements:
+  - python >= 3.11
+  - PyYAML
+attributes:
+  check_mode:
+    description: Can run in check mode.
+    support: full
+  diff_mode:
+    description: Can show a difference.
+    support: none
+    details: Nothing is changed, so there is no difference to show.
+  idempotent:
+    description: A second run changes nothing more than the first.
+    support: full
+    details: The module only reads.
+options:
+  name:
+    description: The application's name, also the namespace and the first part of image names unless those are given.
+    type: str
+    required: true
+  namespace:
+    description: Namespace of the application.
+    type: str
+  hosts:
+    description: Host names that the application answers for.
+    type: raw
+  project_dir:
+    description: Directory that relative paths start from.
+    type: path
+    required: true
+  components:
+    description:
+      - What images are built of, by name.
+      - Each has C(source) (a directory), and optionally C(dockerfile) (inside of it), C(build_args) and C(repository).
+    type: raw
+  releases:
+    description:
+      - The Helm releases in the order of their installation.
+      - Each has C(name) and C(chart) (a directory), and optionally C(namespace), C(values), C(images) (components to
+        the
+        dotted paths in the values that get their repository and tag) and C(secret_checksums) (secrets to the dotted
+        paths
+        that get a checksum of their content).
+    type: raw
+  secrets:
+    description: The declared secrets as returned by P(slipway.kube.secret_outline#filter), so without any value.
+    type: raw
+  checks:
+    description:
+      - Checks as in M(slipway.kube.health_check).
+      - C(${application.name}), C(${application.namespace}), C(${application.host}) (the first host) and
+        C(${components.NAME.tag}) (also C(digest), C(image), C(repository)) are filled in.
+    type: raw
+  journey:
+    description: Checks that follow a user's way through the application.
+    type: raw
+  given:
+    description: Names of all variables that begin with C(application_), to find misspelt ones.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: slipway.kube.health_check
+"""
+
+EXAMPLES = r"""
+- name: Compute the plan
+  slipway.kube.application_plan:
+    name: todo
+    project_dir: "{{ playbook_dir }}"
+    components:
+      backend:
+        source: src/backend
+    releases:
+      - name: todo
+        chart: charts/todo
+        images:
+          backend: backend.image
+  register: planned
+"""
+
+RETURN = r"""
+plan:
+  description: The plan. It holds no secret.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: The application's name.
+      type: str
+    namespace:
+      description: The application's namespace.
+      type: str
+    project_dir:
+      description: The directory that relative paths started from.
+      type: str
+    hosts:
+      description: Host names that the application answers for.
+      type: list
+      elements: str
+    components:
+      description: What images are built of, by name, with C(source), C(tag), C(image) and C(digest).
+      type: dict
+    releases:
+      description: The releases with absolute C(chart), C(chart_digest) and C(values) that name the images.
+      type: list
+      elements: dict
+    secrets:
+      description: Names of the secrets and their keys.
+      type: list
+      elements: dict
+    checks:
+      description: The checks.
+      type: list
+      elements: dict
+    journey:
+      description: The checks of the user's way.
+      type: list
+      elements: dict
+  sample:
+    name: todo
+    namespace: todo
+    components:
+      backend: {repository: todo-backend, tag: 3f2a9c0d1e5b7a68, image: "todo-backend:3f2a9c0d1e5b7a68"}
+problems:
+  description: One sentence for each mistake in the specification.
+  returned: failure
+  type: list
+  elements: str
+  sample: ["application_components.backend.source: there is no directory /srv/src; correct it."]
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils._plan import SpecificationError, build_plan
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "namespace": {"type": "str"},
+            "hosts": {"type": "raw"},
+            "project_dir": {"type": "path", "required": True},
+            "components": {"type": "raw"},
+            "releases": {"type": "raw"},
+            "secrets": {"type": "raw", "no_log": False},
+            "checks": {"type": "raw"},
+            "journey": {"type": "raw"},
+            "given": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        plan = build_plan(module.params, Path.cwd())
+    except SpecificationError as error:
+        module.fail_json(msg=str(error), problems=error.problems)
+    for warning in plan.warnings:
+        module.warn(warning)
+    module.exit_json(changed=False, plan=plan.data)
+
+
+if __name__ == "__main__":
+    main()

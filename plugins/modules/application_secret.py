@@ -1,0 +1,221 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: application_secret
+short_description: Ensure that an application's Kubernetes Secrets hold what is declared
+version_added: 0.1.0
+author:
+  - Slipway contributors (@slipway)
+description:
+  - Makes Secrets by the Kubernetes API, so that no value is on a command line or in a Helm release.
+  - What is to be generated is made once and kept from then on, in the Secret itself.
+  - Only differences are applied. A key that is not declared any more is removed.
+  - Returns, shows and logs names of keys and a checksum, never a value.
+requirements:
+  - python >= 3.11
+  - kubernetes
+attributes:
+  check_mode:
+    description: Can run in check mode.
+    support: full
+    details: Without a cluster, everything counts as missing.
+  diff_mode:
+    description: Can show a difference.
+    support: full
+    details: Shows which keys are added, changed or removed, never their values.
+  idempotent:
+    description: A second run changes nothing more than the first.
+    support: full
+options:
+  secrets:
+    description: The Secrets, as returned by P(slipway.kube.secret_inputs#filter). Their names must differ.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the Secret.
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the Secret. It is made if it is missing.
+        type: str
+        default: default
+      type:
+        description: Kubernetes type of the Secret, which cannot change later.
+        type: str
+        default: Opaque
+      keys:
+        description: The keys. Each has exactly one of value, data, generate and template.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          name:
+            description: Name of the key.
+            type: str
+            required: true
+          value:
+            description: The value as a text.
+            type: str
+          data:
+            description: The value encoded with base64.
+            type: str
+          generate:
+            description: Length of a random text of letters and digits that is made when the key is missing.
+            type: int
+          template:
+            description:
+              - A text in which C({KEY}) stands for another key of the same Secret, or of the only other one that has
+                it, and
+                C({secret/KEY}) for a key of another one. With C(|url) before the closing brace the value is
+                percent-encoded.
+            type: str
+  namespaces:
+    description: Further namespaces to make if they are missing.
+    type: list
+    elements: str
+    default: []
+  adopt:
+    description: Whether a Secret that was made by something else may be taken over.
+    type: bool
+    default: false
+  kubeconfig:
+    description: The kubeconfig's path; the usual one if omitted.
+    type: path
+  context:
+    description: The kubeconfig's context; the current one if omitted.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Ensure that the application has its secrets
+  slipway.kube.application_secret:
+    secrets:
+      - name: todo-postgresql
+        namespace: todo
+        keys:
+          - name: POSTGRES_PASSWORD
+            generate: 32
+      - name: todo-backend
+        namespace: todo
+        keys:
+          - name: DATABASE_URL
+            template: "postgresql://todo:{POSTGRES_PASSWORD}@todo-postgresql:5432/todo"
+    context: slipway
+  no_log: true
+"""
+
+RETURN = r"""
+secrets:
+  description: What was found and done, in the order of O(secrets).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the Secret.
+      type: str
+    namespace:
+      description: Namespace of the Secret.
+      type: str
+    state:
+      description: One of V(created), V(changed) and V(unchanged).
+      type: str
+    keys:
+      description: Names of its keys.
+      type: list
+      elements: str
+    differences:
+      description: Names of the keys that are V(added), V(changed) or V(removed).
+      type: dict
+    checksum:
+      description: A salted sum that changes with the content. Empty in check mode when the content would change.
+      type: str
+checksums:
+  description: The checksums by the names of the Secrets.
+  returned: success
+  type: dict
+  sample: {todo-backend: 5ab1c2d3e4f5061728394a5b6c7d8e9f}
+namespaces:
+  description: Namespaces that were made.
+  returned: success
+  type: list
+  elements: str
+reachable:
+  description: Whether the cluster answers. Only in check mode can it be false.
+  returned: success
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster
+from ansible_collections.slipway.kube.plugins.module_utils._ensure_secrets import SecretError, SecretKeeper, read_wanted
+from ansible_collections.slipway.kube.plugins.module_utils._secrets import TemplateError
+
+KEY_OPTIONS = {
+    "name": {"type": "str", "required": True, "no_log": False},
+    "value": {"type": "str", "no_log": True},
+    "data": {"type": "str", "no_log": True},
+    "generate": {"type": "int"},
+    "template": {"type": "str"},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "secrets": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "no_log": False,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "namespace": {"type": "str", "default": "default"},
+                    "type": {"type": "str", "default": "Opaque"},
+                    "keys": {
+                        "type": "list",
+                        "elements": "dict",
+                        "required": True,
+                        "no_log": False,
+                        "options": KEY_OPTIONS,
+                        "mutually_exclusive": [("value", "data", "generate", "template")],
+                        "required_one_of": [("value", "data", "generate", "template")],
+                    },
+                },
+            },
+            "namespaces": {"type": "list", "elements": "str", "default": []},
+            "adopt": {"type": "bool", "default": False},
+            "kubeconfig": {"type": "path"},
+            "context": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    if not _cluster.HAS_KUBERNETES:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    try:
+        wanted = read_wanted(module.params["secrets"])
+        try:
+            cluster = _cluster.Cluster(module.params["kubeconfig"], module.params["context"])
+            keeper = SecretKeeper(cluster, check_mode=module.check_mode, adopt=module.params["adopt"])
+            result = keeper.ensure(wanted, module.params["namespaces"])
+        except _cluster.UnreachableError:
+            if not module.check_mode:
+                raise
+            keeper = SecretKeeper(None, check_mode=True, adopt=module.params["adopt"])
+            result = keeper.ensure(wanted, module.params["namespaces"])
+    except (_cluster.ClusterError, SecretError, TemplateError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

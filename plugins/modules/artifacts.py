@@ -1,0 +1,196 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: artifacts
+short_description: Make the programs and images of a distribution directory
+version_added: 0.1.0
+author: Slipway contributors (@slipway)
+description:
+  - Makes what a machine needs for a Minikube cluster when it reaches package registries but no container registry and no
+    download host. Programs are compiled from Go modules, images are built from Debian's packages.
+  - Every result is kept in the cache under a digest of everything that goes into it, so nothing is made twice, and an
+    interrupted run resumes with what it lacks.
+options:
+  distribution:
+    description: Directory with C(manifest.yml), C(programs/) and C(images/).
+    type: path
+    required: true
+  cache_dir:
+    description: Where results are kept. The default is C($XDG_CACHE_HOME/slipway) or C(~/.cache/slipway).
+    type: path
+  targets:
+    description:
+      - What must be there afterwards; what these require is made as far as they lack it.
+      - V(runtime) is what the container engine needs before it starts, V(programs) the commands of this machine, V(images)
+        the images of the engine, V(preload) what a node starts with.
+    type: list
+    elements: str
+    choices: [runtime, programs, images, preload]
+    default: [runtime, programs, images, preload]
+  docker_host:
+    description: Address of the container engine. Not needed for the targets V(runtime) and V(programs).
+    type: str
+  progress_file:
+    description: File to which one line is appended for every step; read it while the module runs.
+    type: path
+attributes:
+  check_mode:
+    support: full
+    description: Says what would be made and makes nothing.
+  diff_mode:
+    support: none
+    description: Results are binary files.
+  idempotent:
+    support: full
+    description: What is in the cache is never made again.
+requirements: [docker, PyYAML]
+seealso:
+  - module: slipway.kube.container_engine
+  - module: slipway.kube.minikube_cluster
+"""
+
+EXAMPLES = r"""
+- name: Compile the programs and build the images that are missing
+  slipway.kube.artifacts:
+    distribution: "{{ playbook_dir }}/../distribution"
+    docker_host: unix:///var/run/docker.sock
+"""
+
+RETURN = r"""
+made:
+  description: What was made, or would be in check mode, each as C(kind:name).
+  returned: success
+  type: list
+  elements: str
+  sample: ["program:kube", "image:kicbase"]
+loaded:
+  description: Images that were brought from the cache into the engine.
+  returned: success
+  type: list
+  elements: str
+  sample: [python]
+programs:
+  description: Path of every command for this machine that is in the cache.
+  returned: success
+  type: dict
+  sample: {kubectl: /root/.cache/slipway/artifacts/program-kube-0f3c/kube}
+runtime_shim:
+  description: Path of the runtime shim, when it is in the cache.
+  returned: success
+  type: str
+  sample: /root/.cache/slipway/artifacts/program-runtime-shim-77aa/runtime-shim
+node_image:
+  description: Reference of the node image, by content.
+  returned: success
+  type: str
+  sample: slipway.local/kicbase:0f3c2e6a51b7d9c4
+preload:
+  description: Path of the preload.
+  returned: success
+  type: str
+  sample: /root/.cache/slipway/artifacts/preload-preload-9a1c/preloaded-images-k8s-v18-v1.35.1-containerd-overlay2-amd64.tar.lz4
+kubernetes_version:
+  description: Version of Kubernetes that the manifest declares.
+  returned: success
+  type: str
+  sample: v1.35.1
+"""
+
+import pathlib
+import traceback
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _paths
+
+try:
+    import docker
+except ImportError:
+    docker = None
+    DOCKER_IMPORT_ERROR: str | None = traceback.format_exc()
+else:
+    DOCKER_IMPORT_ERROR = None
+
+
+def keys_of(target: str, distribution: _artifacts.Distribution) -> list[str]:
+    """Keys of the artifacts that a target names."""
+    if target == "runtime":
+        return ["program:runtime-shim"]
+    if target == "programs":
+        return [f"program:{program}" for program in dict.fromkeys(distribution.host.values())]
+    if target == "images":
+        return [key for key, artifact in distribution.artifacts.items() if artifact.kind == "image" and artifact.file is not None]
+    return ["preload:preload"]
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Do what the module's options ask for and return its result."""
+    params = module.params
+    distribution = _artifacts.load(pathlib.Path(params["distribution"]), _build.machine_inputs())
+    cache = _paths.cache_dir(params["cache_dir"])
+    progress = _build.Progress(pathlib.Path(params["progress_file"] or "/dev/null"))
+    engine = None
+    if {"images", "preload"} & set(params["targets"]) and params["docker_host"]:
+        if docker is None:
+            module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
+        # Importing an image of 700 MB is one answer that takes as long as it takes.
+        engine = docker.DockerClient(base_url=params["docker_host"], timeout=900)
+
+    builder = _build.Builder(distribution, cache, progress, engine)
+    targets = [key for target in params["targets"] for key in keys_of(target, distribution)]
+    loaded = []
+    if module.check_mode:
+        made = [artifact.key for artifact in distribution.wanted(targets, builder.present)]
+    else:
+        with _build.lock(cache, progress):
+            made = builder.build(targets)
+            if "images" in params["targets"]:
+                loaded = [artifact.name for key in keys_of("images", distribution) if builder.load(artifact := distribution.artifacts[key])]
+
+    def path(artifact: _artifacts.Artifact) -> str | None:
+        file = artifact.path(cache)
+        return str(file) if file.exists() else None
+
+    programs = {command: path(distribution.of("program", program)) for command, program in distribution.host.items()}
+    return {
+        "changed": bool(made or loaded),
+        "made": made,
+        "loaded": loaded,
+        "programs": {command: file for command, file in programs.items() if file},
+        "runtime_shim": path(distribution.of("program", "runtime-shim")),
+        "node_image": distribution.of("image", distribution.of("preload", "preload").settings["node"]).image,
+        "preload": path(distribution.of("preload", "preload")),
+        "kubernetes_version": distribution.kubernetes_version,
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "distribution": {"type": "path", "required": True},
+            "cache_dir": {"type": "path"},
+            "targets": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["runtime", "programs", "images", "preload"],
+                "default": ["runtime", "programs", "images", "preload"],
+            },
+            "docker_host": {"type": "str"},
+            "progress_file": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except (_artifacts.ManifestError, _build.BuildError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: container_engine
+short_description: Ensure that a container engine answers, or remove the one that was installed for that
+version_added: 0.1.0
+author: Slipway contributors (@slipway)
+description:
+  - With O(state=started) an engine that answers is used as it is. Otherwise Debian's packages are installed and the daemon is
+    started, by systemd where that is the init system and by hand where it is not.
+  - With O(state=absent) what this module installed and started is removed. An engine that it only found is left alone, and so is
+    one that still holds containers or volumes.
+options:
+  state:
+    description: Whether an engine shall answer, or Slipway's own be gone.
+    type: str
+    choices: [started, absent]
+    default: started
+  directory:
+    description: Where an engine that is started by hand keeps everything it has.
+    type: path
+    default: /var/lib/slipway
+  packages:
+    description: Further Debian packages to install with the engine; removed with it as well.
+    type: list
+    elements: str
+    default: []
+  runtime_shim:
+    description: Program to put in front of runc where the machine lacks C(CAP_SYS_RESOURCE).
+    type: path
+attributes:
+  check_mode:
+    support: full
+    description: Says whether something would be installed, started or removed.
+  diff_mode:
+    support: none
+    description: A process has no text to compare.
+  idempotent:
+    support: full
+    description: An engine that answers is not touched.
+notes:
+  - A package is installed by C(apt-get) itself, because what it added must be known to be taken away again.
+requirements: [docker]
+"""
+
+EXAMPLES = r"""
+- name: Ensure that a container engine answers
+  slipway.kube.container_engine:
+
+- name: Remove the engine if it was installed for Slipway and is empty
+  slipway.kube.container_engine:
+    state: absent
+"""
+
+RETURN = r"""
+docker_host:
+  description: Address of the engine.
+  returned: when O(state=started)
+  type: str
+  sample: unix:///var/run/docker.sock
+version:
+  description: Version of the engine; empty in check mode when there is none yet.
+  returned: when O(state=started)
+  type: str
+  sample: 20.10.24+dfsg1
+installed:
+  description: Packages that were installed, dependencies among them.
+  returned: when O(state=started)
+  type: list
+  elements: str
+  sample: [containerd, docker.io, runc]
+removed:
+  description: What was removed.
+  returned: when O(state=absent)
+  type: list
+  elements: str
+  sample: ["the engine's process", "9 packages", /var/lib/slipway]
+"""
+
+import pathlib
+import traceback
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.slipway.kube.plugins.module_utils import _engine
+
+try:
+    import docker  # noqa: F401
+except ImportError:
+    DOCKER_IMPORT_ERROR: str | None = traceback.format_exc()
+else:
+    DOCKER_IMPORT_ERROR = None
+
+
+def ensure_started(module: AnsibleModule, managed: _engine.ManagedEngine) -> dict[str, t.Any]:
+    """Install and start what is missing; the module's result."""
+    packages = module.params["packages"]
+    address, version = _engine.find()
+    wanted = list(packages) if version else [*_engine.PACKAGES, *packages]
+    lacking = sorted(set(wanted) - _engine.installed_packages())
+    if module.check_mode:
+        return {"changed": bool(lacking) or version is None, "docker_host": address, "version": (version or {}).get("Version", ""), "installed": lacking}
+    installed = managed.install(wanted) if lacking else []
+    started = False
+    # A package's own script may have started the engine already.
+    if version is None and (version := _engine.ping(address)) is None:
+        if address != _engine.DEFAULT_SOCKET:
+            raise _engine.EngineError(f"DOCKER_HOST is {address} and no engine answers there: start it, or unset DOCKER_HOST.")
+        shim = module.params["runtime_shim"]
+        managed.start(pathlib.Path(shim) if shim else None)
+        version = _engine.ping(address)
+        started = True
+    return {"changed": bool(installed) or started, "docker_host": address, "version": (version or {}).get("Version", ""), "installed": installed}
+
+
+def ensure_absent(module: AnsibleModule, managed: _engine.ManagedEngine) -> dict[str, t.Any]:
+    """Remove Slipway's own engine if it is empty; the module's result."""
+    if not managed.record():
+        return {"changed": False, "removed": []}
+    held = managed.foreign() if _engine.ping(_engine.DEFAULT_SOCKET) else []
+    if held:
+        module.warn(f"The container engine stays, because it still holds {', '.join(held[:5])}. Remove these and run this again.")
+        return {"changed": False, "removed": []}
+    if module.check_mode:
+        return {"changed": True, "removed": [str(managed.directory)]}
+    return {"changed": True, "removed": managed.remove()}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["started", "absent"], "default": "started"},
+            "directory": {"type": "path", "default": "/var/lib/slipway"},
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "runtime_shim": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    if DOCKER_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
+    managed = _engine.ManagedEngine(pathlib.Path(module.params["directory"]))
+    try:
+        result = (ensure_started if module.params["state"] == "started" else ensure_absent)(module, managed)
+    except _engine.EngineError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

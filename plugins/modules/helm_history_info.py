@@ -1,0 +1,208 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: helm_history_info
+short_description: Learn the revisions of Helm releases, and whether they are deployed as wanted
+version_added: 0.1.0
+author:
+  - Slipway contributors (@slipway)
+description:
+  - Reads Helm's own records of many releases with one list call for each namespace, without starting Helm.
+  - Compares the newest revision's values, chart and status with what is wanted. Values that differ are named, not
+    shown.
+requirements:
+  - python >= 3.11
+  - kubernetes
+attributes:
+  check_mode:
+    description: Can run in check mode.
+    support: full
+    details: Without a cluster, every release counts as not installed.
+  diff_mode:
+    description: Can show a difference.
+    support: none
+    details: Nothing is changed; the differences are in RV(releases[].reason).
+  idempotent:
+    description: A second run changes nothing more than the first.
+    support: full
+    details: The module only reads.
+options:
+  releases:
+    description: The releases.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the release.
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the release.
+        type: str
+        required: true
+      values:
+        description: The values it should have; not compared if omitted.
+        type: dict
+      chart_name:
+        description: The chart's name; not compared if omitted.
+        type: str
+      chart_version:
+        description: The chart's version; not compared if omitted.
+        type: str
+  kubeconfig:
+    description: The kubeconfig's path; the usual one if omitted.
+    type: path
+  context:
+    description: The kubeconfig's context; the current one if omitted.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Learn what is deployed
+  slipway.kube.helm_history_info:
+    releases:
+      - name: todo
+        namespace: todo
+    context: slipway
+  register: history
+"""
+
+RETURN = r"""
+releases:
+  description: What is known of each release, in the order of O(releases).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the release.
+      type: str
+    namespace:
+      description: Namespace of the release.
+      type: str
+    action:
+      description: What would make it as wanted - V(install), V(upgrade) or V(none).
+      type: str
+    reason:
+      description: Why, in a few words.
+      type: str
+    status:
+      description: Status of the newest revision, V(absent) when there is none.
+      type: str
+    pending:
+      description: Whether an interrupted run left the newest revision pending, so that Helm would refuse every change.
+      type: bool
+    revision:
+      description: Number of the newest revision, 0 when there is none.
+      type: int
+    deployed_revision:
+      description: Number of the revision that is in service, 0 when there is none.
+      type: int
+    chart:
+      description: Name and version of the newest revision's chart.
+      type: str
+    app_version:
+      description: The version of the application that the chart names.
+      type: str
+    updated:
+      description: When the newest revision was made (RFC 3339).
+      type: str
+    description:
+      description: What Helm says about the newest revision.
+      type: str
+    history:
+      description: Number and status of every revision, oldest first.
+      type: list
+      elements: dict
+reachable:
+  description: Whether the cluster answers. Only in check mode can it be false.
+  returned: success
+  type: bool
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _releases
+
+
+def look(cluster: _cluster.Cluster, wanted: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is known of the wanted releases, with one list call for each namespace."""
+    known: dict[tuple[str, str], dict[str, Any]] = {}
+    for namespace in dict.fromkeys(release["namespace"] for release in wanted):
+        secrets = cluster.items(f"/api/v1/namespaces/{namespace}/secrets", fieldSelector=f"type={_releases.TYPE}")
+        names = {release["name"] for release in wanted if release["namespace"] == namespace}
+        for name, revisions in _releases.group(secrets).items():
+            if name in names:
+                known[namespace, name] = _releases.describe(revisions)
+    return [summary(release, known.get((release["namespace"], release["name"]))) for release in wanted]
+
+
+def summary(release: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the result for one release; C(found) is what _releases.describe returns."""
+    action, reason = _releases.need(release, found)
+    facts = found or {}
+    return {
+        "name": release["name"],
+        "namespace": release["namespace"],
+        "action": action,
+        "reason": reason,
+        "status": facts.get("status", "absent"),
+        "pending": facts.get("status") in _releases.PENDING,
+        "revision": facts.get("revision", 0),
+        "deployed_revision": facts.get("deployed_revision", 0),
+        "chart": f"{facts['chart_name']}-{facts['chart_version']}" if found else "",
+        "app_version": facts.get("app_version", ""),
+        "updated": facts.get("updated", ""),
+        "description": facts.get("description", ""),
+        "history": facts.get("history", []),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "releases": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "namespace": {"type": "str", "required": True},
+                    "values": {"type": "dict"},
+                    "chart_name": {"type": "str"},
+                    "chart_version": {"type": "str"},
+                },
+            },
+            "kubeconfig": {"type": "path"},
+            "context": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    if not _cluster.HAS_KUBERNETES:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    wanted = module.params["releases"]
+    reachable = True
+    try:
+        releases = look(_cluster.Cluster(module.params["kubeconfig"], module.params["context"]), wanted)
+    except _cluster.UnreachableError as error:
+        if not module.check_mode:
+            module.fail_json(msg=str(error))
+        reachable = False
+        releases = [summary(release, None) for release in wanted]
+    except (_cluster.ClusterError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, releases=releases, reachable=reachable)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: minikube_cluster
+short_description: Create, start, stop or delete a Minikube cluster
+version_added: 0.1.0
+author: Slipway contributors (@slipway)
+description:
+  - Brings a Minikube profile into the wanted state with the docker driver. A cluster that is stopped, or whose container
+    has exited with the engine, is started.
+  - A start is watched. When the kubelet does not stay up, the run ends with the kubelet's own words instead of Minikube's
+    time-out.
+  - A profile that exists with another driver, version or runtime is an error that names the difference. A profile that this
+    module did not create is never changed and never deleted.
+options:
+  state:
+    description: Wanted state.
+    type: str
+    choices: [started, stopped, absent]
+    default: started
+  profile:
+    description: Name of the profile, and so of the node's container, volume, network and kubeconfig context.
+    type: str
+    default: slipway
+  binary:
+    description: Path of C(minikube).
+    type: path
+    required: true
+  home:
+    description: Directory for Minikube's own files (C(MINIKUBE_HOME)).
+    type: path
+    required: true
+  kubeconfig:
+    description: File that gets the cluster's context.
+    type: path
+    required: true
+  docker_host:
+    description: Address of the container engine.
+    type: str
+    default: unix:///var/run/docker.sock
+  driver:
+    description: Minikube's driver.
+    type: str
+    choices: [docker]
+    default: docker
+  kubernetes_version:
+    description: Version of Kubernetes, with the leading C(v). Required for O(state=started).
+    type: str
+  container_runtime:
+    description: Container runtime of the node.
+    type: str
+    choices: [containerd, docker, cri-o]
+    default: containerd
+  cpus:
+    description: CPUs of the node.
+    type: int
+    default: 2
+  memory:
+    description: Memory of the node in MiB.
+    type: int
+    default: 6144
+  addons:
+    description: Minikube's addons to switch on.
+    type: list
+    elements: str
+    default: []
+  base_image:
+    description: Node image that was made on this machine. Without it Minikube pulls its own.
+    type: str
+  preload:
+    description: Disk content for a new node, in Minikube's format.
+    type: path
+  ingress_address:
+    description: Address of this machine on which the node's port 80 is published.
+    type: str
+    default: 127.0.0.1
+  ingress_port:
+    description: Port for that. When it is taken, the next free one is used. A cluster keeps the port it was created with.
+    type: int
+    default: 8080
+  progress_file:
+    description: File to which one line is appended for every step; read it while the module runs.
+    type: path
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    description: A cluster has no text to compare.
+  idempotent:
+    support: full
+requirements: [docker]
+"""
+
+EXAMPLES = r"""
+- name: Ensure that the cluster runs
+  slipway.kube.minikube_cluster:
+    binary: /usr/local/bin/minikube
+    home: /root/.local/state/slipway
+    kubeconfig: /root/.kube/config
+    kubernetes_version: v1.35.1
+
+- name: Delete the cluster
+  slipway.kube.minikube_cluster:
+    state: absent
+    binary: /usr/local/bin/minikube
+    home: /root/.local/state/slipway
+    kubeconfig: /root/.kube/config
+"""
+
+RETURN = r"""
+state:
+  description: State that was found, before anything was changed.
+  returned: success
+  type: str
+  sample: stopped
+ingress_port:
+  description: Port of O(ingress_address) that leads to the node's port 80.
+  returned: when O(state=started)
+  type: int
+  sample: 8080
+address:
+  description: The node's address in the engine's network.
+  returned: when O(state=started), not in check mode
+  type: str
+  sample: 192.168.49.2
+"""
+
+import pathlib
+import traceback
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.slipway.kube.plugins.module_utils import _build, _minikube
+
+try:
+    import docker
+except ImportError:
+    DOCKER_IMPORT_ERROR: str | None = traceback.format_exc()
+else:
+    DOCKER_IMPORT_ERROR = None
+
+
+def wanted_of(params: t.Mapping[str, t.Any]) -> _minikube.Wanted:
+    """The wanted cluster out of the module's options."""
+    return _minikube.Wanted(
+        profile=params["profile"],
+        driver=params["driver"],
+        kubernetes_version=params["kubernetes_version"],
+        container_runtime=params["container_runtime"],
+        cpus=params["cpus"],
+        memory=params["memory"],
+        addons=tuple(params["addons"]),
+        base_image=params["base_image"],
+        preload=pathlib.Path(params["preload"]) if params["preload"] else None,
+        ingress_address=params["ingress_address"],
+        ingress_port=params["ingress_port"],
+    )
+
+
+def ensure_started(module: AnsibleModule, minikube: _minikube.Minikube, found: _minikube.Cluster) -> dict[str, t.Any]:
+    """Create or start the cluster if it does not run; the module's result."""
+    wanted = wanted_of(module.params)
+    if found.driver and (differences := found.differences(wanted)):
+        raise _minikube.ClusterError(
+            f"The cluster {wanted.profile} is not the one that is asked for: {'; '.join(differences)}. "
+            "Ask for what it is, name another minikube_setup_profile, or delete it with 'make teardown'."
+        )
+    changed = found.state != "running"
+    cluster = found
+    if changed and not module.check_mode:
+        progress = _build.Progress(pathlib.Path(module.params["progress_file"] or "/dev/null"))
+        with minikube.lock(wanted.profile):
+            # Another run may have started it while this one waited.
+            cluster = minikube.inspect(wanted.profile)
+            if cluster.state != "running":
+                minikube.start(wanted, progress.say)
+                cluster = minikube.inspect(wanted.profile)
+    return {"changed": changed, "ingress_port": cluster.ingress_port or wanted.ingress_port, "address": cluster.address}
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Bring the profile into the wanted state; the module's result."""
+    params = module.params
+    profile = params["profile"]
+    engine = docker.DockerClient(base_url=params["docker_host"], timeout=60)
+    minikube = _minikube.Minikube(params["binary"], pathlib.Path(params["home"]), pathlib.Path(params["kubeconfig"]), params["docker_host"], engine)
+    found = minikube.inspect(profile)
+    if found.state == "foreign":
+        raise _minikube.ClusterError(
+            f"A container or Minikube profile named {profile} exists that Slipway did not create, so it is left alone. Set minikube_setup_profile to another name."
+        )
+    if params["state"] == "started":
+        return {"state": found.state, **ensure_started(module, minikube, found)}
+    changed = found.state == "running" if params["state"] == "stopped" else found.state != "absent"
+    if changed and not module.check_mode:
+        (minikube.stop if params["state"] == "stopped" else minikube.delete)(profile)
+    return {"state": found.state, "changed": changed}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
+            "profile": {"type": "str", "default": "slipway"},
+            "binary": {"type": "path", "required": True},
+            "home": {"type": "path", "required": True},
+            "kubeconfig": {"type": "path", "required": True},
+            "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
+            "driver": {"type": "str", "choices": ["docker"], "default": "docker"},
+            "kubernetes_version": {"type": "str"},
+            "container_runtime": {"type": "str", "choices": ["containerd", "docker", "cri-o"], "default": "containerd"},
+            "cpus": {"type": "int", "default": 2},
+            "memory": {"type": "int", "default": 6144},
+            "addons": {"type": "list", "elements": "str", "default": []},
+            "base_image": {"type": "str"},
+            "preload": {"type": "path"},
+            "ingress_address": {"type": "str", "default": "127.0.0.1"},
+            "ingress_port": {"type": "int", "default": 8080},
+            "progress_file": {"type": "path"},
+        },
+        required_if=[("state", "started", ["kubernetes_version"])],
+        supports_check_mode=True,
+    )
+    if DOCKER_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
+    try:
+        result = run(module)
+    except _minikube.ClusterError as error:
+        module.fail_json(msg=str(error))
+    except docker.errors.DockerException as error:
+        module.fail_json(msg=f"The container engine at {module.params['docker_host']} does not answer as it should: {error}")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rollout_status
+short_description: Wait for the rollout of Helm releases, and say why when it cannot end
+version_added: 0.1.0
+author:
+  - Slipway contributors (@slipway)
+description:
+  - Watches the Deployments, StatefulSets, DaemonSets and Jobs of releases until all are rolled out.
+  - Ends at once in a state that cannot heal, with a code, the cause, a suggestion, the last log lines and events.
+  - Only pods of the newest revision are judged.
+requirements:
+  - python >= 3.11
+  - kubernetes
+attributes:
+  check_mode:
+    description: Can run in check mode.
+    support: full
+    details: Takes one look and does not wait. RV(ready) says whether all is rolled out, and without a cluster is null.
+  diff_mode:
+    description: Can show a difference.
+    support: none
+    details: Nothing is changed, so there is no difference to show.
+  idempotent:
+    description: A second run changes nothing more than the first.
+    support: full
+    details: The module only reads.
+options:
+  releases:
+    description: The releases.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the release.
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the release.
+        type: str
+        required: true
+  deadline:
+    description: The seconds that the whole rollout may take. With V(0), one look is taken.
+    type: float
+    default: 300.0
+  quiet_period:
+    description: The seconds after which a rollout in which nothing moves is given up.
+    type: float
+    default: 120.0
+  heal_period:
+    description:
+      - The seconds for which a state that may heal by itself is watched, such as a pod that no node takes while older
+        ones
+        still go.
+    type: float
+    default: 15.0
+  crash_restarts:
+    description: How many restarts make a crash loop.
+    type: int
+    default: 1
+  log_lines:
+    description: How many of a container's last log lines to return.
+    type: int
+    default: 8
+  hooks:
+    description: Whether Jobs that are Helm hooks are judged too, to explain why Helm failed.
+    type: bool
+    default: false
+  fail:
+    description: Whether the task fails when the rollout does not end.
+    type: bool
+    default: true
+  kubeconfig:
+    description: The kubeconfig's path; the usual one if omitted.
+    type: path
+  context:
+    description: The kubeconfig's context; the current one if omitted.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Wait for the rollout
+  slipway.kube.rollout_status:
+    releases:
+      - name: todo
+        namespace: todo
+    deadline: 180
+    context: slipway
+"""
+
+RETURN = r"""
+ready:
+  description: Whether everything is rolled out.
+  returned: always
+  type: bool
+workloads:
+  description: How far every workload is.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: V(Deployment), V(StatefulSet), V(DaemonSet) or V(Job).
+      type: str
+    namespace:
+      description: Its namespace.
+      type: str
+    name:
+      description: Its name.
+      type: str
+    done:
+      description: Whether it is rolled out.
+      type: bool
+    ready:
+      description: How many of its pods serve, or how many runs succeeded.
+      type: int
+    wanted:
+      description: How many it should have.
+      type: int
+    message:
+      description: What is missing, empty when it is rolled out.
+      type: str
+diagnosis:
+  description: Why the rollout cannot end; null when it has ended.
+  returned: always
+  type: dict
+  contains:
+    code:
+      description: The kind of fault, one of a closed list.
+      type: str
+      sample: crash_loop
+    cause:
+      description: What is wrong, in one sentence.
+      type: str
+    suggestion:
+      description: What to do.
+      type: str
+    namespace:
+      description: Where it is.
+      type: str
+    object:
+      description: What it is, as kind and name.
+      type: str
+      sample: Pod/todo-backend-6d5f7c9b8-x2x7k
+    container:
+      description: The container, empty when it is not about one.
+      type: str
+    log:
+      description: The last log lines of the container.
+      type: list
+      elements: str
+    events:
+      description: The newest warnings of Kubernetes about the object.
+      type: list
+      elements: str
+seconds:
+  description: How long was waited.
+  returned: always
+  type: float
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster
+from ansible_collections.slipway.kube.plugins.module_utils._rollout import CODES
+from ansible_collections.slipway.kube.plugins.module_utils._watch import Options, Watcher
+
+
+def message(diagnosis: dict[str, Any]) -> str:
+    """Return a diagnosis as at most a dozen lines."""
+    lines = [f"{diagnosis['code']}: {diagnosis['cause']}", f"What to do: {diagnosis['suggestion']}"]
+    if diagnosis["object"]:
+        lines.append(f"Where: {diagnosis['object']} in namespace {diagnosis['namespace']}")
+    lines += [f"Event: {event}" for event in diagnosis["events"][-2:]]
+    lines += [f"Log: {line}" for line in diagnosis["log"][-6:]]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "releases": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "namespace": {"type": "str", "required": True},
+                },
+            },
+            "deadline": {"type": "float", "default": 300.0},
+            "quiet_period": {"type": "float", "default": 120.0},
+            "heal_period": {"type": "float", "default": 15.0},
+            "crash_restarts": {"type": "int", "default": 1},
+            "log_lines": {"type": "int", "default": 8},
+            "hooks": {"type": "bool", "default": False},
+            "fail": {"type": "bool", "default": True},
+            "kubeconfig": {"type": "path"},
+            "context": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    if not _cluster.HAS_KUBERNETES:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    fields = module.params
+    options = Options(
+        deadline=0.0 if module.check_mode else fields["deadline"],
+        quiet=fields["quiet_period"],
+        heal=fields["heal_period"],
+        crash_restarts=fields["crash_restarts"],
+        log_lines=fields["log_lines"],
+        hooks=fields["hooks"],
+    )
+    releases = [(release["namespace"], release["name"]) for release in fields["releases"]]
+    try:
+        outcome = Watcher(_cluster.Cluster(fields["kubeconfig"], fields["context"]), releases, options).wait()
+    except _cluster.ClusterError as error:
+        if module.check_mode and isinstance(error, _cluster.UnreachableError):
+            module.exit_json(changed=False, ready=None, workloads=[], diagnosis=None, seconds=0.0)
+        diagnosis = {
+            "code": "cluster_unreachable",
+            "cause": str(error),
+            "suggestion": CODES["cluster_unreachable"].suggestion,
+            "namespace": "",
+            "object": "",
+            "container": "",
+            "log": [],
+            "events": [],
+        }
+        result: dict[str, Any] = {"ready": False, "workloads": [], "diagnosis": diagnosis, "seconds": 0.0}
+        if fields["fail"]:
+            module.fail_json(msg=message(diagnosis), **result)
+        module.exit_json(changed=False, **result)
+    result = {
+        "ready": outcome.diagnosis is None,
+        "workloads": [item.as_result() for item in outcome.workloads],
+        "diagnosis": outcome.diagnosis,
+        "seconds": round(outcome.seconds, 2),
+    }
+    if outcome.diagnosis and fields["fail"] and not module.check_mode:
+        module.fail_json(msg=message(outcome.diagnosis), **result)
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Install the Ansible collections of a requirements file: from Galaxy when it answers, otherwise from the PyPI bundle.
+
+The bundle (the package ``ansible``) is 600 MB installed; only the folders of the collections asked for are unpacked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+
+import yaml
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+GALAXY_API = "https://galaxy.ansible.com/api/"
+GALAXY_PATIENCE = 2.0  # seconds
+
+
+def installed_version(folder: pathlib.Path) -> Version | None:
+    """Version of the collection in ``folder``; None when there is none or it is damaged."""
+    try:
+        manifest = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))
+        return Version(manifest["collection_info"]["version"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def galaxy_answers() -> bool:
+    """Whether Galaxy's API answers within GALAXY_PATIENCE seconds."""
+    try:
+        with urllib.request.urlopen(GALAXY_API, timeout=GALAXY_PATIENCE) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, TimeoutError, OSError):
+        return False
+
+
+def from_galaxy(requirements: pathlib.Path, site: pathlib.Path) -> None:
+    """Install by ansible-galaxy; raises CalledProcessError."""
+    galaxy = pathlib.Path(sys.executable).with_name("ansible-galaxy")
+    subprocess.run([galaxy, "collection", "install", "--requirements-file", requirements, "--collections-path", site], check=True)
+
+
+def from_bundle(names: list[str], bundle: pathlib.Path, site: pathlib.Path) -> None:
+    """Unpack the folders of ``names`` (``namespace.name``) out of the pinned wheel; raises CalledProcessError."""
+    folders = tuple("ansible_collections/" + name.replace(".", "/") + "/" for name in names)
+    with tempfile.TemporaryDirectory() as scratch:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", bundle, "-d", scratch], check=True)
+        (wheel,) = pathlib.Path(scratch).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(site, [member for member in archive.namelist() if member.startswith(folders)])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for option in ("--requirements", "--bundle", "--into"):
+        parser.add_argument(option, type=pathlib.Path, required=True)
+    options = parser.parse_args()
+
+    wanted = yaml.safe_load(options.requirements.read_text(encoding="utf-8"))["collections"]
+
+    def lacking() -> list[str]:
+        names = []
+        for entry in wanted:
+            version = installed_version(options.into / "ansible_collections" / entry["name"].replace(".", "/"))
+            if version is None or version not in SpecifierSet(entry["version"]):
+                names.append(entry["name"])
+        return names
+
+    names = lacking()
+    if not names:
+        return 0
+    try:
+        if galaxy_answers():
+            print(f"installing collections from Galaxy: {', '.join(names)}", flush=True)
+            from_galaxy(options.requirements, options.into)
+        else:
+            print(f"Galaxy does not answer; taking collections from the PyPI bundle: {', '.join(names)}", flush=True)
+            from_bundle(names, options.bundle, options.into)
+    except subprocess.CalledProcessError as error:
+        print(f"Collections could not be installed: {error}. Is a package index within reach (pip config list)?", file=sys.stderr)
+        return 1
+    if still := lacking():
+        print(f"Still missing after the installation: {', '.join(still)}; see {options.requirements}.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Makes .venv: Python's packages at pinned versions and the Ansible collections that Slipway calls.
+#
+#   scripts/setup.sh [deploy|test]     deploy: what a deploy needs (default); test: also what the tests need
+#
+# Safe to run again: nothing is done while the pins, the interpreter and the place are what they were.
+set -euo pipefail
+
+profile=${1:-deploy}
+case $profile in deploy | test) ;; *) echo "usage: scripts/setup.sh [deploy|test]" >&2; exit 64 ;; esac
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+venv=$root/.venv
+least=12 # of Python 3, because ansible-core asks for it
+
+stamp_of() { # the profile's pins, this script and the place, as one sum
+  (cd "$root" && cat "requirements/$1.txt" requirements/collections.yml requirements/bundle.txt scripts/setup.sh && pwd -P) | sha256sum | cut -d' ' -f1
+}
+
+# What was set up for the tests serves a deploy as well.
+for done_profile in test "$profile"; do
+  stamp=$venv/.slipway-$done_profile
+  if [ -x "$venv/bin/ansible-playbook" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(stamp_of "$done_profile")" ]; then
+    exit 0
+  fi
+done
+
+usable() { # is $1 a Python that is new enough and can make virtual environments?
+  "$1" -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, $least))" 2>/dev/null
+}
+
+find_python() {
+  local candidate
+  for candidate in ${SLIPWAY_PYTHON:+"$SLIPWAY_PYTHON"} python3.13 python3.12 python3.14 python3 \
+    "${PYENV_ROOT:-$HOME/.pyenv}"/versions/{3.13,3.12,3.14}.*/bin/python3; do
+    if usable "$candidate"; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
+if ! python=$(find_python); then
+  cat >&2 <<EOF
+Slipway needs Python 3.$least or newer with the venv module, and found none on PATH or under pyenv.
+What to do: on Debian 13 or Ubuntu 24.04 and newer, install python3-venv; elsewhere, 'pyenv install 3.13', or
+name an interpreter in the environment variable SLIPWAY_PYTHON, and run this again.
+EOF
+  exit 69
+fi
+# A pyenv shim answers differently in another directory: keep the interpreter itself.
+python=$("$python" -c 'import sys; print(sys.executable)')
+
+say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
+
+# Two set-ups at once would write over each other; the second waits and then finds the work done.
+exec 9>"$root/.setup.lock"
+flock 9
+
+if [ -d "$venv" ] && ! { [ "$(cat "$venv/.slipway-place" 2>/dev/null)" = "$root" ] && usable "$venv/bin/python"; }; then
+  say "the Python environment is incomplete or was made for another place: making it anew"
+  rm -rf "$venv"
+fi
+if [ ! -d "$venv" ]; then
+  say "making .venv with $("$python" --version)"
+  "$python" -m venv "$venv"
+  printf '%s\n' "$root" >"$venv/.slipway-place"
+fi
+say "installing Python packages (requirements/$profile.txt)"
+"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$root/requirements/$profile.txt"
+
+site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+"$venv/bin/python" "$root/scripts/install_collections.py" --requirements "$root/requirements/collections.yml" \
+  --bundle "$root/requirements/bundle.txt" --into "$site"
+
+# The checkout is the collection slipway.kube wherever it lies.
+mkdir -p "$site/ansible_collections/slipway"
+ln -sfn "$root" "$site/ansible_collections/slipway/kube"
+
+stamp_of "$profile" >"$venv/.slipway-$profile"
+say "ready"
