@@ -185,7 +185,7 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
     name = check.label("application_name", specification.get("name"), longest=53)
     namespace = check.label("application_namespace", specification.get("namespace"), default=name or "default")
     hosts = _hosts(check, specification.get("hosts"))
-    project = Path(os.path.normpath(base / str(specification.get("project_dir") or "")))
+    project = (base / str(specification.get("project_dir") or "")).resolve()
     if not project.is_dir():
         check.problems.add("application_project_dir", f"there is no directory {project}", "correct it")
     warnings: list[str] = []
