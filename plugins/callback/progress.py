@@ -374,7 +374,8 @@ class CallbackModule(CallbackBase):
     def v2_runner_retry(self, result: CallbackTaskResult) -> None:
         """Note an attempt that will be repeated."""
         with self._line.lock:
-            left = result.result.get("retries", 0) - result.result.get("attempts", 0)
+            # Ansible counts the attempt that is about to begin as made.
+            left = result.result.get("retries", 0) - result.result.get("attempts", 0) + 1
             told = f"{left} attempt{'' if left == 1 else 's'} left"
             self._note(result, told)
             if self._display.verbosity > 0:
@@ -390,7 +391,9 @@ class CallbackModule(CallbackBase):
                     running.note = "in the background"
                     if self._display.verbosity > 1:
                         job = result.result.get("ansible_job_id")
-                        self._tell(running.phase, "poll", f"{self._owned(running.name, host)}: job {job}", C.COLOR_DEBUG)
+                        self._tell(
+                            running.phase, "poll", f"{self._owned(running.name, host)}: job {job}", C.COLOR_DEBUG
+                        )
 
     def v2_on_file_diff(self, result: CallbackTaskResult) -> None:
         """Keep a diff until the line of its task is shown."""

@@ -1,0 +1,240 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person sees of a run, with Ansible really run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ansible_collections.slipway.kube.tests.unit.plugins.callback.conftest import Outcome, Project
+
+MIXED = """
+- name: Read what there is
+  ansible.builtin.command: "true"
+  changed_when: false
+- name: load | Write the settings
+  ansible.builtin.copy: {content: "port 8080\\n", dest: "{{ playbook_dir }}/settings", mode: "0600"}
+- name: Skip this
+  ansible.builtin.fail: {msg: never}
+  when: false
+- name: Try what may fail
+  ansible.builtin.command: {argv: [sh, -c, "echo no such release >&2; exit 3"]}
+  ignore_errors: true
+- name: Tell a person
+  ansible.builtin.debug: {msg: "replicas: 2"}
+- name: Keep the token
+  ansible.builtin.command: echo geheim
+  no_log: true
+"""
+
+
+@pytest.fixture(scope="module")
+def mixed(make_project: Callable[[], Project]) -> Project:
+    project = make_project()
+    project.play(MIXED)
+    return project
+
+
+@pytest.fixture(scope="module")
+def plain(mixed: Project) -> Outcome:
+    return mixed.run("--diff")
+
+
+def test_a_plain_run_shows_only_what_matters(plain: Outcome) -> None:
+    assert plain.code == 0, plain
+    assert plain.lines[0] == "Deploy"
+    told = [line for line in plain.lines if re.match(r"  \w", line)]
+    assert [line.split(" (")[0].split(": failed")[0] for line in told[:3]] == [
+        "  changed  Write the settings",
+        "  ignored  Try what may fail",
+        "  changed  Keep the token",
+    ]
+    assert "           replicas: 2" in plain.lines
+    assert "Read what there is" not in plain.out
+    assert "Skip this" not in plain.out
+
+
+def test_an_ignored_failure_is_marked_and_says_its_cause_in_one_line(plain: Outcome) -> None:
+    [line] = [line for line in plain.lines if "ignored " in line and "Try" in line]
+    assert "the run goes on" in line
+    assert "ended with code 3. no such release" in line
+    assert "non-zero return code" not in plain.out
+
+
+def test_a_diff_follows_the_line_of_its_task(plain: Outcome) -> None:
+    at = plain.lines.index("+port 8080")
+    assert "Write the settings" in "".join(plain.lines[at - 5 : at])
+
+
+def test_no_log_is_respected(plain: Outcome) -> None:
+    assert "geheim" not in plain.out + plain.err
+
+
+def test_a_pipe_gets_no_control_characters(plain: Outcome) -> None:
+    assert not re.search(r"[\x00-\x08\x0b-\x1f]", plain.out)
+
+
+def test_the_end_counts_and_times(plain: Outcome) -> None:
+    assert re.search(r"^Done in \d+:\d\d: 3 changed, 1 ignored\.$", plain.out, re.MULTILINE)
+    assert re.search(r"^  Deploy (\d+\.\d s|\d+ s)$", plain.out, re.MULTILINE)
+
+
+def test_check_mode_says_would_change(mixed: Project, plain: Outcome) -> None:
+    (mixed.root / "settings").write_text("port 1\n")
+    seen = mixed.run("--check", "--diff")
+    assert "Deploy (check mode: nothing is changed)" in seen.lines
+    assert any(line.startswith("  would change Write the settings") for line in seen.lines)
+    assert "-port 1" in seen.lines
+    assert ": 1 would change." in seen.out
+    assert (mixed.root / "settings").read_text() == "port 1\n"
+
+
+def test_verbose_shows_every_task(mixed: Project) -> None:
+    lines = mixed.run("-v").lines
+    assert any(line.startswith("  ok       Read what there is") for line in lines)
+    assert any(line.startswith("  skipped  Skip this") for line in lines)
+    assert not any('"rc"' in line for line in lines)
+
+
+def test_more_verbose_shows_results_but_nothing_hidden(mixed: Project) -> None:
+    seen = mixed.run("-vvv")
+    assert '"rc": 3' in seen.out
+    assert any(line.startswith("  start    Read what there is") for line in seen.lines)
+    assert "the output has been hidden" in seen.out
+
+
+FAILING = """
+- name: Work under a net
+  block:
+    - name: Wait until the release is healthy
+      ansible.builtin.assert: {that: false, fail_msg: "2 of 3 pods are not ready, postgresql://todo:hunter22@db/todo"}
+  rescue:
+    - name: Roll back
+      ansible.builtin.command: "true"
+- name: Install three
+  ansible.builtin.command: "{{ item.run }}"
+  loop:
+    - {name: one, run: "true"}
+    - {name: two, run: "false"}
+    - {name: three, run: "python3 -c 'raise ValueError(3)'"}
+"""
+
+
+@pytest.fixture(scope="module")
+def failing(make_project: Callable[[], Project]) -> Outcome:
+    project = make_project()
+    project.play(FAILING)
+    return project.run()
+
+
+def test_a_rescued_failure_is_told_in_full_and_marked(failing: Outcome) -> None:
+    assert failing.code == 2
+    at = failing.lines.index("  FAILED   Wait until the release is healthy: the run goes on with its rescue tasks")
+    assert failing.lines[at + 1] == "      what failed  2 of 3 pods are not ready, postgresql://todo:********@db/todo"
+    assert failing.lines[at + 2].startswith("      where        site.yml:")
+    assert any(line.startswith("  changed  Roll back") for line in failing.lines)
+
+
+def test_failed_items_have_a_line_each_with_their_label(failing: Outcome) -> None:
+    items = [line for line in failing.lines if line.startswith("  failed   Install three: ")]
+    assert items[0] == "  failed   Install three: two: false ended with code 1."
+    assert items[1].startswith("  failed   Install three: three: ")
+    assert items[1].endswith("ValueError: 3")
+    assert any(line.startswith("  FAILED   Install three") and "2 of 3 items failed" in line for line in failing.lines)
+
+
+def test_there_is_never_a_traceback(failing: Outcome) -> None:
+    assert "Traceback" not in failing.out + failing.err
+    assert re.search(r"^Failed after \d:\d\d: 1 changed, 1 failed, 1 rescued\.$", failing.out, re.MULTILINE)
+
+
+ROLES = {
+    "application": "- name: Make the plan\n  ansible.builtin.set_fact: {plan: 1}\n",
+    "minikube_setup": "- name: Start the cluster\n  ansible.builtin.command: sleep 2\n",
+    "verify": """
+- name: Ask the endpoints
+  ansible.builtin.set_fact:
+    slipway_address: http://todo.localhost:8080/
+    slipway_summary: [2 checks are healthy]
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def phased(make_project: Callable[[], Project]) -> Project:
+    project = make_project()
+    for name, tasks in ROLES.items():
+        project.role(name, tasks)
+    roles = "".join(f"    - slipway.kube.{name}\n" for name in ROLES)
+    project.play("[]", more=f"  roles:\n{roles}")
+    return project
+
+
+def test_roles_are_phases(phased: Project) -> None:
+    lines = phased.run(SLIPWAY_PROGRESS_HEARTBEAT="0.6").lines
+    assert re.match(r"plan       ok \(\d+\.\d s\)$", lines[1])
+    assert lines[2] == "cluster"
+    assert re.match(r"  \.\.\. Start the cluster: 0:0\d$", lines[3])
+    assert any(re.match(r"  changed  Start the cluster \(\d+\.\d s\)$", line) for line in lines)
+    at = lines.index("verify")
+    assert lines[at + 1] == "           2 checks are healthy"
+    assert re.match(r"  plan \d+\.\d s   cluster \d+\.\d s   verify \d+\.\d s$", lines[-3])
+    assert lines[-2].startswith("Report: reports/")
+    assert lines[-1] == "Open http://todo.localhost:8080/"
+
+
+def test_a_terminal_shows_the_running_task_and_takes_it_back(phased: Project) -> None:
+    seen = phased.run_on_terminal()
+    assert seen.code == 0, seen
+    assert "\r\x1b[K  0:01  cluster > Start the cluster" in seen.out
+    shown = seen.shown
+    assert not any(" > " in line for line in shown)
+    assert any(line.startswith("  changed  Start the cluster") for line in shown)
+    assert shown[-2] == "Open http://todo.localhost:8080/"
+
+
+def test_a_terminal_is_left_alone_when_asked(project: Project) -> None:
+    project.play("- name: Wait\n  ansible.builtin.command: sleep 1\n")
+    seen = project.run_on_terminal(NO_COLOR="1")
+    assert "\x1b" not in seen.out
+    assert "changed" in seen.out
+
+
+def test_several_hosts_are_told_apart(project: Project) -> None:
+    project.play(
+        "- name: Join the cluster\n  ansible.builtin.command: 'true'\n  when: inventory_hostname == 'b'\n"
+        "- name: Give up\n  ansible.builtin.fail: {msg: no}\n  when: inventory_hostname == 'a'\n",
+        more="  strategy: free\n",
+    )
+    lines = project.run(hosts="a,b,").lines
+    assert any(line.startswith("  changed  b: Join the cluster") for line in lines)
+    assert "  FAILED   a: Give up" in lines
+
+
+def test_a_diagnosis_is_laid_out_and_warnings_are_shown(project: Project) -> None:
+    (project.root / "library").mkdir()
+    (project.root / "library" / "broken.py").write_text(
+        "from ansible.module_utils.basic import AnsibleModule\n"
+        "module = AnsibleModule({})\n"
+        "module.warn('the clock is wrong')\n"
+        "module.fail_json(msg='The release is not healthy.', diagnosis={'code': 'image_pull', 'cause': 'No image.',\n"
+        "    'evidence': ['event %d' % n for n in range(40)], 'suggestion': 'Build it.'})\n"
+    )
+    project.play("- name: Watch\n  ansible.legacy.broken: {}\n")
+    seen = project.run()
+    at = next(index for index, line in enumerate(seen.lines) if line.startswith("  FAILED   Watch"))
+    block = seen.lines[at : seen.lines.index("", at)]
+    assert len(block) <= 15
+    assert block[1:4] == [
+        "      what failed  The release is not healthy.",
+        "      why          No image. [image_pull]",
+        "      evidence     event 0",
+    ]
+    assert "      what to do   Build it." in block
+    assert "the clock is wrong" in seen.err

@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The callbacks' pure parts."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.slipway.kube.plugins.plugin_utils._live import fit, wanted
+from ansible_collections.slipway.kube.plugins.plugin_utils._record import is_rescued, merge
+from ansible_collections.slipway.kube.plugins.plugin_utils._text import (
+    clock,
+    duration,
+    failure_of,
+    imperative,
+    last_lines,
+    lay_out,
+    mask_text,
+    phase_of,
+    scrub,
+)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1:00"), (75, "1:15"), (3661, "1:01:01")],
+)
+def test_duration(seconds: float, expected: str) -> None:
+    assert duration(seconds) == expected
+
+
+def test_clock_counts_whole_seconds() -> None:
+    assert [clock(0.9), clock(61), clock(3600)] == ["0:00", "1:01", "1:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [("slipway.kube.helm_release", "release"), ("toolchain", "tools"), ("acme.web.cache", "cache"), (None, "Deploy")],
+)
+def test_phase_of(role: str | None, expected: str) -> None:
+    assert phase_of(role, "Deploy") == expected
+
+
+def test_imperative_drops_only_the_file_prefix() -> None:
+    assert imperative("load | Copy a | b") == "Copy a | b"
+    assert imperative("Copy a | b") == "Copy a | b"
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("postgresql://todo:hunter22@db/todo", "hunter22"),
+        ("Authorization: Bearer eyJhbGciOi.x.y", "eyJhbGciOi"),
+        ("--set secrets.JWT_SECRET=abc123", "abc123"),
+        ('{"api_key": "abc 123"}', "abc 123"),
+        ("OPENAI_API_KEY=sk-1 next", "sk-1"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "MIIE"),
+    ],
+)
+def test_mask_text_hides_credentials(text: str, hidden: str) -> None:
+    assert hidden not in mask_text(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Secret: todo-backend lacks the key JWT_SECRET.", "http://todo.localhost:8080/a@b", "token expired"]
+)
+def test_mask_text_leaves_plain_words(text: str) -> None:
+    assert mask_text(text) == text
+
+
+def test_scrub_drops_arguments_and_masks_sensitive_values() -> None:
+    found = scrub(
+        {
+            "invocation": {"module_args": {"a": 1}},
+            "_ansible_no_log": False,
+            "deep": [{"Auth_Token": "x", "passwd": ["y", {"z": "w"}], "token_given": True, "n": float("nan")}],
+            "long": "a" * 20 + "end",
+        },
+        longest=10,
+    )
+    assert found == {
+        "deep": [{"Auth_Token": "********", "passwd": ["********", {"z": "********"}], "token_given": True, "n": None}],
+        "long": "... " + "a" * 7 + "end",
+    }
+
+
+def test_last_lines_reduce_a_traceback_to_its_exception() -> None:
+    text = "reading\nTraceback (most recent call last):\n  File 'x', line 1\n    f()\nKeyError: 'port'\n"
+    assert last_lines(text, 5) == ["reading", "KeyError: 'port'"]
+
+
+def test_last_lines_drop_what_would_move_the_cursor() -> None:
+    assert last_lines("\x1b[31mred\x1b[0m\rx\x1b[2K\n\n", 5) == ["redx"]
+
+
+def test_a_bare_return_code_is_replaced_by_what_the_program_said() -> None:
+    failure = failure_of({"msg": "non-zero return code", "rc": 1, "cmd": ["helm", "upgrade"], "stderr": "a\nb"})
+    assert failure.what == ["helm upgrade ended with code 1."]
+    assert failure.evidence == ["a", "b"]
+
+
+def test_a_censored_result_says_so_and_nothing_else() -> None:
+    failure = failure_of({"censored": "the output has been hidden", "msg": "secret"})
+    assert failure.what == ["The output is hidden, because the task is marked no_log."]
+
+
+@pytest.mark.parametrize("holder", ["itself", "diagnosis", "list"])
+def test_a_cause_is_found_wherever_it_lies(holder: str) -> None:
+    told: dict[str, Any] = {"code": "oom", "cause": "Out of memory.", "evidence": {"pod": "x"}, "suggestion": "More."}
+    result = {"itself": told, "diagnosis": {"diagnosis": told}, "list": {"diagnosis": [told]}}[holder]
+    failure = failure_of({"msg": "Not ready.", **result})
+    assert (failure.code, failure.why, failure.evidence, failure.remedy) == (
+        "oom",
+        ["Out of memory."],
+        ["pod: x"],
+        ["More."],
+    )
+
+
+def test_a_failure_never_takes_more_lines_than_it_may() -> None:
+    many = [f"line {number} " + "word " * 60 for number in range(50)]
+    failure = failure_of({"msg": "\n".join(many), "cause": "\n".join(many), "evidence": many, "suggestion": "Do this."})
+    lines = lay_out(failure, [("where", "x.yml:1"), ("full report", "r.html")], 80)
+    assert len(lines) <= 14
+    assert "      what to do   Do this." in lines
+    assert any(line.startswith("      why") for line in lines)
+    assert any(line.startswith("      evidence") for line in lines)
+    assert lines[-1] == "      full report  r.html"
+
+
+def test_merge_joins_what_overlaps() -> None:
+    assert merge([(5, 6), (0, 2), (1, 3), (3.05, 4)], gap=0.1) == [(0, 4), (5, 6)]
+
+
+@pytest.mark.parametrize(
+    ("environment", "terminal", "no_colour", "expected"),
+    [
+        ({"TERM": "xterm"}, True, False, True),
+        ({"TERM": "xterm", "CI": "false"}, True, False, True),
+        ({"TERM": "xterm", "CI": "true"}, True, False, False),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, True, False, False),
+        ({"TERM": "xterm"}, True, True, False),
+        ({"TERM": "xterm"}, False, False, False),
+        ({"TERM": "dumb"}, True, False, False),
+    ],
+)
+def test_a_live_line_is_for_terminals(
+    environment: dict[str, str], terminal: bool, no_colour: bool, expected: bool
+) -> None:
+    assert wanted(environment, terminal, no_colour) is expected
+
+
+def test_a_live_line_never_wraps() -> None:
+    assert len(fit("x" * 200, 80)) == 79
+
+
+def _node(name: str, parent: Any = None, **sections: list[Any]) -> Any:
+    node = SimpleNamespace(_uuid=name, _parent=parent, **{"block": [], "rescue": [], "always": [], **sections})
+    for entry in (*node.block, *node.rescue, *node.always):
+        entry._parent = node
+    return node
+
+
+def test_is_rescued_depends_on_the_section() -> None:
+    tried, rescuing, cleaning = _node("tried"), _node("rescuing"), _node("cleaning")
+    nested = _node("nested", block=[rescuing])
+    outer = _node("outer", block=[tried], rescue=[nested], always=[cleaning])
+    assert is_rescued(tried)
+    assert not is_rescued(rescuing)
+    assert not is_rescued(cleaning)
+    _node("net", block=[outer], rescue=[_node("last")])
+    assert is_rescued(rescuing)
