@@ -534,7 +534,8 @@ class CallbackModule(CallbackBase):
         records = [one for one in self._record.tasks[self._segment_from :] if one.phase == self._phase]
         self._segment_from = len(self._record.tasks)
         worked = [one for one in records if one.status != "skipped"]
-        if worked and self._phase != self._header and self._phase not in self._told_ok and not self._is_adhoc():
+        told = self._phase in (self._header, self._record.play) or self._phase in self._told_ok
+        if worked and not told and not self._is_adhoc():
             self._told_ok.add(self._phase)
             took = max(one.ended for one in worked) - min(one.started for one in worked)
             self._say(
