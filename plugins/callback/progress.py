@@ -668,7 +668,7 @@ class CallbackModule(CallbackBase):
     def _short_path(path: str) -> str:
         """Return a path relative to the working directory when it lies below it."""
         here = os.getcwd().rstrip("/") + "/"
-        return path[len(here) :] if path.startswith(here) else path
+        return path.removeprefix(here)
 
     @staticmethod
     def _width() -> int:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import textwrap
@@ -123,7 +124,7 @@ def scrub(value: Any, longest: int = 8000) -> Any:
         return value
     if isinstance(value, float):
         # JSON has no word for the infinite.
-        return value if value == value and abs(value) != float("inf") else None
+        return value if math.isfinite(value) else None
     text = mask_text(clean(str(value)))
     return text if len(text) <= longest else "... " + text[-longest:]
 
