@@ -251,10 +251,11 @@ class Builder:
                 lists.unlink() if lists.is_file() else shutil.rmtree(lists)
             for unneeded in ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info"):
                 shutil.rmtree(root / unneeded, ignore_errors=True)
-            # A container's apt must not wait for ever on one lost packet, nor start services.
-            (root / "etc/apt/apt.conf.d/80-slipway").write_text('Acquire::Retries "5";\nAPT::Install-Recommends "false";\n', encoding="utf-8")
+            for name, content in artifact.settings.get("files", {}).items():
+                (root / name).write_text(content, encoding="utf-8")
             if mirror.proxy:
                 (root / "etc/apt/apt.conf.d/81-proxy").write_text(f'Acquire::http::Proxy "{mirror.proxy}";\n', encoding="utf-8")
+            # No package's script starts a service in an image.
             policy = root / "usr/sbin/policy-rc.d"
             policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
             policy.chmod(0o755)

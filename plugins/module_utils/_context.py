@@ -90,10 +90,9 @@ def _regex(text: str) -> str:
         elif letter == "\\" and position < len(text):
             parts.append("\\" + text[position])
             position += 1
-        elif letter in "[]":
-            parts.append(letter)
         else:
-            parts.append(re.escape(letter))
+            # Only what means something to an expression and nothing to a pattern: [a-c] and [^a-c] are meant.
+            parts.append("\\" + letter if letter in ".+()|{}$" else letter)
     return "".join(parts)
 
 

@@ -29,7 +29,7 @@ class EngineError(Exception):
     """No engine can be had; the text says why and what to do."""
 
 
-def ping(address: str, timeout: float = 3.0) -> dict[str, t.Any] | None:
+def ping(address: str, timeout: int = 3) -> dict[str, t.Any] | None:
     """Version information of the engine at ``address`` (``unix://`` or ``tcp://``), None when none answers."""
     import docker
     import docker.errors
@@ -38,7 +38,7 @@ def ping(address: str, timeout: float = 3.0) -> dict[str, t.Any] | None:
     try:
         client = docker.DockerClient(base_url=address, timeout=timeout)
         try:
-            return t.cast("dict[str, t.Any]", client.version())
+            return client.version()
         finally:
             client.close()
     except (docker.errors.DockerException, requests.RequestException, OSError):

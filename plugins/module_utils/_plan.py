@@ -183,7 +183,9 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
             known = [f"application_{one}" for one in VARIABLES]
             check.problems.add(str(name), "this variable is unknown", _near(str(name), known))
     name = check.label("application_name", specification.get("name"), longest=53)
-    namespace = check.label("application_namespace", specification.get("namespace"), default=name or "default")
+    namespace = specification.get("namespace") or name
+    if namespace != name:  # otherwise a wrong name would be reported twice
+        namespace = check.label("application_namespace", namespace)
     hosts = _hosts(check, specification.get("hosts"))
     project = (base / str(specification.get("project_dir") or "")).resolve()
     if not project.is_dir():

@@ -111,7 +111,6 @@ from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _b
 try:
     import docker
 except ImportError:
-    docker = None
     DOCKER_IMPORT_ERROR: str | None = traceback.format_exc()
 else:
     DOCKER_IMPORT_ERROR = None
@@ -136,7 +135,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     progress = _build.Progress(pathlib.Path(params["progress_file"] or "/dev/null"))
     engine = None
     if {"images", "preload"} & set(params["targets"]) and params["docker_host"]:
-        if docker is None:
+        if DOCKER_IMPORT_ERROR:
             module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
         # Importing an image of 700 MB is one answer that takes as long as it takes.
         engine = docker.DockerClient(base_url=params["docker_host"], timeout=900)

@@ -193,7 +193,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     found = minikube.inspect(profile)
     if found.state == "foreign":
         raise _minikube.ClusterError(
-            f"A container or Minikube profile named {profile} exists that Slipway did not create, so it is left alone. Set minikube_setup_profile to another name."
+            f"A container or Minikube profile named {profile} exists that Slipway did not create, so it is left alone. "
+            "Set minikube_setup_profile to another name."
         )
     if params["state"] == "started":
         return {"state": found.state, **ensure_started(module, minikube, found)}
