@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters of the specification: no value leaves it but to the module that writes Secrets."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.slipway.kube.plugins.filter.journey_checks import journey_checks
+from ansible_collections.slipway.kube.plugins.filter.release_values import release_values
+from ansible_collections.slipway.kube.plugins.filter.secret_inputs import secret_inputs
+from ansible_collections.slipway.kube.plugins.filter.secret_outline import secret_outline
+
+
+def keys(**sources: Any) -> list[dict[str, Any]]:
+    return [{"name": "api", "keys": sources}]
+
+
+def test_outline_holds_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIVEN", "hunter2")
+    monkeypatch.setenv("EMPTY", "")
+    given = keys(
+        A={"value": "hunter2"},
+        B={"env": "GIVEN"},
+        C={"env": "EMPTY", "otherwise": {"value": "hunter2"}},
+        D={"generate": 32},
+        E="hunter2",
+        F={"value": None},
+    )
+    outlined = secret_outline(given)
+    assert "hunter2" not in str(outlined)
+    assert outlined[0]["keys"] == {
+        "A": {"value": True},
+        "B": {"env": "GIVEN", "available": True},
+        "C": {"env": "EMPTY", "available": False, "otherwise": {"value": True}},
+        "D": {"generate": 32},
+        "E": None,
+        "F": {"value": False},
+    }
+    assert "available" not in secret_outline(given, environment=False)[0]["keys"]["B"]
+
+
+@pytest.mark.parametrize("given", ["text", {"a": 1}, ["text"], [{"name": "a", "keys": []}]])
+def test_outline_leaves_mistakes_to_the_plan(given: Any) -> None:
+    assert secret_outline(given) == given
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIVEN", "from outside")
+    monkeypatch.delenv("MISSING", raising=False)
+    (found,) = secret_inputs(
+        keys(
+            A={"env": "GIVEN", "otherwise": {"generate": 16}},
+            B={"env": "MISSING", "otherwise": {"env": "MISSING", "otherwise": {"template": "{A}"}}},
+            C={"env": "MISSING", "required": False},
+            D={"value": 5},
+        ),
+        "todo",
+    )
+    assert found["namespace"] == "todo"
+    assert found["keys"] == [
+        {"name": "A", "data": encoded("from outside")},
+        {"name": "B", "template": "{A}"},
+        {"name": "D", "data": encoded("5")},
+    ]
+
+
+@pytest.mark.parametrize(("source", "words"), [({"env": "MISSING"}, "MISSING is not set"), ("text", "say where")])
+def test_inputs_that_are_missing(source: Any, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MISSING", raising=False)
+    with pytest.raises(AnsibleFilterError, match=words):
+        secret_inputs(keys(A=source))
+
+
+def test_release_values() -> None:
+    release = {"name": "todo", "chart_digest": "abc", "values": {"api": {"x": 1}}, "secret_checksums": {"s": "api.sum"}}
+    (found,) = release_values([release], {"s": "123"})
+    assert found["values"] == {"api": {"x": 1, "sum": "123"}, "global": {"slipway": {"chartDigest": "abc"}}}
+    assert release["values"] == {"api": {"x": 1}}
+    (unknown,) = release_values([release], {"s": ""})
+    assert "sum" not in unknown["values"]["api"]
+    assert release_values([{"name": "bare"}]) == [{"name": "bare", "values": {}}]
+
+
+def test_release_values_that_do_not_fit() -> None:
+    with pytest.raises(AnsibleFilterError, match="Release todo: global"):
+        release_values([{"name": "todo", "chart_digest": "abc", "values": {"global": "text"}}])
+
+
+def test_journey() -> None:
+    checks = [{"name": "page", "url": "http://a.test/"}, {"name": "db", "type": "tcp", "url": "tcp://b.test:5"}]
+    steps = [{"name": "one", "url": "http://a.test/1"}, {"name": "two", "url": "http://a.test/2"}]
+    found = journey_checks(checks, steps, {"a.test": "127.0.0.1:8080"})
+    assert [check.get("depends_on") for check in found] == [None, None, ["page", "db"], ["one"]]
+    assert [check.get("resolve") for check in found] == [
+        {"a.test": "127.0.0.1:8080"},
+        None,
+        *[{"a.test": "127.0.0.1:8080"}] * 2,
+    ]
+    assert journey_checks([], steps[:1]) == [steps[0]]
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        {"name": "a", "url": "http://a.test/", "resolve": {"a.test": "::1"}},
+        {"name": "a", "url": "http://a.test/", "via": "port_forward"},
+        {"name": "a", "type": "command", "command": ["true"]},
+        {"name": "a", "url": "http://other.test/"},
+        {"name": "a", "url": "http://a.test/", "depends_on": []},
+    ],
+)
+def test_what_a_check_says_itself_stays(check: dict[str, Any]) -> None:
+    (found,) = journey_checks([], [check], {"a.test": "127.0.0.1:8080"})
+    assert {key: found[key] for key in check} == check
+    assert check["name"] != "a" or check.get("url", "").startswith("http://a") or "resolve" not in found

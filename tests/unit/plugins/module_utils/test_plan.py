@@ -1,0 +1,236 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From specification to plan, and every mistake in one go."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._plan import (
+    SpecificationError,
+    ValuesError,
+    build_plan,
+    set_path,
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "src/api").mkdir(parents=True)
+    (tmp_path / "src/api/Dockerfile").write_text("FROM scratch")
+    (tmp_path / "chart").mkdir()
+    (tmp_path / "chart/Chart.yaml").write_text("name: app\nversion: 1.2.3\n")
+    return tmp_path
+
+
+def specification(**changes: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "name": "todo",
+        "hosts": ["todo.localhost"],
+        "components": {"api": {"source": "src/api"}},
+        "releases": [
+            {
+                "name": "todo",
+                "chart": "chart",
+                "values": {"api": {"replicas": 2, "image": {"pullPolicy": "Never"}}},
+                "images": {"api": "api.image"},
+                "secret_checksums": {"todo-api": "api.secretChecksum"},
+            }
+        ],
+        "secrets": [
+            {"name": "todo-db", "keys": {"PASSWORD": {"generate": 32}}},
+            {
+                "name": "todo-api",
+                "keys": {
+                    "URL": {"env": "URL", "available": False, "otherwise": {"template": "db://{PASSWORD}@x"}},
+                    "KEY": {"env": "KEY", "required": False, "available": False},
+                    "OWN": {"value": True},
+                },
+            },
+        ],
+        "checks": [
+            {"name": "page", "url": "http://${application.host}/", "expect": {"digest": "${components.api.tag}"}}
+        ],
+        "journey": [{"name": "log in", "url": "http://x/${run_id}"}],
+        "given": ["application_name", "application_plan"],
+    }
+    base.update(changes)
+    return base
+
+
+def problems(project: Path, **changes: Any) -> list[str]:
+    with pytest.raises(SpecificationError) as caught:
+        build_plan(specification(**changes), project)
+    return caught.value.problems
+
+
+def test_plan(project: Path) -> None:
+    given = specification()
+    before = copy.deepcopy(given)
+    plan = build_plan(given, project).data
+    assert given == before
+    api = plan["components"]["api"]
+    assert api["image"] == f"todo-api:{api['tag']}" and len(api["tag"]) == 16
+    assert api["digest"].removeprefix("sha256:").startswith(api["tag"])
+    assert api["source"] == str(project / "src/api")
+    (release,) = plan["releases"]
+    assert release["namespace"] == plan["namespace"] == "todo"
+    assert release["values"]["api"]["image"] == {"pullPolicy": "Never", "repository": "todo-api", "tag": api["tag"]}
+    assert release["chart"] == str(project / "chart") and release["chart_version"] == "1.2.3"
+    assert plan["secrets"] == [
+        {"name": "todo-db", "namespace": "todo", "keys": ["PASSWORD"]},
+        {"name": "todo-api", "namespace": "todo", "keys": ["KEY", "OWN", "URL"]},
+    ]
+    assert plan["checks"][0]["url"] == "http://todo.localhost/"
+    assert plan["checks"][0]["expect"]["digest"] == api["tag"]
+    assert plan["journey"][0]["url"] == "http://x/${run_id}"
+
+
+def test_smallest_specification(project: Path) -> None:
+    plan = build_plan({"name": "x"}, project).data
+    assert plan["components"] == {} and plan["releases"] == [] and plan["namespace"] == "x"
+
+
+def test_all_mistakes_are_reported_at_once(project: Path) -> None:
+    found = problems(
+        project,
+        name="Todo!",
+        hosts=["under_score"],
+        components={"api": {"source": "nowhere", "sauce": 1}},
+        releases=[{"name": "todo", "chart": "nochart"}],
+        given=["application_componets"],
+    )
+    places = [problem.split(":")[0] for problem in found]
+    assert places[:4] == [
+        "application_componets",
+        "application_name",
+        "application_hosts[0]",
+        "application_components.api.sauce",
+    ]
+    assert "application_components.api.source" in places and "application_releases[0].chart" in places
+    assert "did you mean application_components" in found[0]
+    assert all(problem.endswith(".") and ";" in problem for problem in found)
+
+
+def key(source: Any) -> dict[str, Any]:
+    return {"secrets": [{"name": "todo-api", "keys": {"K": source}}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "words"),
+    [
+        ({"name": None}, "application_name", "missing"),
+        ({"name": 5}, "application_name", "a number"),
+        ({"name": "a" * 54}, "application_name", "at most 53"),
+        ({"namespace": "-x"}, "application_namespace", "no valid Kubernetes name"),
+        ({"project_dir": "missing"}, "application_project_dir", "no directory"),
+        ({"hosts": "todo.local"}, "application_hosts", "write a list"),
+        ({"hosts": ["a.b", "a.b"]}, "application_hosts[1]", "twice"),
+        ({"components": []}, "application_components", "a list"),
+        ({"components": {"api": "src"}}, "application_components.api", "a text"),
+        ({"components": {"api": {}}}, "application_components.api.source", "missing"),
+        ({"components": {"api": {"source": "src"}}}, "application_components.api.dockerfile", "no file"),
+        (
+            {"components": {"api": {"source": "src/api", "dockerfile": "../../chart/Chart.yaml"}}},
+            "dockerfile",
+            "outside",
+        ),
+        ({"components": {"api": {"source": "src/api", "repository": "Todo:1"}}}, "repository", "no image repository"),
+        ({"components": {"api": {"source": "src/api", "build_args": {"A-B": "1"}}}}, "build_args.A-B", "no name"),
+        ({"components": {"api": {"source": "src/api", "build_args": {"A": [1]}}}}, "build_args.A", "a list"),
+        ({"releases": {"name": "x"}}, "application_releases", "write a list"),
+        ({"releases": ["x"]}, "application_releases[0]", "a text"),
+        (
+            {"releases": [{"name": "x", "chart": "chart", "valeus": {}}]},
+            "application_releases[0].valeus",
+            "did you mean values",
+        ),
+        ({"releases": [{"name": "x", "chart": "chart", "images": {"ap": "a"}}]}, "images.ap", "did you mean api"),
+        ({"releases": [{"name": "x", "chart": "chart", "images": {"api": "a..b"}}]}, "images.api", "no path"),
+        (
+            {"releases": [{"name": "x", "chart": "chart", "values": {"a": 1}, "images": {"api": "a.b"}}]},
+            "images.api",
+            "no dictionary",
+        ),
+        ({"releases": [{"name": "x", "chart": "chart"}] * 2}, "application_releases[1]", "twice"),
+        (
+            {"releases": [{"name": "x", "chart": "chart", "secret_checksums": {"no": "a"}}]},
+            "secret_checksums.no",
+            "no such secret",
+        ),
+        ({"secrets": [{"name": "a", "keys": {}}], "releases": []}, "application_secrets[0].keys", "no key"),
+        ({"secrets": [{"name": "A_", "keys": {"K": {"generate": 16}}}], "releases": []}, "secrets[0].name", "no valid"),
+        (
+            {"secrets": [{"name": "a", "keys": {"K": {"generate": 16}}}] * 2, "releases": []},
+            "application_secrets[1]",
+            "twice",
+        ),
+        (key({}), "keys.K", "no source is given"),
+        (key("text"), "keys.K", "a text"),
+        (key({"env": "A", "generate": 16}), "keys.K", "env and generate are given"),
+        (key({"generate": 8}), "keys.K.generate", "16 to 1024"),
+        (key({"generate": True}), "keys.K.generate", "no length"),
+        (key({"generate": 16, "required": True}), "keys.K.required", "unknown"),
+        (key({"env": "1A"}), "keys.K.env", "no name"),
+        (key({"env": "A", "available": False}), "keys.K", "environment variable A is not set"),
+        (key({"env": "A", "required": True, "otherwise": {"generate": 16}}), "keys.K", "both given"),
+        (key({"env": "A", "otherwise": {"generate": 1}}), "keys.K.otherwise.generate", "no length"),
+        (key({"value": False}), "keys.K.value", "no text"),
+        (key({"template": "{NOWHERE}"}), "keys.K.template", "names no declared key"),
+        (key({"template": "{K}"}), "keys.K", "circle"),
+        ({"checks": [{"name": "a"}, {"name": "a"}]}, "application_checks[1]", "twice"),
+        ({"checks": [{"url": "x"}]}, "application_checks[0].name", "missing"),
+        (
+            {"checks": [{"name": "a", "url": "${components.apy.tag}"}]},
+            "application_checks[0].url",
+            "did you mean components.api.tag",
+        ),
+        (
+            {"hosts": [], "checks": [{"name": "a", "url": "${application.host}"}]},
+            "application_checks[0].url",
+            "is empty",
+        ),
+        ({"journey": "x"}, "application_journey", "write a list"),
+    ],
+)
+def test_mistake_names_place_and_remedy(project: Path, changes: dict[str, Any], place: str, words: str) -> None:
+    found = problems(project, **changes)
+    assert any(place in problem.split(": ")[0] and words in problem for problem in found), found
+
+
+def test_circle_over_two_secrets(project: Path) -> None:
+    secrets = [
+        {"name": "a", "keys": {"X": {"template": "{Y}"}}},
+        {"name": "b", "keys": {"Y": {"env": "Y", "otherwise": {"template": "{a/X}"}}}},
+    ]
+    (found,) = problems(project, secrets=secrets, releases=[])
+    assert "a.X -> b.Y -> a.X" in found
+
+
+def test_environment_is_asked_for_only_when_told(project: Path) -> None:
+    """Without C(available) nobody looked, as for a run that deploys nothing."""
+    build_plan(specification(releases=[], **key({"env": "A"})), project)
+
+
+def test_escaped_placeholder_is_left_to_health_check(project: Path) -> None:
+    plan = build_plan(specification(checks=[{"name": "a", "url": "$${components.x.tag}"}]), project).data
+    assert plan["checks"][0]["url"] == "$${components.x.tag}"
+
+
+def test_warnings_name_the_component(project: Path) -> None:
+    (project / "src/api/.env").write_text("")
+    (warning,) = build_plan(specification(), project).warnings
+    assert warning.startswith("application_components.api: .env")
+
+
+def test_set_path() -> None:
+    values: dict[str, Any] = {"a": {"b": {"c": 1}}}
+    set_path(values, "a.b", {"d": 2})
+    set_path(values, "x.y", "z")
+    assert values == {"a": {"b": {"c": 1, "d": 2}}, "x": {"y": "z"}}
+    with pytest.raises(ValuesError, match=r"a\.b\.c"):
+        set_path(values, "a.b.c.d", 1)
