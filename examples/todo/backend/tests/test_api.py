@@ -134,10 +134,23 @@ def test_forged_tokens_are_refused(service: Service, ada: Person, change: str) -
         assert client.get("/api/auth/me", headers={"Authorization": f"Bearer {forged}"}).status_code == 401
 
 
+def test_leaving_takes_everything_along(service: Service, ada: Person, bob: Person) -> None:
+    ada.client.post("/api/tasks", json={"title": "pack"})
+    bob.client.post("/api/tasks", json={"title": "stay"})
+    ada.say("what is open?")
+    assert ada.client.delete("/api/auth/me").status_code == 204
+    assert ada.client.get("/api/tasks").status_code == 401
+    with service.client() as client:
+        login = client.post("/api/auth/login", json={"email": ada.email, "password": ada.password})
+    assert login.status_code == 401
+    assert bob.titles() == ["stay"]
+
+
 def test_everything_wants_a_token(service: Service) -> None:
     with service.client() as client:
         for method, path in (
             ("GET", "/api/auth/me"),
+            ("DELETE", "/api/auth/me"),
             ("GET", "/api/tasks"),
             ("POST", "/api/tasks"),
             ("GET", "/api/tasks/1"),

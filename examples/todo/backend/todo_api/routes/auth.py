@@ -1,8 +1,9 @@
-"""Registering, logging in, and who am I."""
+"""Registering, logging in, who am I, and leaving."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException, Request
+from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from ..models import User
@@ -49,3 +50,10 @@ async def login(body: LoginRequest, request: Request, session: Session) -> Token
 async def me(user: CurrentUser) -> UserView:
     """Return the signed-in person."""
     return UserView.model_validate(user)
+
+
+@router.delete("/me", status_code=204)
+async def leave(user: CurrentUser, session: Session) -> None:
+    """Delete the account with everything that belongs to it."""
+    await session.execute(delete(User).where(User.id == user.id))
+    await session.commit()
