@@ -210,20 +210,7 @@ class Builder:
 
     def _program(self, artifact: Artifact) -> None:
         go = find_go(self._cache, self._progress)
-        environment = {
-            **os.environ,
-            "GOCACHE": str(self._cache / "go" / "build"),
-            "GOMODCACHE": str(self._cache / "go" / "mod"),
-            # A module cache that its owner can delete.
-            "GOFLAGS": "-trimpath -modcacherw",
-            "GOTOOLCHAIN": "local",
-            # Without cgo no C compiler is needed, and all programs share every compiled package.
-            "CGO_ENABLED": "0",
-            # A compiler process is short-lived: collecting its garbage costs a quarter of the time. The limit keeps
-            # a small machine from swapping.
-            "GOGC": "off",
-            "GOMEMLIMIT": f"{memory_per_process()}MiB",
-        }
+        environment = go_environment(self._cache)
         source = self._distribution.root / "programs" / artifact.name
         if not (source / "go.sum").exists():
             # It uses the standard library only: reading the whole workspace's modules would be most of its time.
@@ -453,6 +440,24 @@ def memory_per_process() -> int:
     """MiB that one compiler process may use before it collects garbage after all: half the machine over its cores."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
     return max(512, total // 2 // (os.cpu_count() or 1))
+
+
+def go_environment(cache: pathlib.Path) -> dict[str, str]:
+    """The environment in which every program is compiled, with the compiler's caches inside of ``cache``."""
+    return {
+        **os.environ,
+        "GOCACHE": str(cache / "go" / "build"),
+        "GOMODCACHE": str(cache / "go" / "mod"),
+        # A module cache that its owner can delete.
+        "GOFLAGS": "-trimpath -modcacherw",
+        "GOTOOLCHAIN": "local",
+        # Without cgo no C compiler is needed, and all programs share every compiled package.
+        "CGO_ENABLED": "0",
+        # A compiler process is short-lived: collecting its garbage costs a quarter of the time. The limit keeps
+        # a small machine from swapping.
+        "GOGC": "off",
+        "GOMEMLIMIT": f"{memory_per_process()}MiB",
+    }
 
 
 def find_go(cache: pathlib.Path, progress: Progress) -> str:
