@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Runs the tests and ends with one line of what passed and failed.
+#
+#   tests/run.sh [lint|unit|charts|app|molecule ...]     all of them when none is named
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+export PATH=$root/.venv/bin:$PATH
+export ANSIBLE_NOCOLOR=${ANSIBLE_NOCOLOR:-1} PY_COLORS=0
+
+passed=0
+failed=()
+step() { # run a named step and remember how it ended
+  local name=$1 started=$SECONDS
+  shift
+  printf '\n== %s\n' "$name"
+  if "$@"; then
+    passed=$((passed + 1))
+    printf '== %s: passed (%ss)\n' "$name" $((SECONDS - started))
+  else
+    failed+=("$name")
+    printf '== %s: FAILED (%ss)\n' "$name" $((SECONDS - started))
+  fi
+}
+
+types() { # mypy must see the collection under its own name, wherever the checkout lies
+  local place
+  place=$(mktemp -d) || return
+  mkdir -p "$place/ansible_collections/slipway" && ln -s "$root" "$place/ansible_collections/slipway/kube" || return
+  (cd "$place" && mypy --config-file "$root/pyproject.toml" --cache-dir "$root/.mypy_cache" -p ansible_collections.slipway.kube.plugins)
+  local code=$?
+  rm -rf "$place"
+  return $code
+}
+
+shell_syntax() { git ls-files -z -- '*.sh' .ci/run distribution/images/kicbase/entrypoint distribution/images/postgres/entrypoint | xargs -0 -n 1 bash -n; }
+
+go_formatting() {
+  local formatter unformatted
+  formatter=$(tests/tools/tools.py gofmt) || return
+  unformatted=$("$formatter" -l distribution/programs) || return
+  [ -z "$unformatted" ] || { printf 'not formatted:\n%s\n' "$unformatted"; return 1; }
+}
+
+charts() { # the programs come from the cache, or are made once
+  local programs
+  programs=$(tests/tools/tools.py helm helm-unittest) || return
+  { read -r HELM && read -r HELM_UNITTEST; } <<<"$programs"
+  HELM=$HELM HELM_UNITTEST=$HELM_UNITTEST pytest tests/charts
+}
+
+run_lint() {
+  step "ruff" ruff check .
+  step "types" types
+  step "yamllint" yamllint --strict .
+  step "ansible-lint" ansible-lint
+  step "shell syntax" shell_syntax
+  step "Go formatting" go_formatting
+}
+run_unit() { step "unit tests" pytest tests/unit; }
+run_charts() { step "charts" charts; }
+run_app() {
+  step "backend" tests/app/backend.sh
+  step "frontend" tests/app/frontend.sh
+}
+run_molecule() { step "molecule default" molecule test --scenario-name default; }
+
+# The cheap ones first, one after the other: most of them use every core by themselves.
+for part in ${*:-lint unit app charts molecule}; do
+  case $part in
+    lint | unit | charts | app | molecule) "run_$part" ;;
+    *) echo "usage: tests/run.sh [lint|unit|charts|app|molecule ...]" >&2; exit 64 ;;
+  esac
+done
+
+printf '\n'
+for name in "${failed[@]}"; do printf 'FAILED %s\n' "$name"; done
+printf '%d passed, %d failed\n' "$passed" "${#failed[@]}"
+[ ${#failed[@]} -eq 0 ]
