@@ -11,8 +11,8 @@ short_description: Join checks and the steps of a user's journey
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - Returns the checks followed by the steps. A step depends on the one before it, and the first on all checks, unless it says
-    otherwise.
+  - Returns the checks followed by the steps. A step depends on the one before it, and the first on all checks, unless it
+    says otherwise.
   - Checks of type C(http), C(tls) and C(tcp) that go directly to a host of O(resolve) are sent to the address given there.
 options:
   _input:
@@ -52,7 +52,7 @@ from urllib.parse import urlsplit
 def _resolved(check: Mapping[str, Any], resolve: Mapping[str, str]) -> dict[str, Any]:
     if check.get("via", "direct") != "direct" or "resolve" in check or check.get("type", "http") == "command":
         return dict(check)
-    host = urlsplit(str(check.get("url", ""))).hostname
+    host = urlsplit(str(check.get("url", ""))).hostname or ""
     return {**check, "resolve": {host: resolve[host]}} if host in resolve else dict(check)
 
 

@@ -42,12 +42,20 @@ _value:
   elements: dict
 """
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.slipway.kube.plugins.module_utils._plan import ValuesError, set_path
+
+
+def _copied(value: Any) -> Any:
+    # Ansible's containers carry its templating engine, which copy.deepcopy would copy as well.
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value
 
 
 def release_values(
@@ -56,7 +64,7 @@ def release_values(
     """Return copies of the releases with complete values."""
     completed = []
     for release in releases:
-        values: dict[str, Any] = copy.deepcopy(dict(release.get("values") or {}))
+        values: dict[str, Any] = _copied(release.get("values") or {})
         additions = {
             path: (checksums or {}).get(name) for name, path in (release.get("secret_checksums") or {}).items()
         }

@@ -100,11 +100,15 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _releases
 
 
-def newest(cluster: _cluster.Cluster, namespace: str, name: str) -> dict[str, Any] | None:
-    """Return the Secret of a release's newest revision."""
+def newest(cluster: _cluster.Cluster, namespace: str, name: str) -> dict[str, Any]:
+    """Return the Secret of a release's newest revision. Raises ClusterError when there is none."""
     query = {"fieldSelector": f"type={_releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
     secrets = cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)
-    return dict(_releases.group(secrets)[name][-1]) if secrets else None
+    if not secrets:
+        raise _cluster.ClusterError(
+            f"There is no release {name} in namespace {namespace}. Check the name and the namespace."
+        )
+    return dict(_releases.group(secrets)[name][-1])
 
 
 def unblock(module: AnsibleModule, cluster: _cluster.Cluster, secret: dict[str, Any]) -> bool:
@@ -166,15 +170,11 @@ def main() -> None:
     try:
         cluster = _cluster.Cluster(module.params["kubeconfig"], module.params["context"])
         secret = newest(cluster, namespace, name)
-        if secret is None:
-            return module.fail_json(
-                msg=f"There is no release {name} in namespace {namespace}. Check the name and the namespace."
-            )
         status = _releases.status_of(secret)
         changed = (
             unblock(module, cluster, secret) if module.params["state"] == "unblocked" else roll_back(module, secret)
         )
-        after = (newest(cluster, namespace, name) if changed else None) or secret
+        after = newest(cluster, namespace, name) if changed else secret
     except (_cluster.ClusterError, ValueError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=changed, status=status, revision=_releases.revision_of(after))
