@@ -68,7 +68,9 @@ def compiled(name: str, progress: _build.Progress) -> pathlib.Path:
         with tempfile.TemporaryDirectory(dir=TOOLS, prefix=".making-") as scratch:
             made = pathlib.Path(scratch) / name
             command = [go, "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", str(made), PACKAGES[name]]
-            run = subprocess.run(command, cwd=source, env=_build.go_environment(CACHE), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            run = subprocess.run(
+                command, cwd=source, env=_build.go_environment(CACHE), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
             if run.returncode:
                 raise _build.BuildError(f"{name} could not be compiled. Is a Go module proxy within reach (go env GOPROXY)?\n{run.stdout.strip()[-2000:]}")
             file.parent.mkdir(exist_ok=True)
