@@ -65,7 +65,7 @@ class Cluster:
         ) as error:
             raise UnreachableError(
                 f"The kubeconfig {path or 'of this user'} cannot be used with context {context or '(current)'}: "
-                f"{' '.join(str(error).split())}. Bring the cluster up, or correct the path and the context."
+                f"{' '.join(str(error).split()).rstrip('.')}. Bring the cluster up, or correct the path and the context."
             ) from None
         self._host = str(configuration.host).rstrip("/")
         self._headers = {"Accept": "application/json", "User-Agent": "slipway"}

@@ -51,7 +51,10 @@ class Api(Protocol):
 
 
 def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[Wanted]:
-    """Turn the module's option into typed Secrets. Raises SecretError for what cannot be."""
+    """Turn the module's option into typed Secrets.
+
+    Raises SecretError for what cannot be, and TemplateError for a template that could never be filled.
+    """
     wanted: list[Wanted] = []
     for item in given:
         if any(item["name"] == other.name for other in wanted):
@@ -62,6 +65,7 @@ def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[Wanted]:
                 raise SecretError(f"Key {key['name']} of Secret {item['name']} is declared twice. Remove one of them.")
             keys[key["name"]] = _source(item["name"], key)
         wanted.append(Wanted(item["name"], item["namespace"], keys, item.get("type") or "Opaque"))
+    resolve(wanted, {}, make=bytes)
     return wanted
 
 

@@ -245,11 +245,14 @@ def _components(
         name = check.label(place, key)
         before = len(check.problems.found)
         fields = check.mapping(place, item)
+        if len(check.problems.found) > before:
+            components[name] = {}
+            continue
         check.keys(place, fields, _COMPONENT_KEYS)
         source = check.text(f"{place}.source", fields.get("source"), example="src/backend")
         dockerfile = check.text(f"{place}.dockerfile", fields.get("dockerfile"), default="Dockerfile")
         repository = check.text(f"{place}.repository", fields.get("repository"), default=f"{application}-{name}")
-        if repository and not _REPOSITORY.match(repository):
+        if fields.get("repository") is not None and repository and not _REPOSITORY.match(repository):
             check.problems.add(
                 f"{place}.repository",
                 f"{repository!r} is no image repository",
