@@ -8,6 +8,7 @@ export PATH := $(BIN):$(PATH)
 # For example: make deploy INVENTORY=inventory/umbrella ARGS='--check --diff'
 INVENTORY ?= inventory/umbrella
 ARGS ?=
+BUNDLE_DIR ?= $(CURDIR)
 PLAYBOOK = $(BIN)/ansible-playbook -i $(INVENTORY)
 
 help: ## list the targets
@@ -27,6 +28,9 @@ status: setup ## what runs, which revision, healthy or why not
 
 teardown: setup ## remove the cluster, and the engine if it was installed for it; the cache stays
 	@$(PLAYBOOK) playbooks/teardown.yml -e teardown_cluster=true $(ARGS)
+
+bundle: setup ## write everything that another machine needs into one file (BUNDLE_DIR: where)
+	@$(PLAYBOOK) playbooks/bundle.yml -e toolchain_bundle_dir=$(BUNDLE_DIR) $(ARGS)
 
 test: setup-test ## every test: lint, unit, charts, application, a whole deploy on a cluster of its own
 	@tests/run.sh

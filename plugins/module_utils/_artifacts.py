@@ -20,6 +20,7 @@ import yaml
 
 DIGEST_LENGTH = 16  # hex digits; 64 bits are plenty for a few dozen names
 IMAGE_PREFIX = "slipway.local/"
+TARGETS = ("runtime", "programs", "images", "preload")
 
 Kind = t.Literal["program", "rootfs", "image", "preload"]
 
@@ -53,11 +54,16 @@ class Artifact:
         """The image's reference in the engine, by content."""
         return f"{IMAGE_PREFIX}{self.name}:{self.digest}"
 
-    def path(self, cache: pathlib.Path) -> pathlib.Path:
-        """Where the artifact's file lies in ``cache``."""
+    @property
+    def place(self) -> str:
+        """Where the artifact's file lies, relative to the cache."""
         if self.file is None:
             raise ManifestError(f"{self.key} has no file of its own")
-        return cache / "artifacts" / f"{self.kind}-{self.name}-{self.digest}" / self.file
+        return f"artifacts/{self.kind}-{self.name}-{self.digest}/{self.file}"
+
+    def path(self, cache: pathlib.Path) -> pathlib.Path:
+        """Where the artifact's file lies in ``cache``."""
+        return cache / self.place
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +81,20 @@ class Distribution:
             return self.artifacts[f"{kind}:{name}"]
         except KeyError:
             raise ManifestError(f"the manifest has no {kind} named {name!r}") from None
+
+    def keys_of(self, target: str) -> list[str]:
+        """Keys of the artifacts that a target names: ``runtime``, ``programs``, ``images`` or ``preload``."""
+        if target == "runtime":
+            return ["program:runtime-shim"]
+        if target == "programs":
+            return [f"program:{program}" for program in dict.fromkeys(self.host.values())]
+        if target == "images":
+            return [key for key, artifact in self.artifacts.items() if artifact.kind == "image" and artifact.file is not None]
+        return ["preload:preload"]
+
+    def portable(self) -> list[Artifact]:
+        """Every artifact whose file a machine without a compiler needs for a complete set-up."""
+        return [self.artifacts[key] for target in TARGETS for key in self.keys_of(target)]
 
     def wanted(self, targets: t.Iterable[str], present: t.Callable[[Artifact], bool]) -> list[Artifact]:
         """Artifacts that must be made so that every target is present, each after what it requires."""
@@ -102,8 +122,8 @@ def digest_of_tree(root: pathlib.Path) -> str:
 def load(root: pathlib.Path, machine: t.Mapping[str, str]) -> Distribution:
     """Read ``root``/manifest.yml into a graph.
 
-    ``machine`` is what of the machine goes into what is made, for the digests: its CA bundle, its architecture.
-    Raises ManifestError.
+    ``machine`` is what of a machine goes into what is made, for the digests: its CA bundle, its architecture. It is the
+    machine that makes the artifacts, which is another one where they came in a bundle. Raises ManifestError.
     """
     try:
         manifest = yaml.safe_load((root / "manifest.yml").read_text(encoding="utf-8"))

@@ -51,6 +51,38 @@ def find(environ: t.Mapping[str, str] = os.environ) -> tuple[str, dict[str, t.An
     return address, ping(address)
 
 
+def refuse_silent(address: str) -> None:
+    """Raise EngineError where installing an engine would not make the one at ``address`` answer."""
+    if address != DEFAULT_SOCKET:
+        raise EngineError(f"DOCKER_HOST is {address} and no engine answers there: start it, correct DOCKER_HOST, or unset it to use this machine's own.")
+    socket = DEFAULT_SOCKET.removeprefix("unix://")
+    if os.path.exists(socket) and not os.access(socket, os.R_OK | os.W_OK):
+        raise EngineError(
+            f"There is a container engine at {socket} and this user may not use it: add the user to the group docker "
+            "('usermod --append --groups docker NAME' as root), log in again, and run this again."
+        )
+
+
+def refuse_unprivileged_start() -> None:
+    """Raise EngineError for a user who may not start a daemon that is installed."""
+    if os.geteuid() != 0:
+        raise EngineError(
+            "The container engine is installed but not running, and only root may start it: start it, or run with -e toolchain_become=true as a "
+            "user who may use sudo."
+        )
+
+
+def refuse_powerless(missing: t.Sequence[str]) -> None:
+    """Raise EngineError where this user or this system cannot install the Debian packages that are missing."""
+    if missing and shutil.which("apt-get") is None:
+        raise EngineError("No container engine answers, and this is not Debian or what derives from it: install Docker 24 or newer and start it.")
+    if missing and os.geteuid() != 0:
+        raise EngineError(
+            f"The packages {' '.join(missing)} are missing and this user may not install them. Install them "
+            f"(apt-get install {' '.join(missing)}), or run with -e toolchain_become=true as a user who may use sudo."
+        )
+
+
 class ManagedEngine:
     """The engine that Slipway installs and starts itself; ``directory`` holds all that it is."""
 
@@ -83,13 +115,7 @@ class ManagedEngine:
         missing = [name for name in packages if name not in before]
         if not missing:
             return []
-        if os.geteuid() != 0:
-            raise EngineError(
-                f"The packages {' '.join(missing)} are missing and this user may not install them. Install them "
-                f"(apt-get install {' '.join(missing)}), or run with -e toolchain_become=true as a user who may use sudo."
-            )
-        if shutil.which("apt-get") is None:
-            raise EngineError("No container engine answers, and this is not Debian or what derives from it: install Docker 24 or newer and start it.")
+        refuse_powerless(missing)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in (
             ["apt-get", "update", "-q"],
@@ -117,8 +143,7 @@ class ManagedEngine:
         daemon = shutil.which("dockerd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
         if daemon is None:
             raise EngineError("The package docker.io is installed and brought no dockerd; reinstall it.")
-        if os.geteuid() != 0:
-            raise EngineError("The container engine is installed but not running, and only root may start it: run with -e toolchain_become=true.")
+        refuse_unprivileged_start()
         self.directory.mkdir(parents=True, exist_ok=True)
         self._forget_dead_pid()
         command = [
@@ -235,5 +260,6 @@ def installed_packages() -> set[str]:
     """Names of the Debian packages that are installed; empty on another system."""
     if shutil.which("dpkg-query") is None:
         return set()
-    listed = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n"], check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    command = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     return {name for status, _, name in (line.partition(" ") for line in listed.stdout.splitlines()) if status == "installed"}

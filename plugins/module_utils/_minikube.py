@@ -375,7 +375,8 @@ def last_errors(journal: str, most: int = 6) -> list[str]:
 
 def free_port(address: str, first: int) -> int:
     """``first`` if it can be listened on at ``address``, otherwise the next free one. Raises ClusterError."""
-    for port in range(first, first + PORTS_TRIED):
+    last = min(first + PORTS_TRIED, 65536) - 1
+    for port in range(first, last + 1):
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -383,7 +384,7 @@ def free_port(address: str, first: int) -> int:
             except OSError:
                 continue
             return port
-    raise ClusterError(f"No port from {first} to {first + PORTS_TRIED - 1} is free on {address}: set minikube_setup_ingress_port to one that is.")
+    raise ClusterError(f"No port from {first} to {last} is free on {address}: set minikube_setup_ingress_first_port to one that is.")
 
 
 def place_preload(source: pathlib.Path, target: pathlib.Path) -> None:

@@ -34,6 +34,11 @@ options:
   docker_host:
     description: Address of the container engine. Not needed for the targets V(runtime) and V(programs).
     type: str
+  inputs:
+    description:
+      - What of a machine went into the artifacts, as M(slipway.kube.artifact_bundle) returns it. By default it is what this
+        machine has, which is right for everything that this machine makes itself.
+    type: dict
   progress_file:
     description: File to which one line is appended for every step; read it while the module runs.
     type: path
@@ -49,6 +54,7 @@ attributes:
     description: What is in the cache is never made again.
 requirements: [docker, PyYAML]
 seealso:
+  - module: slipway.kube.artifact_bundle
   - module: slipway.kube.container_engine
   - module: slipway.kube.minikube_cluster
 """
@@ -105,32 +111,23 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _paths
 
 try:
     import docker
+    import docker.errors
 except ImportError:
     DOCKER_IMPORT_ERROR: str | None = traceback.format_exc()
+    ENGINE_ERRORS: tuple[type[Exception], ...] = ()
 else:
     DOCKER_IMPORT_ERROR = None
-
-
-def keys_of(target: str, distribution: _artifacts.Distribution) -> list[str]:
-    """Keys of the artifacts that a target names."""
-    if target == "runtime":
-        return ["program:runtime-shim"]
-    if target == "programs":
-        return [f"program:{program}" for program in dict.fromkeys(distribution.host.values())]
-    if target == "images":
-        return [key for key, artifact in distribution.artifacts.items() if artifact.kind == "image" and artifact.file is not None]
-    return ["preload:preload"]
+    ENGINE_ERRORS = (docker.errors.DockerException,)
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Do what the module's options ask for and return its result."""
     params = module.params
-    distribution = _artifacts.load(pathlib.Path(params["distribution"]), _build.machine_inputs())
+    distribution = _artifacts.load(pathlib.Path(params["distribution"]), params["inputs"] or _build.machine_inputs())
     cache = _paths.cache_dir(params["cache_dir"])
     progress = _build.Progress(pathlib.Path(params["progress_file"] or "/dev/null"))
     engine = None
@@ -141,7 +138,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         engine = docker.DockerClient(base_url=params["docker_host"], timeout=900)
 
     builder = _build.Builder(distribution, cache, progress, engine)
-    targets = [key for target in params["targets"] for key in keys_of(target, distribution)]
+    targets = [key for target in params["targets"] for key in distribution.keys_of(target)]
     loaded = []
     if module.check_mode:
         made = [artifact.key for artifact in distribution.wanted(targets, builder.present)]
@@ -149,7 +146,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         with _build.lock(cache, progress):
             made = builder.build(targets)
             if "images" in params["targets"]:
-                loaded = [artifact.name for key in keys_of("images", distribution) if builder.load(artifact := distribution.artifacts[key])]
+                loaded = [artifact.name for key in distribution.keys_of("images") if builder.load(artifact := distribution.artifacts[key])]
 
     def path(artifact: _artifacts.Artifact) -> str | None:
         file = artifact.path(cache)
@@ -180,6 +177,7 @@ def main() -> None:
                 "default": ["runtime", "programs", "images", "preload"],
             },
             "docker_host": {"type": "str"},
+            "inputs": {"type": "dict"},
             "progress_file": {"type": "path"},
         },
         supports_check_mode=True,
@@ -188,6 +186,8 @@ def main() -> None:
         result = run(module)
     except (_artifacts.ManifestError, _build.BuildError) as error:
         module.fail_json(msg=str(error))
+    except ENGINE_ERRORS as error:
+        module.fail_json(msg=f"The container engine at {module.params['docker_host']} does not do what is asked of it: {error}")
     module.exit_json(**result)
 
 

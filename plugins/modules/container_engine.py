@@ -35,7 +35,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Says whether something would be installed, started or removed.
+    description: Says whether something would be installed, started or removed, and fails where that could not be done.
   diff_mode:
     support: none
     description: A process has no text to compare.
@@ -86,7 +86,6 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.slipway.kube.plugins.module_utils import _engine
 
 try:
@@ -103,14 +102,18 @@ def ensure_started(module: AnsibleModule, managed: _engine.ManagedEngine) -> dic
     address, version = _engine.find()
     wanted = list(packages) if version else [*_engine.PACKAGES, *packages]
     lacking = sorted(set(wanted) - _engine.installed_packages())
+    # In check mode too: what would fail is to be known before anything is changed.
+    if version is None:
+        _engine.refuse_silent(address)
+    _engine.refuse_powerless(lacking)
+    if version is None:
+        _engine.refuse_unprivileged_start()
     if module.check_mode:
         return {"changed": bool(lacking) or version is None, "docker_host": address, "version": (version or {}).get("Version", ""), "installed": lacking}
     installed = managed.install(wanted) if lacking else []
     started = False
     # A package's own script may have started the engine already.
     if version is None and (version := _engine.ping(address)) is None:
-        if address != _engine.DEFAULT_SOCKET:
-            raise _engine.EngineError(f"DOCKER_HOST is {address} and no engine answers there: start it, or unset DOCKER_HOST.")
         shim = module.params["runtime_shim"]
         managed.start(pathlib.Path(shim) if shim else None)
         version = _engine.ping(address)

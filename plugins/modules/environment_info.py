@@ -40,6 +40,14 @@ options:
     description: Context in that file.
     type: str
     default: slipway
+  ingress_address:
+    description: Address of this machine on which a new cluster is to publish its ingress.
+    type: str
+    default: 127.0.0.1
+  ingress_port:
+    description: First port for that; the next ones are tried when it is taken.
+    type: int
+    default: 8080
 attributes:
   check_mode:
     support: full
@@ -67,11 +75,21 @@ source:
   returned: success
   type: str
   sample: packages
+inputs:
+  description: What of another machine went into the artifacts, when they came in a bundle; empty otherwise.
+  returned: success
+  type: dict
+  sample: {architecture: x86_64, ca_bundle: 9f0c66b0a1c9c6c8f1e4}
 tools:
   description: Path of each tool that is there.
   returned: success
   type: dict
   sample: {helm: /root/.cache/slipway/artifacts/program-helm-0f3c/helm}
+settled:
+  description: Whether every file of the noted source is there, so that only the engine or its images can be lacking.
+  returned: success
+  type: bool
+  sample: true
 lacking:
   description: What is missing before a cluster can be started; empty when the set-up is complete.
   returned: success
@@ -102,9 +120,10 @@ machine:
   description:
     - Size of the machine. C(memory_mb) is all of it, C(disk_free_gb) is what is free where the cache is or will be.
     - C(needs_runtime_shim) says that the machine lacks a capability that runc needs for a node.
+    - C(port_error) says why a new cluster would have no port for its ingress; empty when it has one or there is a cluster.
   returned: success
   type: dict
-  sample: {architecture: x86_64, memory_mb: 24000, disk_free_gb: 80, needs_runtime_shim: false}
+  sample: {architecture: x86_64, memory_mb: 24000, disk_free_gb: 80, needs_runtime_shim: false, port_error: ""}
 cluster:
   description: State of the cluster. C(platform) is the digest of what minikube_setup applied to it last.
   returned: success
@@ -121,7 +140,6 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _engine, _minikube, _paths
 
 try:
@@ -144,11 +162,13 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
     source = noted.get("source", "")
     tools = {name: path for name, path in noted.get("tools", {}).items() if pathlib.Path(path).exists()}
     lacking = [f"tool {name}" for name in ("kubectl", "helm", "minikube") if name not in tools]
-    result = {"source": source, "tools": tools, "lacking": lacking, "node_image": "", "preload": ""}
+    result: dict[str, t.Any] = {"source": source, "inputs": noted.get("inputs") or {}, "tools": tools, "lacking": lacking, "node_image": "", "preload": ""}
+    result["settled"] = bool(source) and not lacking
     if source not in ("packages", "bundle"):
         return result
 
-    distribution = _artifacts.load(pathlib.Path(params["distribution"]), _build.machine_inputs())
+    # What came in a bundle carries the digests of the machine that made it.
+    distribution = _artifacts.load(pathlib.Path(params["distribution"]), noted.get("inputs") or _build.machine_inputs())
     cache = _paths.cache_dir(params["cache_dir"])
     tools.clear()
     lacking.clear()
@@ -169,6 +189,7 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
         result["preload"] = str(preload.path(cache))
     else:
         lacking.append("preload")
+    result["settled"] = all(artifact.path(cache).exists() for artifact in distribution.portable())
     result["node_image"] = distribution.of("image", preload.settings["node"]).image
     return result
 
@@ -203,6 +224,15 @@ def cluster(params: t.Mapping[str, t.Any], tools: t.Mapping[str, str], docker_ho
     return {**vars(found), "platform": platform}
 
 
+def port_error(params: t.Mapping[str, t.Any]) -> str:
+    """Why a new cluster would have no port for its ingress, empty when it would have one."""
+    try:
+        _minikube.free_port(params["ingress_address"], params["ingress_port"])
+    except _minikube.ClusterError as error:
+        return str(error)
+    return ""
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -213,6 +243,8 @@ def main() -> None:
             "minikube_home": {"type": "path", "required": True},
             "kubeconfig": {"type": "path", "required": True},
             "context": {"type": "str", "default": "slipway"},
+            "ingress_address": {"type": "str", "default": "127.0.0.1"},
+            "ingress_port": {"type": "int", "default": 8080},
         },
         supports_check_mode=True,
     )
@@ -224,6 +256,9 @@ def main() -> None:
         result = toolchain(module.params, engine)
         result["machine"] = machine(module.params)
         result["cluster"] = cluster(module.params, result["tools"], address, engine)
+        # A cluster that is there holds its port itself.
+        has_none = result["cluster"]["state"] in ("unknown", "absent")
+        result["machine"]["port_error"] = port_error(module.params) if has_none else ""
     except (_artifacts.ManifestError, _build.BuildError, docker.errors.DockerException) as error:
         module.fail_json(msg=str(error))
     if engine is None:

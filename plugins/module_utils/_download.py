@@ -1,0 +1,210 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Downloads: which hosts answer, and files that a published sum confirms. Private to the collection.
+
+The proxy settings of the environment apply as they are, to the probes and to the downloads alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import socket
+import tarfile
+import tempfile
+import threading
+import time
+import typing as t
+import urllib.error
+import urllib.parse
+
+from ansible.module_utils.urls import open_url
+
+CHUNK = 1 << 20
+SUM_MOST = 1 << 16  # bytes of a file of sums
+ATTEMPTS = 3
+PAUSE = 1.0  # seconds before the second attempt; twice that before the third
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class DownloadError(Exception):
+    """A file cannot be had; the text says why and what to do."""
+
+
+class _Transient(Exception):
+    """Another attempt may go better."""
+
+
+def reason(error: BaseException) -> str:
+    """Why a request failed, in a few words."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"it answers {error.code} {error.reason}".rstrip()
+    inner = getattr(error, "reason", error)
+    if isinstance(inner, TimeoutError | socket.timeout):
+        return "it does not answer in time"
+    if isinstance(inner, socket.gaierror):
+        return "its name is not known here"
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror
+    return str(inner) or type(inner).__name__
+
+
+def probe(urls: t.Sequence[str], deadline: float) -> dict[str, str]:
+    """Ask all of the addresses at once whether they answer; why not for each, empty for yes.
+
+    Nothing takes longer than ``deadline`` seconds, a resolver that never answers included. An answer that asks for
+    credentials is one: registries give it to everybody.
+    """
+    results: dict[str, str] = {}
+
+    def ask(url: str) -> None:
+        try:
+            with contextlib.closing(open_url(url, method="HEAD", timeout=deadline)):
+                results[url] = ""
+        except urllib.error.HTTPError as error:
+            results[url] = "" if error.code in (401, 405) else reason(error)
+        except Exception as error:  # of whatever kind, it is no answer
+            results[url] = reason(error)
+
+    # Daemons: one that hangs in the resolver must not hold up the end of the process.
+    threads = [threading.Thread(target=ask, args=(url,), daemon=True) for url in dict.fromkeys(urls)]
+    end = time.monotonic() + deadline
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    found = dict(results)
+    return {url: found.get(url, f"it does not answer within {deadline:g} s") for url in urls}
+
+
+def sum_in(text: str, name: str) -> str | None:
+    """The SHA-256 of the file ``name`` in a publisher's file of sums: one bare sum, or lines of ``sum  name``."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    if len(lines) == 1 and len(lines[0]) == 1 and SHA256.fullmatch(lines[0][0].lower()):
+        return lines[0][0].lower()
+    for fields in lines:
+        if len(fields) == 2 and fields[1].lstrip("*").rpartition("/")[2] == name and SHA256.fullmatch(fields[0].lower()):
+            return fields[0].lower()
+    return None
+
+
+class Download:
+    """One file at ``url``, to be kept at ``path``.
+
+    ``sum_url`` is the publisher's file of sums, ``sha256`` a sum that one knows already and that then is the only one
+    that counts. The sum that a file was confirmed by is kept beside it, so that a complete file needs no network.
+    """
+
+    def __init__(self, url: str, path: pathlib.Path, sha256: str, sum_url: str, option: str, timeout: float) -> None:
+        self.url = url
+        self.path = path
+        self._pin = sha256.lower()
+        self._sum_url = sum_url
+        self._option = option
+        self._timeout = timeout
+        self._note = path.with_name(path.name + ".sha256")
+
+    def present(self) -> bool:
+        """Whether the file is there and has the sum that was pinned, or the one by which it was confirmed."""
+        try:
+            wanted = self._pin or self._note.read_text(encoding="ascii").strip()
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == wanted
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    def fetch(self) -> None:
+        """Download, compare, and only then put into place. Raises DownloadError."""
+        expected = self._pin or self._published()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".download-") as directory:
+            scratch = pathlib.Path(directory) / self.path.name
+            found = self._get(self.url, scratch)
+            if found != expected:
+                origin = f"the one that {self._option} pins" if self._pin else f"the one that {self._sum_url} publishes"
+                raise DownloadError(
+                    f"{self.url} has the SHA-256 {found}, which is not {origin} ({expected}); the file was thrown away. "
+                    f"A proxy's error page, an incomplete mirror or a changed file does this: look at what the address gives, "
+                    f"name another mirror, or pin the right sum in {self._option}."
+                )
+            scratch.chmod(0o755)
+            self._note.write_text(expected + "\n", encoding="ascii")
+            os.replace(scratch, self.path)
+
+    def _published(self) -> str:
+        with tempfile.TemporaryDirectory() as directory:
+            file = pathlib.Path(directory) / "sums"
+            self._get(self._sum_url, file, SUM_MOST)
+            text = file.read_text(encoding="utf-8", errors="replace")
+        found = sum_in(text, urllib.parse.urlsplit(self.url).path.rpartition("/")[2])
+        if found is None:
+            raise DownloadError(
+                f"{self._sum_url} holds no SHA-256 for {self.url}: is it the publisher's file, or a proxy's page? "
+                f"Correct the mirror, or pin the sum in {self._option}."
+            )
+        return found
+
+    def _get(self, url: str, file: pathlib.Path, most: int | None = None) -> str:
+        """Download to ``file`` and return its SHA-256; waits a little and tries again where that may help."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._once(url, file, most)
+            except _Transient as error:
+                if attempt == ATTEMPTS - 1:
+                    raise DownloadError(f"{url} cannot be downloaded, {error} ({ATTEMPTS} attempts). {self._remedy()}") from None
+                time.sleep(PAUSE * (attempt + 1))
+        raise AssertionError("unreachable")
+
+    def _remedy(self) -> str:
+        return (
+            "If this machine reaches a mirror, name it (toolchain_kubectl_url, toolchain_helm_url, toolchain_minikube_url) or set the "
+            "proxy (https_proxy, no_proxy); if it reaches package registries only, set toolchain_source=packages; if neither, carry a bundle here."
+        )
+
+    def _once(self, url: str, file: pathlib.Path, most: int | None) -> str:
+        total = hashlib.sha256()
+        size = 0
+        try:
+            with contextlib.closing(open_url(url, timeout=self._timeout)) as answer, file.open("wb") as out:
+                length = answer.headers.get("Content-Length")
+                while chunk := answer.read(CHUNK):
+                    size += len(chunk)
+                    if most is not None and size > most:
+                        raise DownloadError(f"{url} is too large for a file of sums. Correct the mirror, or pin the sum in {self._option}.")
+                    total.update(chunk)
+                    out.write(chunk)
+        except urllib.error.HTTPError as error:
+            if error.code >= 500 or error.code == 429:
+                raise _Transient(reason(error)) from None
+            raise DownloadError(f"{url} cannot be downloaded, {reason(error)}. Does the mirror carry this version? {self._remedy()}") from None
+        except DownloadError:
+            raise
+        except Exception as error:  # refused, reset, no name, certificates: all of them are said the same way
+            raise _Transient(reason(error)) from None
+        if length is not None and length.isdigit() and size != int(length):
+            raise _Transient(f"it was cut off after {size} of {length} bytes")
+        return total.hexdigest()
+
+
+def extract(archive: pathlib.Path, member: str, target: pathlib.Path) -> None:
+    """Take one file out of a compressed tar file. Raises DownloadError."""
+    try:
+        with tarfile.open(archive, "r:*") as opened, tempfile.TemporaryDirectory(dir=target.parent, prefix=".extract-") as directory:
+            entry = opened.getmember(member)
+            content = opened.extractfile(entry)
+            if content is None:
+                raise KeyError(member)
+            scratch = pathlib.Path(directory) / target.name
+            with scratch.open("wb") as out:
+                shutil.copyfileobj(content, out, CHUNK)
+            scratch.chmod(0o755)
+            os.replace(scratch, target)
+    except KeyError:
+        raise DownloadError(f"{archive} holds no file {member}, though its sum is right: is it another program's or another architecture's archive?") from None
+    except tarfile.TarError as error:
+        raise DownloadError(f"{archive} cannot be unpacked ({error}), though its sum is right: does the address name a tar file?") from None

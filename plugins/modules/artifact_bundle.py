@@ -1,0 +1,223 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: artifact_bundle
+short_description: Carry the artifacts of a distribution directory from one machine to another as one file
+version_added: 0.1.0
+author: Slipway contributors (@slipway)
+description:
+  - Packs what M(slipway.kube.artifacts) made into one tar file, and brings such a file into the cache of a machine that has
+    no compiler and reaches no package registry.
+  - The file begins with C(manifest.json), which has the name, size, SHA-256 and artifact digest of every other file in it.
+    Every sum is compared before anything appears in the cache; a damaged, changed or foreign bundle is refused whole.
+options:
+  state:
+    description: V(created) writes the bundle from the cache, V(unpacked) brings it into the cache.
+    type: str
+    choices: [created, unpacked]
+    required: true
+  path:
+    description:
+      - The bundle on the inventory host. With O(state=created) it may be a directory; the file in it is then named after
+        the version of Kubernetes and the architecture.
+      - With O(state=unpacked) it may be left out when O(inputs) is given and the cache has everything already.
+    type: path
+  distribution:
+    description: Directory with C(manifest.yml), C(programs/) and C(images/). On both machines it must be the same.
+    type: path
+    required: true
+  cache_dir:
+    description: The cache of M(slipway.kube.artifacts). The default is C($XDG_CACHE_HOME/slipway) or C(~/.cache/slipway).
+    type: path
+  inputs:
+    description:
+      - What of a machine went into the artifacts of the cache, as RV(inputs) returned it when they were unpacked. By default
+        it is what this machine has, which is right for artifacts that were made here.
+    type: dict
+  progress_file:
+    description: File to which one line is appended for every step; read it while the module runs.
+    type: path
+attributes:
+  check_mode:
+    support: full
+    description: Reads the bundle's manifest and says whether something would be written; the sums of the contents are not compared.
+  diff_mode:
+    support: none
+    description: A bundle is a binary file.
+  idempotent:
+    support: full
+    description: A bundle that holds the same already is left as it is, and so is a cache that has everything.
+requirements: [PyYAML]
+seealso:
+  - module: slipway.kube.artifacts
+"""
+
+EXAMPLES = r"""
+- name: Write a bundle into the working directory
+  slipway.kube.artifact_bundle:
+    state: created
+    path: "{{ lookup('ansible.builtin.env', 'PWD') }}"
+    distribution: "{{ playbook_dir }}/../distribution"
+
+- name: Bring a bundle into the cache
+  slipway.kube.artifact_bundle:
+    state: unpacked
+    path: /media/stick/slipway-bundle-v1.35.1-x86_64.tar
+    distribution: "{{ playbook_dir }}/../distribution"
+"""
+
+RETURN = r"""
+path:
+  description: The bundle.
+  returned: when one was written or read
+  type: str
+  sample: /root/slipway-bundle-v1.35.1-x86_64.tar
+size:
+  description: Its size in bytes.
+  returned: when O(state=created) and not in check mode
+  type: int
+  sample: 1494343680
+sha256:
+  description: Its SHA-256, in hex.
+  returned: when O(state=created) and not in check mode
+  type: str
+  sample: 8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92
+unpacked:
+  description: Artifacts that were brought into the cache, or would be in check mode.
+  returned: when O(state=unpacked)
+  type: list
+  elements: str
+  sample: ["program:kube", "image:kicbase"]
+inputs:
+  description: What of the machine that made the artifacts went into their digests; hand it to M(slipway.kube.artifacts).
+  returned: success
+  type: dict
+  sample: {architecture: x86_64, ca_bundle: 9f0c66b0a1c9c6c8f1e4}
+kubernetes_version:
+  description: Version of Kubernetes that the artifacts are for.
+  returned: success
+  type: str
+  sample: v1.35.1
+programs:
+  description: Path of every command for this machine that is in the cache.
+  returned: when O(state=unpacked)
+  type: dict
+  sample: {kubectl: /root/.cache/slipway/artifacts/program-kube-0f3c/kube}
+runtime_shim:
+  description: Path of the runtime shim in the cache.
+  returned: when O(state=unpacked)
+  type: str
+  sample: /root/.cache/slipway/artifacts/program-runtime-shim-77aa/runtime-shim
+"""
+
+import os
+import pathlib
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _bundle, _paths
+
+
+def create(module: AnsibleModule, cache: pathlib.Path, progress: _build.Progress) -> dict[str, t.Any]:
+    """Write the bundle unless the file holds the same already; the module's result."""
+    params = module.params
+    inputs = params["inputs"] or _build.machine_inputs()
+    distribution = _artifacts.load(pathlib.Path(params["distribution"]), inputs)
+    path = pathlib.Path(params["path"]).absolute()
+    if path.is_dir():
+        path /= _bundle.file_name(distribution, inputs["architecture"])
+    result = {"path": str(path), "inputs": inputs, "kubernetes_version": distribution.kubernetes_version}
+    if module.check_mode:
+        if not _bundle.complete(distribution.portable(), cache):
+            return {"changed": True, **result}
+        wanted = _bundle.describe(distribution, inputs, cache, progress.say)
+        return {"changed": not same(path, wanted), **result}
+    with _build.lock(cache, progress):
+        bundle = _bundle.describe(distribution, inputs, cache, progress.say)
+        if same(path, bundle):
+            return {"changed": False, "size": path.stat().st_size, "sha256": _bundle.sum_of_file(path), **result}
+        sha256 = _bundle.write(path, bundle, cache, progress.say)
+    return {"changed": True, "size": path.stat().st_size, "sha256": sha256, **result}
+
+
+def same(path: pathlib.Path, wanted: _bundle.Bundle) -> bool:
+    """Whether the file is that bundle, whole."""
+    try:
+        found = _bundle.read(path)
+        if found == wanted:
+            _bundle.verify(path, found)
+            return True
+    except _bundle.BundleError:
+        pass  # whatever it is, it will be replaced
+    return False
+
+
+def unpack(module: AnsibleModule, cache: pathlib.Path, progress: _build.Progress) -> dict[str, t.Any]:
+    """Bring the bundle into the cache as far as that lacks it; the module's result."""
+    params = module.params
+    root = pathlib.Path(params["distribution"])
+    path = pathlib.Path(params["path"]).absolute() if params["path"] else None
+    unpacked: list[_bundle.Member] = []
+    if params["inputs"] and (path is None or not path.exists()):
+        # The stick is gone again, and nobody needs it.
+        inputs = params["inputs"]
+        distribution = _artifacts.load(root, inputs)
+        lacking = [artifact.key for artifact in distribution.portable() if not artifact.path(cache).is_file()]
+        if lacking:
+            raise _bundle.BundleError(
+                f"The cache {cache} lacks {', '.join(lacking)}, and {f'there is no bundle at {path}' if path else 'toolchain_bundle names no bundle'}: "
+                "set toolchain_bundle to the file that 'make bundle' wrote, as this machine sees it."
+            )
+    elif path is None:
+        raise _bundle.BundleError("toolchain_bundle names no file: set it to the one that 'make bundle' wrote, as this machine sees it.")
+    else:
+        bundle = _bundle.read(path)
+        inputs = dict(bundle.inputs)
+        distribution = _bundle.distribution_of(bundle, root, os.uname().machine, path)
+        unpacked = _bundle.missing(bundle, cache)
+        if unpacked and not module.check_mode:
+            with _build.lock(cache, progress):
+                unpacked = _bundle.missing(bundle, cache)
+                _bundle.unpack(path, bundle, unpacked, cache, progress.say)
+
+    files = {command: distribution.of("program", program).path(cache) for command, program in distribution.host.items()}
+    shim = distribution.of("program", "runtime-shim").path(cache)
+    return {
+        "changed": bool(unpacked),
+        **({"path": str(path)} if path else {}),
+        "unpacked": [member.key for member in unpacked],
+        "inputs": inputs,
+        "kubernetes_version": distribution.kubernetes_version,
+        "programs": {command: str(file) for command, file in files.items() if file.exists()},
+        "runtime_shim": str(shim) if shim.exists() else None,
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["created", "unpacked"], "required": True},
+            "path": {"type": "path"},
+            "distribution": {"type": "path", "required": True},
+            "cache_dir": {"type": "path"},
+            "inputs": {"type": "dict"},
+            "progress_file": {"type": "path"},
+        },
+        required_if=[("state", "created", ["path"])],
+        supports_check_mode=True,
+    )
+    cache = _paths.cache_dir(module.params["cache_dir"])
+    progress = _build.Progress(pathlib.Path(module.params["progress_file"] or "/dev/null"))
+    try:
+        result = (create if module.params["state"] == "created" else unpack)(module, cache, progress)
+    except (_bundle.BundleError, _artifacts.ManifestError, _build.BuildError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: reachable_info
+short_description: Tell which addresses answer, within a time that holds
+version_added: 0.1.0
+author: Slipway contributors (@slipway)
+description:
+  - Asks all addresses at once with a C(HEAD) request and gives up after O(timeout), also where a name server never answers.
+  - The proxy settings of the environment apply.
+options:
+  urls:
+    description: Addresses to ask.
+    type: list
+    elements: str
+    required: true
+  timeout:
+    description: Seconds for all of them together.
+    type: float
+    default: 2
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    description: Nothing is changed.
+  idempotent:
+    support: full
+seealso:
+  - module: slipway.kube.health_check
+"""
+
+EXAMPLES = r"""
+- name: Ask whether the download host and the registry answer
+  slipway.kube.reachable_info:
+    urls: [https://dl.k8s.io/release/stable.txt, https://registry.k8s.io/v2/]
+  register: network
+"""
+
+RETURN = r"""
+reachable:
+  description: Whether all of them answer. A demand for credentials is an answer, any other error is none.
+  returned: success
+  type: bool
+  sample: false
+reasons:
+  description: For each address that does not answer, why.
+  returned: success
+  type: dict
+  sample: {"https://registry.k8s.io/v2/": it does not answer within 2 s}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils import _download
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "urls": {"type": "list", "elements": "str", "required": True},
+            "timeout": {"type": "float", "default": 2},
+        },
+        supports_check_mode=True,
+    )
+    found = _download.probe(module.params["urls"], module.params["timeout"])
+    reasons = {url: why for url, why in found.items() if why}
+    module.exit_json(changed=False, reachable=not reasons, reasons=reasons)
+
+
+if __name__ == "__main__":
+    main()

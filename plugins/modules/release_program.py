@@ -1,0 +1,138 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_program
+short_description: Ensure that a program of an official release is there, confirmed by a SHA-256
+version_added: 0.1.0
+author: Slipway contributors (@slipway)
+description:
+  - Downloads a program, or an archive with the program in it, and uses it only when its SHA-256 is the one that the publisher
+    gives or that is pinned here.
+  - The sum is kept beside the file. A file that has it needs no network, so that a mirror may be gone afterwards.
+options:
+  url:
+    description: Where the program or the archive is.
+    type: str
+    required: true
+  path:
+    description: Where the download is kept. Name a place for each version.
+    type: path
+    required: true
+  sum_url:
+    description: The publisher's file of sums, either one bare sum or lines of sum and name.
+    type: str
+    default: ""
+  sha256:
+    description: The sum that the download must have. With it O(sum_url) is not asked.
+    type: str
+    default: ""
+  sum_option:
+    description: Name of the variable for O(sha256), for messages.
+    type: str
+    default: sha256
+  member:
+    description: The program's path in the archive, when O(url) is one.
+    type: str
+  program:
+    description: Where the program is put when it comes from an archive. Required with O(member).
+    type: path
+  timeout:
+    description: Seconds without a byte after which an attempt is given up. There are three.
+    type: float
+    default: 30
+attributes:
+  check_mode:
+    support: full
+    description: Says whether something would be downloaded, and asks nobody.
+  diff_mode:
+    support: none
+    description: Programs are binary files.
+  idempotent:
+    support: full
+seealso:
+  - module: slipway.kube.artifacts
+"""
+
+EXAMPLES = r"""
+- name: Download kubectl
+  slipway.kube.release_program:
+    url: https://dl.k8s.io/release/v1.35.1/bin/linux/amd64/kubectl
+    sum_url: https://dl.k8s.io/release/v1.35.1/bin/linux/amd64/kubectl.sha256
+    path: ~/.cache/slipway/release/kubectl-v1.35.1
+
+- name: Download Helm
+  slipway.kube.release_program:
+    url: https://get.helm.sh/helm-v4.1.4-linux-amd64.tar.gz
+    sum_url: https://get.helm.sh/helm-v4.1.4-linux-amd64.tar.gz.sha256sum
+    path: ~/.cache/slipway/release/helm-v4.1.4.tar.gz
+    member: linux-amd64/helm
+    program: ~/.cache/slipway/release/helm-v4.1.4
+"""
+
+RETURN = r"""
+program:
+  description: The program's path.
+  returned: success
+  type: str
+  sample: /root/.cache/slipway/release/kubectl-v1.35.1
+downloaded:
+  description: Whether something was downloaded, or would be in check mode.
+  returned: success
+  type: bool
+  sample: true
+"""
+
+import pathlib
+import re
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils import _download
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "str", "required": True},
+            "path": {"type": "path", "required": True},
+            "sum_url": {"type": "str", "default": ""},
+            "sha256": {"type": "str", "default": ""},
+            "sum_option": {"type": "str", "default": "sha256"},
+            "member": {"type": "str"},
+            "program": {"type": "path"},
+            "timeout": {"type": "float", "default": 30},
+        },
+        required_together=[("member", "program")],
+        supports_check_mode=True,
+    )
+    params = module.params
+    option = params["sum_option"]
+    if params["sha256"] and not re.fullmatch(r"[0-9a-fA-F]{64}", params["sha256"]):
+        module.fail_json(msg=f"{option} is {params['sha256']!r}, which is no SHA-256: give its 64 hex digits, or nothing to use the publisher's sum.")
+    if not params["sha256"] and not params["sum_url"]:
+        module.fail_json(msg=f"Nothing says which sum {params['url']} must have: give sum_url, or pin it in {option}.")
+    path = pathlib.Path(params["path"])
+    program = pathlib.Path(params["program"]) if params["program"] else path
+    download = _download.Download(params["url"], path, params["sha256"], params["sum_url"], option, params["timeout"])
+    present = download.present()
+    # The program may be older than an archive that had to be downloaded again.
+    extract = params["member"] is not None and (not present or not program.exists())
+    try:
+        if not module.check_mode:
+            if not present:
+                download.fetch()
+            if extract:
+                _download.extract(path, params["member"], program)
+    except _download.DownloadError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        place = error.filename or path.parent
+        module.fail_json(msg=f"{place} cannot be written: {error.strerror}. Free some space, or correct the permissions of toolchain_cache_dir.")
+    module.exit_json(changed=not present or extract, program=str(program), downloaded=not present)
+
+
+if __name__ == "__main__":
+    main()
