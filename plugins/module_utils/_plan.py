@@ -284,7 +284,8 @@ def _components(
             components[name] = {}
             continue
         warnings.extend(f"{place}: {warning}" for warning in context.warnings)
-        tag = digest[:TAG_LENGTH]
+        # Letters first: a tag of digits alone, or with one e among them, is a number to a YAML reader.
+        tag = f"sha-{digest[:TAG_LENGTH]}"
         components[name] = {
             "source": str(directory),
             "dockerfile": dockerfile,

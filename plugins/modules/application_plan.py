@@ -142,7 +142,7 @@ plan:
     name: todo
     namespace: todo
     components:
-      backend: {repository: todo-backend, tag: 3f2a9c0d1e5b7a68, image: "todo-backend:3f2a9c0d1e5b7a68"}
+      backend: {repository: todo-backend, tag: sha-3f2a9c0d1e5b7a68, image: "todo-backend:sha-3f2a9c0d1e5b7a68"}
 problems:
   description: One sentence for each mistake in the specification.
   returned: failure
