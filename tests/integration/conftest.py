@@ -32,19 +32,21 @@ class Deployment:
         self.namespace: str = facts["plan"]["namespace"]
         self._host = host
 
-    def kubectl(self, *arguments: str) -> str:
-        """Output of kubectl; a failure ends the test with what kubectl said."""
+    def kubectl(self, *arguments: str, check: bool = True) -> str:
+        """Output of kubectl; a failure ends the test with what kubectl said, or is part of the output without ``check``."""
         place = [f"--kubeconfig={self.facts['kubeconfig']}", f"--context={self.facts['context']}", f"--namespace={self.namespace}"]
-        return self.run(self.facts["kubectl"], *place, *arguments)
+        return self.run(self.facts["kubectl"], *place, *arguments, check=check)
 
     def helm(self, *arguments: str) -> str:
         """Output of helm; a failure ends the test with what helm said."""
         place = [f"--kubeconfig={self.facts['kubeconfig']}", f"--kube-context={self.facts['context']}", f"--namespace={self.namespace}"]
         return self.run(self.facts["helm"], *place, *arguments)
 
-    def run(self, *command: str) -> str:
+    def run(self, *command: str, check: bool = True) -> str:
         """Output of a command on the machine."""
         result = self._host.run(" ".join(["%s"] * len(command)), *command)
+        if not check:
+            return str(result.stdout) + str(result.stderr)
         if result.rc:
             pytest.fail(f"{' '.join(command)}\nexit code {result.rc}\n{result.stdout}{result.stderr}", pytrace=False)
         return str(result.stdout)
@@ -102,11 +104,11 @@ def eventually(look: Callable[[], Any], seconds: float, what: str) -> Any:
 
 def evidence(deployment: Deployment) -> Iterator[tuple[str, str]]:
     """Title and text of what a person would look at first."""
-    yield "pods", deployment.kubectl("get", "pods", "--all-namespaces", "--output=wide")
-    yield "events", "\n".join(deployment.kubectl("get", "events", "--sort-by=.lastTimestamp").splitlines()[-25:])
+    yield "pods", deployment.kubectl("get", "pods", "--all-namespaces", "--output=wide", check=False)
+    yield "events", "\n".join(deployment.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False).splitlines()[-25:])
     for pod in deployment.objects("pods"):
         name = pod["metadata"]["name"]
-        yield f"log of {name}", deployment.kubectl("logs", name, "--all-containers", f"--tail={LOG_LINES}")
+        yield f"log of {name}", deployment.kubectl("logs", name, "--all-containers", f"--tail={LOG_LINES}", check=False)
 
 
 @pytest.hookimpl(wrapper=True)
