@@ -1,0 +1,320 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules of tools, engine and cluster decide, with the engine and the cluster played by objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _engine, _minikube
+from ansible_collections.slipway.kube.plugins.modules import container_engine, environment_info, minikube_cluster
+
+CHECKOUT = Path(__file__).resolve().parents[4]
+
+
+class Module:
+    """Enough of an AnsibleModule."""
+
+    def __init__(self, check_mode: bool = False, **params: Any) -> None:
+        self.params = params
+        self.check_mode = check_mode
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+# -- container_engine --------------------------------------------------------------------------------------------------
+
+
+class Managed:
+    """An engine of Slipway's own."""
+
+    directory = Path("/var/lib/slipway")
+
+    def __init__(self, record: dict[str, Any] | None = None, holds: list[str] | None = None) -> None:
+        self._record = record or {}
+        self._holds = holds or []
+        self.calls: list[Any] = []
+
+    def record(self) -> dict[str, Any]:
+        return self._record
+
+    def foreign(self) -> list[str]:
+        return self._holds
+
+    def install(self, packages: list[str]) -> list[str]:
+        self.calls.append(("install", sorted(packages)))
+        return sorted(packages)
+
+    def start(self, shim: Path | None) -> None:
+        self.calls.append(("start", shim))
+
+    def remove(self) -> list[str]:
+        self.calls.append("remove")
+        return ["everything"]
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Say what the machine has: the answers of an engine one after the other, and packages."""
+
+    def make(*answers: bool, packages: tuple[str, ...] = (), address: str = _engine.DEFAULT_SOCKET) -> None:
+        remaining = [{"Version": "20.10"} if answer else None for answer in answers]
+        monkeypatch.setattr(_engine, "ping", lambda asked: remaining.pop(0))
+        monkeypatch.setattr(_engine, "find", lambda: (address, _engine.ping(address)))
+        monkeypatch.setattr(_engine, "installed_packages", lambda: set(packages))
+
+    return make
+
+
+def test_engine_that_answers_is_left_alone(machine: Callable[..., None]) -> None:
+    machine(True)
+    managed = Managed()
+    result = container_engine.ensure_started(Module(packages=[], runtime_shim=None), managed)
+    assert (result["changed"], result["version"], managed.calls) == (False, "20.10", [])
+
+
+def test_packages_beside_an_engine_are_installed_without_another_engine(machine: Callable[..., None]) -> None:
+    machine(True)
+    managed = Managed()
+    result = container_engine.ensure_started(Module(packages=["debootstrap"], runtime_shim=None), managed)
+    assert (result["changed"], managed.calls) == (True, [("install", ["debootstrap"])])
+
+
+def test_missing_engine_is_installed_and_started(machine: Callable[..., None]) -> None:
+    machine(False, False, True, packages=("iptables",))
+    managed = Managed()
+    result = container_engine.ensure_started(Module(packages=[], runtime_shim="/cache/shim"), managed)
+    assert result == {"changed": True, "docker_host": _engine.DEFAULT_SOCKET, "version": "20.10", "installed": sorted(_engine.PACKAGES)}
+    assert managed.calls == [("install", sorted(_engine.PACKAGES)), ("start", Path("/cache/shim"))]
+
+
+def test_package_that_starts_its_engine_needs_no_second_start(machine: Callable[..., None]) -> None:
+    machine(False, True)
+    managed = Managed()
+    container_engine.ensure_started(Module(packages=[], runtime_shim=None), managed)
+    assert [call[0] for call in managed.calls] == ["install"]
+
+
+def test_check_mode_says_and_does_nothing(machine: Callable[..., None]) -> None:
+    machine(False)
+    managed = Managed()
+    result = container_engine.ensure_started(Module(check_mode=True, packages=[], runtime_shim=None), managed)
+    assert (result["changed"], result["version"], managed.calls) == (True, "", [])
+
+
+def test_remote_engine_that_is_silent_is_not_replaced_by_a_local_one(machine: Callable[..., None]) -> None:
+    machine(False, False, packages=_engine.PACKAGES, address="tcp://build.example:2376")
+    managed = Managed()
+    with pytest.raises(_engine.EngineError, match="DOCKER_HOST is tcp://build.example:2376.*no engine answers there"):
+        container_engine.ensure_started(Module(packages=[], runtime_shim=None), managed)
+    assert managed.calls == []
+
+
+@pytest.mark.parametrize(
+    ("managed", "check_mode", "changed", "calls"),
+    [
+        (Managed(), False, False, []),
+        (Managed({"packages": []}), False, True, ["remove"]),
+        (Managed({"packages": []}), True, True, []),
+        (Managed({"packages": []}, ["container mine"]), False, False, []),
+    ],
+    ids=["not ours", "ours", "ours, check mode", "ours, in use"],
+)
+def test_only_an_empty_engine_of_our_own_is_removed(
+    machine: Callable[..., None], managed: Managed, check_mode: bool, changed: bool, calls: list[str]
+) -> None:
+    machine(True)
+    module = Module(check_mode=check_mode)
+    assert container_engine.ensure_absent(module, managed)["changed"] is changed
+    assert managed.calls == calls
+    assert bool(module.warnings) is bool(managed.foreign())
+
+
+# -- minikube_cluster --------------------------------------------------------------------------------------------------
+
+RUNNING = _minikube.Cluster("running", "docker", "v1.35.1", "containerd", 2, 6144, 8080, "192.168.49.2")
+STOPPED = _minikube.Cluster("stopped", "docker", "v1.35.1", "containerd", 2, 6144, 8080)
+
+
+class Minikube:
+    """A profile whose states are given; starting it takes the next one."""
+
+    def __init__(self, *states: _minikube.Cluster) -> None:
+        self._states = list(states)
+        self.calls: list[str] = []
+
+    def inspect(self, _profile: str) -> _minikube.Cluster:
+        return self._states.pop(0) if len(self._states) > 1 else self._states[0]
+
+    def lock(self, profile: str) -> Any:
+        return _minikube.contextlib.nullcontext()
+
+    def start(self, _wanted: _minikube.Wanted, _say: Callable[[str], None]) -> None:
+        self.calls.append("start")
+
+    def stop(self, _profile: str) -> None:
+        self.calls.append("stop")
+
+    def delete(self, _profile: str) -> None:
+        self.calls.append("delete")
+
+
+@pytest.fixture
+def act(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Run the module on a profile."""
+
+    def go(minikube: Minikube, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+        monkeypatch.setattr(minikube_cluster.docker, "DockerClient", lambda **_options: None)
+        monkeypatch.setattr(_minikube, "Minikube", lambda *_arguments: minikube)
+        params: dict[str, Any] = {
+            "state": "started",
+            "profile": "slipway",
+            "binary": "/minikube",
+            "home": "/home",
+            "kubeconfig": "/kubeconfig",
+            "docker_host": "unix:///nowhere",
+            "driver": "docker",
+            "kubernetes_version": "v1.35.1",
+            "container_runtime": "containerd",
+            "cpus": 2,
+            "memory": 6144,
+            "addons": [],
+            "base_image": None,
+            "preload": None,
+            "ingress_address": "127.0.0.1",
+            "ingress_port": 8080,
+            "progress_file": None,
+        }
+        return minikube_cluster.run(Module(check_mode, **{**params, **options}))
+
+    return go
+
+
+@pytest.mark.parametrize(
+    ("states", "wanted", "changed", "calls"),
+    [
+        ((RUNNING,), "started", False, []),
+        ((STOPPED, STOPPED, RUNNING), "started", True, ["start"]),
+        ((_minikube.Cluster("absent"), _minikube.Cluster("absent"), RUNNING), "started", True, ["start"]),
+        ((_minikube.Cluster("incomplete"), _minikube.Cluster("incomplete"), RUNNING), "started", True, ["start"]),
+        # Another run was quicker.
+        ((STOPPED, RUNNING), "started", True, []),
+        ((RUNNING,), "stopped", True, ["stop"]),
+        ((STOPPED,), "stopped", False, []),
+        ((_minikube.Cluster("absent"),), "stopped", False, []),
+        ((RUNNING,), "absent", True, ["delete"]),
+        ((STOPPED,), "absent", True, ["delete"]),
+        ((_minikube.Cluster("absent"),), "absent", False, []),
+    ],
+)
+def test_cluster_is_brought_to_the_wanted_state(
+    act: Callable[..., dict[str, Any]], states: tuple[_minikube.Cluster, ...], wanted: str, changed: bool, calls: list[str]
+) -> None:
+    minikube = Minikube(*states)
+    assert act(minikube, state=wanted)["changed"] is changed
+    assert minikube.calls == calls
+
+
+@pytest.mark.parametrize("wanted", ["started", "stopped", "absent"])
+def test_check_mode_touches_no_cluster(act: Callable[..., dict[str, Any]], wanted: str) -> None:
+    minikube = Minikube(STOPPED if wanted == "started" else RUNNING)
+    assert act(minikube, check_mode=True, state=wanted)["changed"] is True
+    assert minikube.calls == []
+
+
+@pytest.mark.parametrize("wanted", ["started", "stopped", "absent"])
+def test_foreign_cluster_is_refused_whatever_is_wanted(act: Callable[..., dict[str, Any]], wanted: str) -> None:
+    minikube = Minikube(_minikube.Cluster("foreign"))
+    with pytest.raises(_minikube.ClusterError, match="did not create.*minikube_setup_profile"):
+        act(minikube, state=wanted)
+    assert minikube.calls == []
+
+
+def test_cluster_of_another_version_is_refused_with_the_difference(act: Callable[..., dict[str, Any]]) -> None:
+    minikube = Minikube(RUNNING)
+    with pytest.raises(_minikube.ClusterError, match="Kubernetes version: is v1.35.1, wanted v1.36.0"):
+        act(minikube, kubernetes_version="v1.36.0")
+    assert minikube.calls == []
+
+
+# -- environment_info --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> dict[str, Any]:
+    """A machine on which nothing has been set up."""
+    (tmp_path / "state").mkdir()
+    return {"cache_dir": str(tmp_path / "cache"), "state_dir": str(tmp_path / "state"), "distribution": str(CHECKOUT / "distribution")}
+
+
+def note(params: dict[str, Any], **noted: Any) -> None:
+    (Path(params["state_dir"]) / "toolchain.json").write_text(json.dumps(noted))
+
+
+def test_new_machine_lacks_every_tool(params: dict[str, Any]) -> None:
+    found = environment_info.toolchain(params, None)
+    assert (found["source"], found["tools"], found["settled"]) == ("", {}, False)
+    assert found["lacking"] == ["tool kubectl", "tool helm", "tool minikube"]
+
+
+def test_released_tool_that_was_removed_is_lacking(params: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "helm").touch()
+    note(params, source="release", tools={name: str(tmp_path / name) for name in ("helm", "kubectl", "minikube")})
+    found = environment_info.toolchain(params, None)
+    assert found["tools"] == {"helm": str(tmp_path / "helm")}
+    assert found["lacking"] == ["tool kubectl", "tool minikube"]
+
+
+def test_cut_note_counts_as_none(params: dict[str, Any]) -> None:
+    (Path(params["state_dir"]) / "toolchain.json").write_text("{cut")
+    assert environment_info.toolchain(params, None)["source"] == ""
+
+
+def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, Any], tmp_path: Path) -> None:
+    note(params, source="packages", inputs={"architecture": "x86_64", "ca_bundle": "aa"})
+    distribution = _artifacts.load(CHECKOUT / "distribution", {"architecture": "x86_64", "ca_bundle": "aa"})
+    cache = tmp_path / "cache"
+
+    def keep(key: str) -> None:
+        file = distribution.artifacts[key].path(cache)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+    keep("program:helm")
+    found = environment_info.toolchain(params, None)
+    assert found["tools"] == {"helm": f"{params['state_dir']}/bin/helm"}
+    assert {"program kube", "program minikube", "image kicbase", "preload"} <= set(found["lacking"])
+    assert "program helm" not in found["lacking"]
+
+    for artifact in distribution.portable():
+        keep(artifact.key)
+    images = [one for one in distribution.artifacts.values() if one.kind == "image" and one.file is not None]
+    tags = {one.name: [one.image, *(name.removeprefix("docker.io/library/") for name in one.settings.get("names", []))] for one in images}
+    engine = SimpleNamespace(images=SimpleNamespace(list=lambda: [SimpleNamespace(tags=names) for names in tags.values()]))
+    found = environment_info.toolchain(params, engine)
+    assert (found["lacking"], found["settled"]) == ([], True)
+    assert found["preload"] and found["node_image"].startswith("slipway.local/kicbase:")
+
+    # Somebody took a name away from an image.
+    tags["python"].pop()
+    assert environment_info.toolchain(params, engine)["lacking"] == ["image python"]
+
+
+def test_size_is_told_before_the_cache_exists(params: dict[str, Any]) -> None:
+    found = environment_info.machine(params)
+    assert found["memory_mb"] > 100
+    assert found["disk_free_gb"] >= 0
+    assert not Path(params["cache_dir"]).exists()
+
+
+def test_cluster_without_an_engine_is_unknown(params: dict[str, Any]) -> None:
+    assert environment_info.cluster(params, {"minikube": "/minikube"}, "", None)["state"] == "unknown"
+    assert environment_info.cluster(params, {}, "", object())["state"] == "unknown"
