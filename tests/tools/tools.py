@@ -67,7 +67,8 @@ def compiled(name: str, progress: _build.Progress) -> pathlib.Path:
         progress.say(f"compile {name}, once")
         with tempfile.TemporaryDirectory(dir=TOOLS, prefix=".making-") as scratch:
             made = pathlib.Path(scratch) / name
-            command = [go, "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", str(made), PACKAGES[name]]
+            # The flags of the programs of a deploy: they share every package that both compile.
+            command = [go, "build", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags", "-s -w", "-o", str(made), PACKAGES[name]]
             run = subprocess.run(
                 command, cwd=source, env=_build.go_environment(CACHE), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
