@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 export PATH=$root/.venv/bin:$PATH
-export ANSIBLE_NOCOLOR=${ANSIBLE_NOCOLOR:-1} PY_COLORS=0
+export ANSIBLE_NOCOLOR=${ANSIBLE_NOCOLOR:-1} NO_COLOR=${NO_COLOR:-1} PY_COLORS=0 MOLECULE_COMMAND_BORDERS=false
 
 passed=0
 failed=()
