@@ -277,6 +277,8 @@ def test_releases_are_taken_once_and_the_mirror_may_be_gone_afterwards(machine: 
     asked.clear()
     second = machine.set_up(**variables)
     assert (second.code, second.changed) == (0, 0), second.out
+    other = machine.set_up(**{**variables, "toolchain_source": "packages"})
+    assert (other.code, other.changed) == (0, 0) and "the tools that are here came from release" in other.text, other.out
     # Even where the set-up has to begin anew.
     (machine.state / "toolchain.json").unlink()
     third = machine.set_up(**variables)
