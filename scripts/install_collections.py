@@ -45,7 +45,9 @@ def galaxy_answers() -> bool:
 def from_galaxy(requirements: pathlib.Path, site: pathlib.Path) -> None:
     """Install by ansible-galaxy; raises CalledProcessError."""
     galaxy = pathlib.Path(sys.executable).with_name("ansible-galaxy")
-    subprocess.run([galaxy, "collection", "install", "--requirements-file", requirements, "--collections-path", site], check=True)
+    subprocess.run(
+        [galaxy, "collection", "install", "--requirements-file", requirements, "--collections-path", site], check=True
+    )
 
 
 def from_bundle(names: list[str], bundle: pathlib.Path, site: pathlib.Path) -> None:
@@ -86,7 +88,10 @@ def main() -> int:
             print(f"Galaxy does not answer; taking collections from the PyPI bundle: {', '.join(names)}", flush=True)
             from_bundle(names, options.bundle, options.into)
     except subprocess.CalledProcessError as error:
-        print(f"Collections could not be installed: {error}. Is a package index within reach (pip config list)?", file=sys.stderr)
+        print(
+            f"Collections could not be installed: {error}. Is a package index within reach (pip config list)?",
+            file=sys.stderr,
+        )
         return 1
     if still := lacking():
         print(f"Still missing after the installation: {', '.join(still)}; see {options.requirements}.", file=sys.stderr)

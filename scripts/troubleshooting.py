@@ -63,12 +63,16 @@ def rollout_table() -> list[str]:
     rollout = load("_rollout")
     differ = set(rollout.CODES) ^ set(MEANINGS)
     if differ:
-        raise OutOfStep(f"MEANINGS in scripts/troubleshooting.py and CODES in _rollout.py differ in: {', '.join(sorted(differ))}")
+        raise OutOfStep(
+            f"MEANINGS in scripts/troubleshooting.py and CODES in _rollout.py differ in: {', '.join(sorted(differ))}"
+        )
     states: dict[str, list[str]] = {code: [] for code in rollout.CODES}
     for state, code in rollout._WAITING.items():
         states[code].append(f"`{state}`")
     lines = ["| Code | Meaning | What to do | `kubectl get pods` shows |", "|---|---|---|---|"]
-    lines += [row(code, MEANINGS[code], entry.suggestion, ", ".join(states[code])) for code, entry in rollout.CODES.items()]
+    lines += [
+        row(code, MEANINGS[code], entry.suggestion, ", ".join(states[code])) for code, entry in rollout.CODES.items()
+    ]
     return lines
 
 

@@ -89,7 +89,11 @@ class Distribution:
         if target == "programs":
             return [f"program:{program}" for program in dict.fromkeys(self.host.values())]
         if target == "images":
-            return [key for key, artifact in self.artifacts.items() if artifact.kind == "image" and artifact.file is not None]
+            return [
+                key
+                for key, artifact in self.artifacts.items()
+                if artifact.kind == "image" and artifact.file is not None
+            ]
         return ["preload:preload"]
 
     def portable(self) -> list[Artifact]:
@@ -132,11 +136,22 @@ def load(root: pathlib.Path, machine: t.Mapping[str, str]) -> Distribution:
 
     artifacts: dict[str, Artifact] = {}
 
-    def add(kind: Kind, name: str, file: str | None, settings: t.Mapping[str, t.Any], inputs: t.Sequence[str], requires: t.Sequence[str]) -> None:
+    def add(
+        kind: Kind,
+        name: str,
+        file: str | None,
+        settings: t.Mapping[str, t.Any],
+        inputs: t.Sequence[str],
+        requires: t.Sequence[str],
+    ) -> None:
         missing = [key for key in requires if key not in artifacts]
         if missing:
-            raise ManifestError(f"{kind} {name} requires {', '.join(missing)}, which stands later in the manifest or not at all")
-        text = json.dumps([kind, name, settings, list(inputs), [artifacts[key].digest for key in requires]], sort_keys=True)
+            raise ManifestError(
+                f"{kind} {name} requires {', '.join(missing)}, which stands later in the manifest or not at all"
+            )
+        text = json.dumps(
+            [kind, name, settings, list(inputs), [artifacts[key].digest for key in requires]], sort_keys=True
+        )
         digest = hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
         artifact = Artifact(kind, name, digest, file, settings, tuple(requires))
         artifacts[artifact.key] = artifact
@@ -147,13 +162,27 @@ def load(root: pathlib.Path, machine: t.Mapping[str, str]) -> Distribution:
     for path in sorted([programs / "go.work", *programs.glob("*/go.mod"), *programs.glob("*/*/go.mod")]):
         pins.update(path.read_bytes())
     for name, settings in manifest["programs"].items():
-        add("program", name, name, settings, [pins.hexdigest(), digest_of_tree(programs / name), machine["architecture"]], [])
+        add(
+            "program",
+            name,
+            name,
+            settings,
+            [pins.hexdigest(), digest_of_tree(programs / name), machine["architecture"]],
+            [],
+        )
     for name, settings in manifest["rootfs"].items():
         add("rootfs", name, "rootfs.tar", settings, [machine["ca_bundle"], machine["architecture"]], [])
     for name, settings in manifest["images"].items():
         parents = [_parent(artifacts, parent) for parent in settings.get("parents", {}).values()]
         requires = [*parents, *(f"program:{program}" for program in settings.get("programs", []))]
-        add("image", name, "image.tar" if settings.get("archive") else None, settings, [digest_of_tree(root / "images" / name)], requires)
+        add(
+            "image",
+            name,
+            "image.tar" if settings.get("archive") else None,
+            settings,
+            [digest_of_tree(root / "images" / name)],
+            requires,
+        )
     preload = manifest["preload"]
     requires = [f"image:{name}" for name in dict.fromkeys([preload["node"], *preload["images"]])]
     add("preload", "preload", preload["file"], preload, [], requires)

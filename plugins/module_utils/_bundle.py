@@ -92,13 +92,17 @@ def _readable(path: pathlib.Path) -> t.Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise BundleError(f"There is no bundle at {path}: name the file that 'make bundle' wrote in toolchain_bundle, as this machine sees it.") from None
+        raise BundleError(
+            f"There is no bundle at {path}: name the file that 'make bundle' wrote in toolchain_bundle, as this machine sees it."
+        ) from None
     except tarfile.TarError as error:
         raise BundleError(
             f"The bundle {path} is damaged or cut off ({error}). Carry it here again, and compare its SHA-256 with the one that was printed when it was made."
         ) from None
     except OSError as error:
-        raise BundleError(f"The bundle {path} cannot be read: {error.strerror or error}. Check its permissions and the disk that it is on.") from None
+        raise BundleError(
+            f"The bundle {path} cannot be read: {error.strerror or error}. Check its permissions and the disk that it is on."
+        ) from None
 
 
 @contextlib.contextmanager
@@ -112,7 +116,9 @@ def read(path: pathlib.Path) -> Bundle:
     with _opened(path) as archive:
         first = archive.next()
         if first is None or first.name != MANIFEST or not first.isfile() or first.size > MANIFEST_MOST:
-            raise BundleError(f"{path} is a tar file and no bundle: it does not begin with {MANIFEST}. Name the file that 'make bundle' wrote.")
+            raise BundleError(
+                f"{path} is a tar file and no bundle: it does not begin with {MANIFEST}. Name the file that 'make bundle' wrote."
+            )
         content = archive.extractfile(first)
         assert content is not None  # it is a regular file
         bundle = parse(content.read(), path)
@@ -133,17 +139,26 @@ def parse(document: bytes, path: pathlib.Path) -> Bundle:
                 f"The bundle {path} has format {content['format']}, and this version of the collection reads format {FORMAT}: "
                 "make the bundle with the version of the collection that is used here."
             )
-        members = tuple(Member(**{field.name: _typed(entry[field.name], field.type) for field in dataclasses.fields(Member)}) for entry in content["files"])
+        members = tuple(
+            Member(**{field.name: _typed(entry[field.name], field.type) for field in dataclasses.fields(Member)})
+            for entry in content["files"]
+        )
         inputs = {name: str(content["inputs"][name]) for name in INPUTS}
         version = str(content["kubernetes_version"])
     except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"The {MANIFEST} of {path} makes no sense ({error!r}): it was changed, or is no bundle's. Carry the bundle here again.") from None
+        raise BundleError(
+            f"The {MANIFEST} of {path} makes no sense ({error!r}): it was changed, or is no bundle's. Carry the bundle here again."
+        ) from None
     for member in members:
         parts = pathlib.PurePosixPath(member.name).parts
         if member.name.startswith("/") or ".." in parts:
-            raise BundleError(f"The bundle {path} names a file outside of its own directory ({member.name!r}): it is not from 'make bundle'. Do not use it.")
+            raise BundleError(
+                f"The bundle {path} names a file outside of its own directory ({member.name!r}): it is not from 'make bundle'. Do not use it."
+            )
         if len(member.sha256) != 64 or not set(member.sha256) <= HEX or member.size < 0:
-            raise BundleError(f"The {MANIFEST} of {path} has no valid sum or size for {member.name!r}: it was changed. Carry the bundle here again.")
+            raise BundleError(
+                f"The {MANIFEST} of {path} has no valid sum or size for {member.name!r}: it was changed. Carry the bundle here again."
+            )
     return Bundle(version, inputs, members)
 
 
@@ -161,11 +176,17 @@ def distribution_of(bundle: Bundle, root: pathlib.Path, architecture: str, path:
     distribution directory, and ManifestError when the directory makes no sense.
     """
     if bundle.architecture != architecture:
-        raise BundleError(f"The bundle {path} is for {bundle.architecture} and this machine is {architecture}: make one on a machine of this kind.")
+        raise BundleError(
+            f"The bundle {path} is for {bundle.architecture} and this machine is {architecture}: make one on a machine of this kind."
+        )
     distribution = load_distribution(root, bundle.inputs)
     has = {member.key: member for member in bundle.members}
     needs = {artifact.key: artifact for artifact in distribution.portable()}
-    differences = [f"{key} (in the bundle {has[key].digest}, here {needs[key].digest})" for key in needs if key in has and has[key].digest != needs[key].digest]
+    differences = [
+        f"{key} (in the bundle {has[key].digest}, here {needs[key].digest})"
+        for key in needs
+        if key in has and has[key].digest != needs[key].digest
+    ]
     differences += [f"{key} (not in the bundle)" for key in needs if key not in has]
     differences += [f"{key} (only in the bundle)" for key in has if key not in needs]
     if differences:
@@ -176,7 +197,9 @@ def distribution_of(bundle: Bundle, root: pathlib.Path, architecture: str, path:
         )
     for key, member in has.items():
         if member.name != needs[key].place:
-            raise BundleError(f"The bundle {path} calls {key} {member.name!r} instead of {needs[key].place!r}: it was changed. Carry it here again.")
+            raise BundleError(
+                f"The bundle {path} calls {key} {member.name!r} instead of {needs[key].place!r}: it was changed. Carry it here again."
+            )
     return distribution
 
 
@@ -197,7 +220,9 @@ def missing(bundle: Bundle, cache: pathlib.Path) -> list[Member]:
     return [member for member in bundle.members if not there(member)]
 
 
-def unpack(path: pathlib.Path, bundle: Bundle, wanted: t.Sequence[Member], cache: pathlib.Path, say: t.Callable[[str], None]) -> None:
+def unpack(
+    path: pathlib.Path, bundle: Bundle, wanted: t.Sequence[Member], cache: pathlib.Path, say: t.Callable[[str], None]
+) -> None:
     """Bring the wanted members into the cache. Raises BundleError, and then the cache is what it was.
 
     All of them are written beside the cache's own files, their sums compared, and only then moved into place. Must be
@@ -208,7 +233,9 @@ def unpack(path: pathlib.Path, bundle: Bundle, wanted: t.Sequence[Member], cache
     needed = sum(member.size for member in wanted)
     free = shutil.disk_usage(place).free
     if free < needed:
-        raise BundleError(f"{free >> 20} MiB are free in {place}, and what the bundle brings takes {needed >> 20}: free some, or set toolchain_cache_dir.")
+        raise BundleError(
+            f"{free >> 20} MiB are free in {place}, and what the bundle brings takes {needed >> 20}: free some, or set toolchain_cache_dir."
+        )
     names = {member.name: member for member in wanted}
     with tempfile.TemporaryDirectory(dir=place, prefix=".unpacking-") as directory:
         scratch = pathlib.Path(directory)
@@ -250,7 +277,9 @@ def _contents(path: pathlib.Path, bundle: Bundle) -> t.Iterator[tuple[Member, t.
             yield member, content
         surplus = archive.next()
         if surplus is not None:
-            raise BundleError(f"The bundle {path} holds {surplus.name!r}, which its {MANIFEST} does not name: it was changed. Carry it here again.")
+            raise BundleError(
+                f"The bundle {path} holds {surplus.name!r}, which its {MANIFEST} does not name: it was changed. Carry it here again."
+            )
 
 
 def _compare(path: pathlib.Path, member: Member, content: t.IO[bytes], out: t.IO[bytes] | None) -> None:
@@ -296,7 +325,9 @@ class _Summed:
         return self._sum.hexdigest()
 
 
-def describe(distribution: Distribution, inputs: t.Mapping[str, str], cache: pathlib.Path, say: t.Callable[[str], None]) -> Bundle:
+def describe(
+    distribution: Distribution, inputs: t.Mapping[str, str], cache: pathlib.Path, say: t.Callable[[str], None]
+) -> Bundle:
     """The bundle of what the cache holds; reads every file for its sum. Raises BundleError."""
     artifacts = distribution.portable()
     lacking = [artifact.key for artifact in artifacts if not artifact.path(cache).is_file()]
@@ -340,7 +371,13 @@ def write(path: pathlib.Path, bundle: Bundle, cache: pathlib.Path, say: t.Callab
                 for member in bundle.members:
                     say(f"pack {member.key} ({member.size >> 20} MiB)")
                     with (cache / member.name).open("rb") as content:
-                        _add(archive, member.name, 0o755 if member.key.startswith("program:") else 0o644, member.size, content)
+                        _add(
+                            archive,
+                            member.name,
+                            0o755 if member.key.startswith("program:") else 0o644,
+                            member.size,
+                            content,
+                        )
             os.fsync(file.fileno())
         # Between the sum and the copy a file may have changed, and a disk may lie.
         verify(scratch, bundle)

@@ -88,7 +88,11 @@ def sum_in(text: str, name: str) -> str | None:
     if len(lines) == 1 and len(lines[0]) == 1 and SHA256.fullmatch(lines[0][0].lower()):
         return lines[0][0].lower()
     for fields in lines:
-        if len(fields) == 2 and fields[1].lstrip("*").rpartition("/")[2] == name and SHA256.fullmatch(fields[0].lower()):
+        if (
+            len(fields) == 2
+            and fields[1].lstrip("*").rpartition("/")[2] == name
+            and SHA256.fullmatch(fields[0].lower())
+        ):
             return fields[0].lower()
     return None
 
@@ -156,7 +160,9 @@ class Download:
                 return self._once(url, file, most)
             except _Transient as error:
                 if attempt == ATTEMPTS - 1:
-                    raise DownloadError(f"{url} cannot be downloaded, {error} ({ATTEMPTS} attempts). {self._remedy()}") from None
+                    raise DownloadError(
+                        f"{url} cannot be downloaded, {error} ({ATTEMPTS} attempts). {self._remedy()}"
+                    ) from None
                 time.sleep(PAUSE * (attempt + 1))
         raise AssertionError("unreachable")
 
@@ -175,13 +181,17 @@ class Download:
                 while chunk := answer.read(CHUNK):
                     size += len(chunk)
                     if most is not None and size > most:
-                        raise DownloadError(f"{url} is too large for a file of sums. Correct the mirror, or pin the sum in {self._option}.")
+                        raise DownloadError(
+                            f"{url} is too large for a file of sums. Correct the mirror, or pin the sum in {self._option}."
+                        )
                     total.update(chunk)
                     out.write(chunk)
         except urllib.error.HTTPError as error:
             if error.code >= 500 or error.code == 429:
                 raise _Transient(reason(error)) from None
-            raise DownloadError(f"{url} cannot be downloaded, {reason(error)}. Does the mirror carry this version? {self._remedy()}") from None
+            raise DownloadError(
+                f"{url} cannot be downloaded, {reason(error)}. Does the mirror carry this version? {self._remedy()}"
+            ) from None
         except DownloadError:
             raise
         except Exception as error:  # refused, reset, no name, certificates: all of them are said the same way
@@ -194,7 +204,10 @@ class Download:
 def extract(archive: pathlib.Path, member: str, target: pathlib.Path) -> None:
     """Take one file out of a compressed tar file. Raises DownloadError."""
     try:
-        with tarfile.open(archive, "r:*") as opened, tempfile.TemporaryDirectory(dir=target.parent, prefix=".extract-") as directory:
+        with (
+            tarfile.open(archive, "r:*") as opened,
+            tempfile.TemporaryDirectory(dir=target.parent, prefix=".extract-") as directory,
+        ):
             entry = opened.getmember(member)
             content = opened.extractfile(entry)
             if content is None:
@@ -205,6 +218,10 @@ def extract(archive: pathlib.Path, member: str, target: pathlib.Path) -> None:
             scratch.chmod(0o755)
             os.replace(scratch, target)
     except KeyError:
-        raise DownloadError(f"{archive} holds no file {member}, though its sum is right: is it another program's or another architecture's archive?") from None
+        raise DownloadError(
+            f"{archive} holds no file {member}, though its sum is right: is it another program's or another architecture's archive?"
+        ) from None
     except tarfile.TarError as error:
-        raise DownloadError(f"{archive} cannot be unpacked ({error}), though its sum is right: does the address name a tar file?") from None
+        raise DownloadError(
+            f"{archive} cannot be unpacked ({error}), though its sum is right: does the address name a tar file?"
+        ) from None

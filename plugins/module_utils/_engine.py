@@ -54,7 +54,9 @@ def find(environ: t.Mapping[str, str] = os.environ) -> tuple[str, dict[str, t.An
 def refuse_silent(address: str) -> None:
     """Raise EngineError where installing an engine would not make the one at ``address`` answer."""
     if address != DEFAULT_SOCKET:
-        raise EngineError(f"DOCKER_HOST is {address} and no engine answers there: start it, correct DOCKER_HOST, or unset it to use this machine's own.")
+        raise EngineError(
+            f"DOCKER_HOST is {address} and no engine answers there: start it, correct DOCKER_HOST, or unset it to use this machine's own."
+        )
     socket = DEFAULT_SOCKET.removeprefix("unix://")
     if os.path.exists(socket) and not os.access(socket, os.R_OK | os.W_OK):
         raise EngineError(
@@ -75,7 +77,9 @@ def refuse_unprivileged_start() -> None:
 def refuse_powerless(missing: t.Sequence[str]) -> None:
     """Raise EngineError where this user or this system cannot install the Debian packages that are missing."""
     if missing and shutil.which("apt-get") is None:
-        raise EngineError("No container engine answers, and this is not Debian or what derives from it: install Docker 24 or newer and start it.")
+        raise EngineError(
+            "No container engine answers, and this is not Debian or what derives from it: install Docker 24 or newer and start it."
+        )
     if missing and os.geteuid() != 0:
         raise EngineError(
             f"The packages {' '.join(missing)} are missing and this user may not install them. Install them "
@@ -119,12 +123,25 @@ class ManagedEngine:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in (
             ["apt-get", "update", "-q"],
-            ["apt-get", "install", "-q", "-y", "--no-install-recommends", "-o", "Acquire::Retries=5", "-o", "DPkg::Lock::Timeout=120", *missing],
+            [
+                "apt-get",
+                "install",
+                "-q",
+                "-y",
+                "--no-install-recommends",
+                "-o",
+                "Acquire::Retries=5",
+                "-o",
+                "DPkg::Lock::Timeout=120",
+                *missing,
+            ],
         ):
             run = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
             if run.returncode:
                 last = (run.stderr.strip() or run.stdout.strip())[-600:]
-                raise EngineError(f"'{' '.join(command[:2])}' failed: {last}\nIs the Debian mirror of /etc/apt within reach?")
+                raise EngineError(
+                    f"'{' '.join(command[:2])}' failed: {last}\nIs the Debian mirror of /etc/apt within reach?"
+                )
         added = sorted(installed_packages() - before)
         record = self.record()
         record["packages"] = sorted({*record.get("packages", []), *added})
@@ -134,7 +151,9 @@ class ManagedEngine:
     def start(self, shim: pathlib.Path | None) -> None:
         """Start the daemon and wait until it answers; ``shim`` is the runtime in front of runc. Raises EngineError."""
         if has_systemd():
-            run = subprocess.run(["systemctl", "enable", "--now", "docker"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            run = subprocess.run(
+                ["systemctl", "enable", "--now", "docker"], capture_output=True, text=True, stdin=subprocess.DEVNULL
+            )
             if run.returncode:
                 raise EngineError(f"systemd did not start Docker: {run.stderr.strip()}\nSee 'journalctl -u docker'.")
             self._write({**self.record(), "systemd": True})
@@ -164,7 +183,9 @@ class ManagedEngine:
             scratch.replace(self._shim)
             command += [f"--add-runtime=slipway={self._shim}", "--default-runtime=slipway"]
         with self._log.open("ab") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+            )
         self._write({**self.record(), "systemd": False, "command": command})
         self._await(process)
 
@@ -214,7 +235,12 @@ class ManagedEngine:
         removed = []
         pid = self._pid()
         if record.get("systemd"):
-            subprocess.run(["systemctl", "disable", "--now", "docker.socket", "docker"], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+            subprocess.run(
+                ["systemctl", "disable", "--now", "docker.socket", "docker"],
+                check=True,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+            )
         elif pid is not None:
             os.kill(pid, signal.SIGTERM)
             end = time.monotonic() + 30
@@ -262,4 +288,8 @@ def installed_packages() -> set[str]:
         return set()
     command = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n"]
     listed = subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return {name for status, _, name in (line.partition(" ") for line in listed.stdout.splitlines()) if status == "installed"}
+    return {
+        name
+        for status, _, name in (line.partition(" ") for line in listed.stdout.splitlines())
+        if status == "installed"
+    }

@@ -87,7 +87,9 @@ class Cluster:
 class Minikube:
     """One profile of one MINIKUBE_HOME. ``engine`` is a docker.DockerClient."""
 
-    def __init__(self, binary: str, home: pathlib.Path, kubeconfig: pathlib.Path, docker_host: str, engine: t.Any) -> None:
+    def __init__(
+        self, binary: str, home: pathlib.Path, kubeconfig: pathlib.Path, docker_host: str, engine: t.Any
+    ) -> None:
         self._binary = binary
         # Minikube appends .minikube to MINIKUBE_HOME unless it is named so already.
         self.home = home if home.name == ".minikube" else home / ".minikube"
@@ -121,7 +123,9 @@ class Minikube:
         if config is None:
             # A start that was killed early leaves a container or a directory and no configuration.
             left_over = container is not None and container.labels.get("created_by.minikube.sigs.k8s.io") == "true"
-            return Cluster("stopped" if left_over and self.owned(profile) else "foreign" if container is not None else "absent")
+            return Cluster(
+                "stopped" if left_over and self.owned(profile) else "foreign" if container is not None else "absent"
+            )
         if not self.owned(profile):
             return Cluster("foreign")
         kubernetes = config.get("KubernetesConfig", {})
@@ -135,7 +139,11 @@ class Minikube:
         address = ""
         if container is not None:
             bindings = container.attrs["HostConfig"].get("PortBindings") or {}
-            published = (container.attrs["NetworkSettings"].get("Ports") or {}).get(INGRESS_CONTAINER_PORT) or bindings.get(INGRESS_CONTAINER_PORT) or []
+            published = (
+                (container.attrs["NetworkSettings"].get("Ports") or {}).get(INGRESS_CONTAINER_PORT)
+                or bindings.get(INGRESS_CONTAINER_PORT)
+                or []
+            )
             port = int(published[0]["HostPort"]) if published and published[0].get("HostPort") else None
             networks = container.attrs["NetworkSettings"].get("Networks") or {}
             address = next((network["IPAddress"] for network in networks.values() if network.get("IPAddress")), "")
@@ -221,14 +229,25 @@ class Minikube:
             command.append(f"--ports={wanted.ingress_address}:{port}:80")
         if wanted.base_image:
             # Made here: its own network plugins, and a kubelet that keeps to a container without every capability.
-            command += [f"--base-image={wanted.base_image}", "--cni=bridge", "--preload=true", "--feature-gates=KubeletInUserNamespace=true"]
+            command += [
+                f"--base-image={wanted.base_image}",
+                "--cni=bridge",
+                "--preload=true",
+                "--feature-gates=KubeletInUserNamespace=true",
+            ]
         command += [f"--addons={addon}" for addon in wanted.addons]
         self._watch_start(command, wanted.profile, say)
         self._write_note(wanted.profile, started=True)
 
     def _watch_start(self, command: list[str], profile: str, say: t.Callable[[str], None]) -> None:
         process = subprocess.Popen(
-            command, env=self._environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            command,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         errors: list[str] = []
 
@@ -269,7 +288,10 @@ class Minikube:
         if process.returncode:
             trouble = self._kubelet_words(profile)
             what = "\n".join(dict.fromkeys(errors[-6:])) or f"exit code {process.returncode}"
-            raise ClusterError(f"Minikube did not start the cluster: {what}" + (f"\nThe kubelet's last errors:\n{trouble}" if trouble else ""))
+            raise ClusterError(
+                f"Minikube did not start the cluster: {what}"
+                + (f"\nThe kubelet's last errors:\n{trouble}" if trouble else "")
+            )
 
     def _in_node(self, profile: str, command: list[str]) -> str:
         """Output of a command in the node; empty when it cannot be run or fails."""
@@ -306,23 +328,26 @@ class Minikube:
         import docker.errors
 
         if not self.owned(profile):
-            raise ClusterError(f"The Minikube profile {profile} was not created by Slipway, so it is not deleted. Delete it with 'minikube delete -p {profile}'.")
+            raise ClusterError(
+                f"The Minikube profile {profile} was not created by Slipway, so it is not deleted. Delete it with 'minikube delete -p {profile}'."
+            )
         self._run([self._binary, "delete", f"--profile={profile}", "--output=json"], "delete")
         # What a start that was killed early left, of which Minikube knows nothing.
         container = self._container(profile)
         if container is not None:
             container.remove(force=True, v=True)
-        try:
+        with contextlib.suppress(docker.errors.NotFound):
             self._engine.volumes.get(profile).remove()
-        except docker.errors.NotFound:
-            pass
         shutil.rmtree(self.home / "slipway" / profile)
 
     def _run(self, command: list[str], what: str) -> None:
         run = subprocess.run(command, env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if run.returncode:
             errors = [text for kind, text in map(read_event, run.stdout.splitlines()) if kind == "error"]
-            raise ClusterError(f"'minikube {what}' failed: " + ("\n".join(errors) or run.stderr.strip()[-500:] or f"exit code {run.returncode}"))
+            raise ClusterError(
+                f"'minikube {what}' failed: "
+                + ("\n".join(errors) or run.stderr.strip()[-500:] or f"exit code {run.returncode}")
+            )
 
 
 def api_server_lives(container: t.Any) -> bool:
@@ -334,7 +359,9 @@ def api_server_lives(container: t.Any) -> bool:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    connection = http.client.HTTPSConnection(published[0]["HostIp"], int(published[0]["HostPort"]), timeout=API_SERVER_PATIENCE, context=context)
+    connection = http.client.HTTPSConnection(
+        published[0]["HostIp"], int(published[0]["HostPort"]), timeout=API_SERVER_PATIENCE, context=context
+    )
     try:
         connection.request("GET", "/livez")
         return connection.getresponse().status == 200
@@ -365,7 +392,13 @@ def last_errors(journal: str, most: int = 6) -> list[str]:
     lines: dict[str, None] = {}
     for line in journal.splitlines():
         match = re.match(r"[EF]\d{4} [\d:.]+\s+\d+ (?P<text>.*)", line)
-        text = match["text"] if match else line if re.search(r"\b(error|failed|fatal|panic)\b", line, re.IGNORECASE) else ""
+        text = (
+            match["text"]
+            if match
+            else line
+            if re.search(r"\b(error|failed|fatal|panic)\b", line, re.IGNORECASE)
+            else ""
+        )
         if text:
             text = re.sub(r"^\S+\.go:\d+\] ", "", text)
             lines.pop(text, None)
@@ -384,7 +417,9 @@ def free_port(address: str, first: int) -> int:
             except OSError:
                 continue
             return port
-    raise ClusterError(f"No port from {first} to {last} is free on {address}: set minikube_setup_ingress_first_port to one that is.")
+    raise ClusterError(
+        f"No port from {first} to {last} is free on {address}: set minikube_setup_ingress_first_port to one that is."
+    )
 
 
 def place_preload(source: pathlib.Path, target: pathlib.Path) -> None:

@@ -42,7 +42,9 @@ def identities(listing: str) -> dict[str, str]:
     return found
 
 
-def lacking(wanted: t.Iterable[str], engine: t.Mapping[str, str], node: t.Mapping[str, str]) -> tuple[list[str], list[str]]:
+def lacking(
+    wanted: t.Iterable[str], engine: t.Mapping[str, str], node: t.Mapping[str, str]
+) -> tuple[list[str], list[str]]:
     """References that must be built, and references that the node must get.
 
     A tag is a digest of what the image was made of, so an image that only the node has needs no building. One that
@@ -100,8 +102,12 @@ class Node:
             raw.shutdown(1)  # SHUT_WR: the end of the archive
             output = b"".join(iter(lambda: raw.recv(65536), b""))
         except OSError as error:
-            raise NodeError(f"The stream of images into the node {self._name} broke: {error}. Does the node have room (df in the node)?") from error
+            raise NodeError(
+                f"The stream of images into the node {self._name} broke: {error}. Does the node have room (df in the node)?"
+            ) from error
         finally:
             stream.close()
         if api.exec_inspect(run["Id"])["ExitCode"]:
-            raise NodeError(f"The node {self._name} did not take {', '.join(references)}: {output.decode(errors='replace').strip()[-500:]}")
+            raise NodeError(
+                f"The node {self._name} did not take {', '.join(references)}: {output.decode(errors='replace').strip()[-500:]}"
+            )

@@ -173,7 +173,9 @@ def unpack(module: AnsibleModule, cache: pathlib.Path, progress: _build.Progress
                 "set toolchain_bundle to the file that 'make bundle' wrote, as this machine sees it."
             )
     elif path is None:
-        raise _bundle.BundleError("toolchain_bundle names no file: set it to the one that 'make bundle' wrote, as this machine sees it.")
+        raise _bundle.BundleError(
+            "toolchain_bundle names no file: set it to the one that 'make bundle' wrote, as this machine sees it."
+        )
     else:
         bundle = _bundle.read(path)
         inputs = dict(bundle.inputs)

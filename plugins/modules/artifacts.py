@@ -146,7 +146,11 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         with _build.lock(cache, progress):
             made = builder.build(targets)
             if "images" in params["targets"]:
-                loaded = [artifact.name for key in distribution.keys_of("images") if builder.load(artifact := distribution.artifacts[key])]
+                loaded = [
+                    artifact.name
+                    for key in distribution.keys_of("images")
+                    if builder.load(artifact := distribution.artifacts[key])
+                ]
 
     def path(artifact: _artifacts.Artifact) -> str | None:
         file = artifact.path(cache)
@@ -187,7 +191,9 @@ def main() -> None:
     except (_artifacts.ManifestError, _build.BuildError) as error:
         module.fail_json(msg=str(error))
     except ENGINE_ERRORS as error:
-        module.fail_json(msg=f"The container engine at {module.params['docker_host']} does not do what is asked of it: {error}")
+        module.fail_json(
+            msg=f"The container engine at {module.params['docker_host']} does not do what is asked of it: {error}"
+        )
     module.exit_json(**result)
 
 

@@ -109,7 +109,12 @@ def ensure_started(module: AnsibleModule, managed: _engine.ManagedEngine) -> dic
     if version is None:
         _engine.refuse_unprivileged_start()
     if module.check_mode:
-        return {"changed": bool(lacking) or version is None, "docker_host": address, "version": (version or {}).get("Version", ""), "installed": lacking}
+        return {
+            "changed": bool(lacking) or version is None,
+            "docker_host": address,
+            "version": (version or {}).get("Version", ""),
+            "installed": lacking,
+        }
     installed = managed.install(wanted) if lacking else []
     started = False
     # A package's own script may have started the engine already.
@@ -118,7 +123,12 @@ def ensure_started(module: AnsibleModule, managed: _engine.ManagedEngine) -> dic
         managed.start(pathlib.Path(shim) if shim else None)
         version = _engine.ping(address)
         started = True
-    return {"changed": bool(installed) or started, "docker_host": address, "version": (version or {}).get("Version", ""), "installed": installed}
+    return {
+        "changed": bool(installed) or started,
+        "docker_host": address,
+        "version": (version or {}).get("Version", ""),
+        "installed": installed,
+    }
 
 
 def ensure_absent(module: AnsibleModule, managed: _engine.ManagedEngine) -> dict[str, t.Any]:
@@ -127,7 +137,9 @@ def ensure_absent(module: AnsibleModule, managed: _engine.ManagedEngine) -> dict
         return {"changed": False, "removed": []}
     held = managed.foreign() if _engine.ping(_engine.DEFAULT_SOCKET) else []
     if held:
-        module.warn(f"The container engine stays, because it still holds {', '.join(held[:5])}. Remove these and run this again.")
+        module.warn(
+            f"The container engine stays, because it still holds {', '.join(held[:5])}. Remove these and run this again."
+        )
         return {"changed": False, "removed": []}
     if module.check_mode:
         return {"changed": True, "removed": [str(managed.directory)]}

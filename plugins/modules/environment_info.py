@@ -162,7 +162,14 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
     source = noted.get("source", "")
     tools = {name: path for name, path in noted.get("tools", {}).items() if pathlib.Path(path).exists()}
     lacking = [f"tool {name}" for name in ("kubectl", "helm", "minikube") if name not in tools]
-    result: dict[str, t.Any] = {"source": source, "inputs": noted.get("inputs") or {}, "tools": tools, "lacking": lacking, "node_image": "", "preload": ""}
+    result: dict[str, t.Any] = {
+        "source": source,
+        "inputs": noted.get("inputs") or {},
+        "tools": tools,
+        "lacking": lacking,
+        "node_image": "",
+        "preload": "",
+    }
     result["settled"] = bool(source) and not lacking
     if source not in ("packages", "bundle"):
         return result
@@ -181,7 +188,10 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
     present = {tag for image in engine.images.list() for tag in image.tags} if engine is not None else set()
     for artifact in distribution.artifacts.values():
         if artifact.kind == "image" and artifact.file is not None:
-            names = [artifact.image, *(name.removeprefix("docker.io/library/") for name in artifact.settings.get("names", []))]
+            names = [
+                artifact.image,
+                *(name.removeprefix("docker.io/library/") for name in artifact.settings.get("names", [])),
+            ]
             if not present.issuperset(names):
                 lacking.append(f"image {artifact.name}")
     preload = distribution.of("preload", "preload")
@@ -207,17 +217,37 @@ def machine(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def cluster(params: t.Mapping[str, t.Any], tools: t.Mapping[str, str], docker_host: str, engine: t.Any) -> dict[str, t.Any]:
+def cluster(
+    params: t.Mapping[str, t.Any], tools: t.Mapping[str, str], docker_host: str, engine: t.Any
+) -> dict[str, t.Any]:
     """The part of the result about the cluster."""
     if engine is None or "minikube" not in tools:
         return {"state": "unknown", "platform": ""}
-    minikube = _minikube.Minikube(tools["minikube"], pathlib.Path(params["minikube_home"]), pathlib.Path(params["kubeconfig"]), docker_host, engine)
+    minikube = _minikube.Minikube(
+        tools["minikube"],
+        pathlib.Path(params["minikube_home"]),
+        pathlib.Path(params["kubeconfig"]),
+        docker_host,
+        engine,
+    )
     found = minikube.inspect(params["profile"])
     platform = ""
     if found.state == "running" and "kubectl" in tools:
         # kubectl answers in a tenth of the time that importing the Python client takes.
-        command = [tools["kubectl"], f"--kubeconfig={params['kubeconfig']}", f"--context={params['context']}", "--request-timeout=5s"]
-        command += ["get", "configmap", PLATFORM_CONFIGMAP, "--namespace=kube-system", "--ignore-not-found", "--output=jsonpath={.data.digest}"]
+        command = [
+            tools["kubectl"],
+            f"--kubeconfig={params['kubeconfig']}",
+            f"--context={params['context']}",
+            "--request-timeout=5s",
+        ]
+        command += [
+            "get",
+            "configmap",
+            PLATFORM_CONFIGMAP,
+            "--namespace=kube-system",
+            "--ignore-not-found",
+            "--output=jsonpath={.data.digest}",
+        ]
         run = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         # Without an answer the platform counts as not applied: applying it again says why.
         platform = run.stdout if run.returncode == 0 else ""

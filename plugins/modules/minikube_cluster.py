@@ -135,7 +135,6 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.slipway.kube.plugins.module_utils import _build, _minikube
 
 try:
@@ -189,7 +188,13 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     profile = params["profile"]
     engine = docker.DockerClient(base_url=params["docker_host"], timeout=60)
-    minikube = _minikube.Minikube(params["binary"], pathlib.Path(params["home"]), pathlib.Path(params["kubeconfig"]), params["docker_host"], engine)
+    minikube = _minikube.Minikube(
+        params["binary"],
+        pathlib.Path(params["home"]),
+        pathlib.Path(params["kubeconfig"]),
+        params["docker_host"],
+        engine,
+    )
     found = minikube.inspect(profile)
     if found.state == "foreign":
         raise _minikube.ClusterError(
@@ -235,7 +240,9 @@ def main() -> None:
     except _minikube.ClusterError as error:
         module.fail_json(msg=str(error))
     except docker.errors.DockerException as error:
-        module.fail_json(msg=f"The container engine at {module.params['docker_host']} does not answer as it should: {error}")
+        module.fail_json(
+            msg=f"The container engine at {module.params['docker_host']} does not answer as it should: {error}"
+        )
     module.exit_json(**result)
 
 

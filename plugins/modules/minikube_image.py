@@ -72,7 +72,6 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.slipway.kube.plugins.module_utils import _node_images
 
 try:
@@ -90,11 +89,11 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     engine = docker.DockerClient(base_url=module.params["docker_host"], timeout=600)
     node = _node_images.Node(engine, module.params["profile"])
     running = node.running()
-    present = {}
-    sizes = {}
+    present: dict[str, str] = {}
+    sizes: dict[str, int] = {}
     for image in engine.images.list():
         for tag in image.tags:
-            present[_node_images.normal_name(tag)] = image.id
+            present[_node_images.normal_name(tag)] = image.id or ""
             if tag in wanted:
                 sizes[tag] = image.attrs["Size"]
     build, deliver = _node_images.lacking(wanted, present, node.images() if running else {})
@@ -103,9 +102,13 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         changed = True
         if not module.check_mode:
             if not running:
-                raise _node_images.NodeError(f"The cluster {module.params['profile']} does not run: start it with --tags setup.")
+                raise _node_images.NodeError(
+                    f"The cluster {module.params['profile']} does not run: start it with --tags setup."
+                )
             if build:
-                raise _node_images.NodeError(f"These images have not been built: {', '.join(build)}. Build them with --tags build.")
+                raise _node_images.NodeError(
+                    f"These images have not been built: {', '.join(build)}. Build them with --tags build."
+                )
             node.load(deliver)
     return {"changed": changed, "build": build, "deliver": deliver, "sizes": sizes}
 
@@ -127,7 +130,9 @@ def main() -> None:
     except _node_images.NodeError as error:
         module.fail_json(msg=str(error))
     except docker.errors.DockerException as error:
-        module.fail_json(msg=f"The container engine at {module.params['docker_host']} does not answer as it should: {error}. Start it with --tags setup.")
+        module.fail_json(
+            msg=f"The container engine at {module.params['docker_host']} does not answer as it should: {error}. Start it with --tags setup."
+        )
     module.exit_json(**result)
 
 

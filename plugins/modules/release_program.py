@@ -111,7 +111,9 @@ def main() -> None:
     params = module.params
     option = params["sum_option"]
     if params["sha256"] and not re.fullmatch(r"[0-9a-fA-F]{64}", params["sha256"]):
-        module.fail_json(msg=f"{option} is {params['sha256']!r}, which is no SHA-256: give its 64 hex digits, or nothing to use the publisher's sum.")
+        module.fail_json(
+            msg=f"{option} is {params['sha256']!r}, which is no SHA-256: give its 64 hex digits, or nothing to use the publisher's sum."
+        )
     if not params["sha256"] and not params["sum_url"]:
         module.fail_json(msg=f"Nothing says which sum {params['url']} must have: give sum_url, or pin it in {option}.")
     path = pathlib.Path(params["path"])
@@ -130,7 +132,9 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except OSError as error:
         place = error.filename or path.parent
-        module.fail_json(msg=f"{place} cannot be written: {error.strerror}. Free some space, or correct the permissions of toolchain_cache_dir.")
+        module.fail_json(
+            msg=f"{place} cannot be written: {error.strerror}. Free some space, or correct the permissions of toolchain_cache_dir."
+        )
     module.exit_json(changed=not present or extract, program=str(program), downloaded=not present)
 
 

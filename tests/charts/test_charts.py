@@ -112,7 +112,9 @@ def dependencies(chart: str) -> list[Object]:
 
 @functools.cache
 def _rendered(helm: str, charts: Path, chart: str, *arguments: str) -> tuple[Object, ...]:
-    output = run(helm, "template", RELEASE, str(charts / chart), "--namespace", NAMESPACE, *KUBERNETES, *arguments).stdout
+    output = run(
+        helm, "template", RELEASE, str(charts / chart), "--namespace", NAMESPACE, *KUBERNETES, *arguments
+    ).stdout
     return tuple(document for document in yaml.safe_load_all(output) if document)
 
 
@@ -188,7 +190,16 @@ def test_pods_are_restricted(objects: list[Object]) -> None:
         assert min(context["runAsUser"], context["runAsGroup"], context["fsGroup"]) > 0, owner
         assert spec["automountServiceAccountToken"] is False, owner
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys(), owner
-        allowed = {"emptyDir", "configMap", "secret", "persistentVolumeClaim", "projected", "downwardAPI", "csi", "ephemeral"}
+        allowed = {
+            "emptyDir",
+            "configMap",
+            "secret",
+            "persistentVolumeClaim",
+            "projected",
+            "downwardAPI",
+            "csi",
+            "ephemeral",
+        }
         for volume in spec.get("volumes", []):
             assert volume.keys() - {"name"} <= allowed, (owner, volume)
     for owner, container in containers(objects):
@@ -237,7 +248,9 @@ def test_services_are_probed(objects: list[Object]) -> None:
 @every_case
 def test_labels(objects: list[Object]) -> None:
     """Objects and pods carry the recommended labels, valid ones, and selectors only use those that never change."""
-    wanted = {f"app.kubernetes.io/{key}" for key in ("name", "instance", "component", "version", "managed-by", "part-of")}
+    wanted = {
+        f"app.kubernetes.io/{key}" for key in ("name", "instance", "component", "version", "managed-by", "part-of")
+    }
     valid = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")
     for name, labels in [
         *((title(item), item["metadata"]["labels"]) for item in objects),
@@ -281,9 +294,15 @@ def test_ports_lead_somewhere(objects: list[Object]) -> None:
     for service in by_kind(objects, "Service"):
         for item in by_kind(objects, *WORKLOADS):
             if matches(service["spec"]["selector"], item["spec"]["template"]["metadata"]["labels"]):
-                ports = {port["name"] for each in item["spec"]["template"]["spec"]["containers"] for port in each["ports"]}
+                ports = {
+                    port["name"] for each in item["spec"]["template"]["spec"]["containers"] for port in each["ports"]
+                }
                 assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports, title(service)
-    known = {(item["metadata"]["name"], port["port"]) for item in by_kind(objects, "Service") for port in item["spec"]["ports"]}
+    known = {
+        (item["metadata"]["name"], port["port"])
+        for item in by_kind(objects, "Service")
+        for port in item["spec"]["ports"]
+    }
     for ingress in by_kind(objects, "Ingress"):
         for rule in ingress["spec"]["rules"]:
             for path in rule["http"]["paths"]:
@@ -298,7 +317,12 @@ def test_ports_lead_somewhere(objects: list[Object]) -> None:
 @pytest.mark.parametrize("case", [case for case in CASES if case.chart == "todo-app"], ids=lambda case: case.name)
 def test_frontend_asks_the_backend(objects: list[Object]) -> None:
     """In the umbrella the frontend's BACKEND_URL is the backend's Service."""
-    urls = {entry["value"] for _owner, each in containers(objects) for entry in each["env"] if entry["name"] == "BACKEND_URL"}
+    urls = {
+        entry["value"]
+        for _owner, each in containers(objects)
+        for entry in each["env"]
+        if entry["name"] == "BACKEND_URL"
+    }
     services = {
         f"http://{item['metadata']['name']}:{item['spec']['ports'][0]['port']}"
         for item in by_kind(objects, "Service")
@@ -321,7 +345,9 @@ def test_environments_are_unambiguous(objects: list[Object]) -> None:
 @every_case
 def test_scaling(objects: list[Object]) -> None:
     """What an autoscaler scales has no replicas of its own; what has more than one pod has a budget; rollouts take none away."""
-    scaled = {item["spec"]["scaleTargetRef"]["name"]: item["spec"] for item in by_kind(objects, "HorizontalPodAutoscaler")}
+    scaled = {
+        item["spec"]["scaleTargetRef"]["name"]: item["spec"] for item in by_kind(objects, "HorizontalPodAutoscaler")
+    }
     budgets = {item["metadata"]["name"] for item in by_kind(objects, "PodDisruptionBudget")}
     for item in by_kind(objects, "Deployment"):
         name, spec = item["metadata"]["name"], item["spec"]
@@ -330,7 +356,13 @@ def test_scaling(objects: list[Object]) -> None:
         assert (name in budgets) == (least > 1), name
         assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}, name
         assert spec["template"]["spec"]["topologySpreadConstraints"], name
-        pause = spec["template"]["spec"]["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+        pause = (
+            spec["template"]["spec"]["containers"][0]
+            .get("lifecycle", {})
+            .get("preStop", {})
+            .get("sleep", {})
+            .get("seconds", 0)
+        )
         assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > pause, name
     assert scaled.keys() <= {item["metadata"]["name"] for item in by_kind(objects, "Deployment")}
 
@@ -356,7 +388,9 @@ def test_network_policies(objects: list[Object], case: Case) -> None:
 def test_configuration_holds_no_secret(objects: list[Object]) -> None:
     """No ConfigMap and no plain variable has a secret's name or a URL with a password in it."""
     plain = [(title(item), key, value) for item in by_kind(objects, "ConfigMap") for key, value in item["data"].items()]
-    plain += [(owner, entry["name"], entry.get("value", "")) for owner, each in containers(objects) for entry in each["env"]]
+    plain += [
+        (owner, entry["name"], entry.get("value", "")) for owner, each in containers(objects) for entry in each["env"]
+    ]
     for owner, key, value in plain:
         assert isinstance(value, str), (owner, key)
         assert not re.search(r"://[^/\s:]+:[^@\s]+@", value), (owner, key)
@@ -373,9 +407,15 @@ def test_references_lead_somewhere(objects: list[Object], case: Case) -> None:
         assert f"ServiceAccount/{spec['serviceAccountName']}" in present, owner
         for container in spec["containers"]:
             for source in container.get("envFrom", []):
-                kind, reference = next(("ConfigMap", source[key]) if key == "configMapRef" else ("Secret", source[key]) for key in source)
+                kind, reference = next(
+                    ("ConfigMap", source[key]) if key == "configMapRef" else ("Secret", source[key]) for key in source
+                )
                 name = reference["name"]
-                assert f"{kind}/{name}" in present or re.search(rf"\b{re.escape(name)}\b", existing), (owner, kind, name)
+                assert f"{kind}/{name}" in present or re.search(rf"\b{re.escape(name)}\b", existing), (
+                    owner,
+                    kind,
+                    name,
+                )
 
 
 @every_case
@@ -423,7 +463,10 @@ def test_suites(charts: Path, chart: str) -> None:
 @pytest.mark.parametrize("chart", APPLICATIONS)
 def test_dependencies_need_no_network(chart: str) -> None:
     """Every dependency is a neighbouring directory, pinned in the lock at the version that is there."""
-    locked = {item["name"]: item["version"] for item in yaml.safe_load((CHARTS / chart / "Chart.lock").read_text())["dependencies"]}
+    locked = {
+        item["name"]: item["version"]
+        for item in yaml.safe_load((CHARTS / chart / "Chart.lock").read_text())["dependencies"]
+    }
     for item in dependencies(chart):
         assert item["repository"].startswith("file://../"), item
         there = yaml.safe_load((CHARTS / chart / item["repository"].removeprefix("file://") / "Chart.yaml").read_text())
@@ -444,7 +487,8 @@ def test_pods_follow_their_configuration(helm: str, charts: Path, change: str) -
     arguments, restarts = CHANGES[change]
     values = ["-f", str(CHARTS / "backend/ci/default-values.yaml")]
     before, after = (
-        by_kind(render(helm, charts, "backend", *values, *more), "Deployment")[0]["spec"]["template"] for more in ([], arguments)
+        by_kind(render(helm, charts, "backend", *values, *more), "Deployment")[0]["spec"]["template"]
+        for more in ([], arguments)
     )
     assert (before != after) == restarts
 
@@ -454,9 +498,17 @@ REFUSED = {
     "tag latest": ("component", ["--set", "image.tag=latest"], 'image.tag is "latest"'),
     "tag with a slash": ("component", ["--set", "image.tag=a/b"], "/image/tag"),
     "misspelt key": ("component", ["--set", "replica=2"], "additional properties 'replica' not allowed"),
-    "misspelt inner key": ("component", ["--set", "service.nodeport=30000"], "additional properties 'nodeport' not allowed"),
+    "misspelt inner key": (
+        "component",
+        ["--set", "service.nodeport=30000"],
+        "additional properties 'nodeport' not allowed",
+    ),
     "port out of range": ("component", ["--set", "service.port=70000"], "/service/port"),
-    "node port out of range": ("component", ["--set", "service.type=NodePort,service.nodePort=80"], "/service/nodePort"),
+    "node port out of range": (
+        "component",
+        ["--set", "service.type=NodePort,service.nodePort=80"],
+        "/service/nodePort",
+    ),
     "unknown Service type": ("component", ["--set", "service.type=ExternalName"], "/service/type"),
     "root": ("component", ["--set", "securityContext.runAsUser=0"], "/securityContext/runAsUser"),
     "no memory limit": ("component", ["--set", "resources.limits.memory=null"], "/resources/limits"),
@@ -470,7 +522,11 @@ REFUSED = {
         ["--set", "ingress.paths[0].path=/,ingress.paths[0].component=x"],
         "/ingress/paths/0/component",
     ),
-    "misspelt key of a subchart": ("todo-app", ["--set", "backend.replica=2"], "additional properties 'replica' not allowed"),
+    "misspelt key of a subchart": (
+        "todo-app",
+        ["--set", "backend.replica=2"],
+        "additional properties 'replica' not allowed",
+    ),
     "wrong address of the backend": (
         "todo-app",
         ["--set", "backend.service.port=7860"],
@@ -485,7 +541,9 @@ def test_mistakes_are_named(helm: str, charts: Path, mistake: str) -> None:
     """A wrong value is refused, and the message says which."""
     chart, arguments, message = REFUSED[mistake]
     values = CHARTS / chart / "ci/default-values.yaml"
-    result = run(helm, "template", RELEASE, str(charts / chart), "-f", str(values), *KUBERNETES, *arguments, check=False)
+    result = run(
+        helm, "template", RELEASE, str(charts / chart), "-f", str(values), *KUBERNETES, *arguments, check=False
+    )
     assert result.returncode != 0
     assert message in result.stderr, result.stderr
 
@@ -528,8 +586,12 @@ def test_schemas_of_components_agree(chart: str) -> None:
 @pytest.mark.parametrize("chart", ["backend", "frontend"])
 def test_templates_of_components_agree(chart: str) -> None:
     """Every template exists once, in the library: what the component charts hold is the same in all of them."""
-    files = sorted(path.relative_to(CHARTS / "component") for path in (CHARTS / "component/templates").rglob("*") if path.is_file())
-    assert files == sorted(path.relative_to(CHARTS / chart) for path in (CHARTS / chart / "templates").rglob("*") if path.is_file())
+    files = sorted(
+        path.relative_to(CHARTS / "component") for path in (CHARTS / "component/templates").rglob("*") if path.is_file()
+    )
+    assert files == sorted(
+        path.relative_to(CHARTS / chart) for path in (CHARTS / chart / "templates").rglob("*") if path.is_file()
+    )
     for path in files:
         text = (CHARTS / chart / path).read_text()
         assert text == (CHARTS / "component" / path).read_text(), path
@@ -575,6 +637,8 @@ def test_the_test_pod_tells_right_from_wrong(helm: str, charts: Path, chart: str
     hasty = code.replace("monotonic() + 60", "monotonic()").replace("Date.now() + 60000", "Date.now()")
     assert hasty != code
     environment = {"PATH": os.environ["PATH"], "TEST_URL": answering, "APP_DIGEST": digest}
-    result = subprocess.run([found, flag, hasty], env=environment, capture_output=True, text=True, check=False, timeout=30)
+    result = subprocess.run(
+        [found, flag, hasty], env=environment, capture_output=True, text=True, check=False, timeout=30
+    )
     assert (result.returncode == 0) == (digest == "right"), result.stdout + result.stderr
     assert ("ok" in result.stdout) if digest == "right" else ("answers as right, not wrong" in result.stderr)

@@ -34,12 +34,20 @@ class Deployment:
 
     def kubectl(self, *arguments: str, check: bool = True) -> str:
         """Output of kubectl; a failure ends the test with what kubectl said, or is part of the output without ``check``."""
-        place = [f"--kubeconfig={self.facts['kubeconfig']}", f"--context={self.facts['context']}", f"--namespace={self.namespace}"]
+        place = [
+            f"--kubeconfig={self.facts['kubeconfig']}",
+            f"--context={self.facts['context']}",
+            f"--namespace={self.namespace}",
+        ]
         return self.run(self.facts["kubectl"], *place, *arguments, check=check)
 
     def helm(self, *arguments: str) -> str:
         """Output of helm; a failure ends the test with what helm said."""
-        place = [f"--kubeconfig={self.facts['kubeconfig']}", f"--kube-context={self.facts['context']}", f"--namespace={self.namespace}"]
+        place = [
+            f"--kubeconfig={self.facts['kubeconfig']}",
+            f"--kube-context={self.facts['context']}",
+            f"--namespace={self.namespace}",
+        ]
         return self.run(self.facts["helm"], *place, *arguments)
 
     def run(self, *command: str, check: bool = True) -> str:
@@ -53,24 +61,32 @@ class Deployment:
 
     def objects(self, *kinds: str, selector: str = "") -> list[Object]:
         """Objects of these kinds in the namespace."""
-        found: list[Object] = json.loads(self.kubectl("get", ",".join(kinds), f"--selector={selector}", "--output=json"))["items"]
+        found: list[Object] = json.loads(
+            self.kubectl("get", ",".join(kinds), f"--selector={selector}", "--output=json")
+        )["items"]
         return found
 
     def pods(self, name: str = "") -> list[Object]:
         """Pods that shall run, of one component or of all; not those of jobs and hooks, which have ended."""
         found = self.objects("pods", selector=f"app.kubernetes.io/name={name}" if name else "")
-        return [pod for pod in found if pod["status"]["phase"] != "Succeeded" and "deletionTimestamp" not in pod["metadata"]]
+        return [
+            pod for pod in found if pod["status"]["phase"] != "Succeeded" and "deletionTimestamp" not in pod["metadata"]
+        ]
 
     def secrets(self) -> dict[str, dict[str, str]]:
         """Keys and values of the deployment's Secrets, by name."""
         names = {secret["name"] for secret in self.facts["plan"]["secrets"]}
         return {
-            item["metadata"]["name"]: {key: base64.b64decode(value).decode() for key, value in item.get("data", {}).items()}
+            item["metadata"]["name"]: {
+                key: base64.b64decode(value).decode() for key, value in item.get("data", {}).items()
+            }
             for item in self.objects("secrets")
             if item["metadata"]["name"] in names
         }
 
-    def ask(self, method: str, path: str, body: Object | None = None, token: str = "", host: str = "todo.localhost") -> tuple[int, str]:
+    def ask(
+        self, method: str, path: str, body: Object | None = None, token: str = "", host: str = "todo.localhost"
+    ) -> tuple[int, str]:
         """Status and body of one request to the published address, with the Host that a browser would send."""
         connection = http.client.HTTPConnection("127.0.0.1", self.facts["port"], timeout=10)
         headers = {"Host": host, "Content-Type": "application/json"}
@@ -105,7 +121,10 @@ def eventually(look: Callable[[], Any], seconds: float, what: str) -> Any:
 def evidence(deployment: Deployment) -> Iterator[tuple[str, str]]:
     """Title and text of what a person would look at first."""
     yield "pods", deployment.kubectl("get", "pods", "--all-namespaces", "--output=wide", check=False)
-    yield "events", "\n".join(deployment.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False).splitlines()[-25:])
+    yield (
+        "events",
+        "\n".join(deployment.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False).splitlines()[-25:]),
+    )
     for pod in deployment.objects("pods"):
         name = pod["metadata"]["name"]
         yield f"log of {name}", deployment.kubectl("logs", name, "--all-containers", f"--tail={LOG_LINES}", check=False)
@@ -128,7 +147,10 @@ def facts() -> Object:
     """Where the deployment is."""
     file = os.environ.get("SLIPWAY_INTEGRATION", "")
     if not file:
-        pytest.fail("SLIPWAY_INTEGRATION is not set: these tests are run by 'molecule verify', after 'molecule converge'.", pytrace=False)
+        pytest.fail(
+            "SLIPWAY_INTEGRATION is not set: these tests are run by 'molecule verify', after 'molecule converge'.",
+            pytrace=False,
+        )
     found: Object = json.loads(Path(file).read_text(encoding="utf-8"))
     return found
 

@@ -37,7 +37,9 @@ def node(deployment: Deployment) -> Any:
 def test_node_runs_and_is_published_on_loopback_only(deployment: Deployment) -> None:
     container = node(deployment)
     assert container.status == "running"
-    published = [binding for bindings in container.attrs["NetworkSettings"]["Ports"].values() for binding in bindings or []]
+    published = [
+        binding for bindings in container.attrs["NetworkSettings"]["Ports"].values() for binding in bindings or []
+    ]
     assert {binding["HostIp"] for binding in published} == {"127.0.0.1"}
     assert str(deployment.facts["port"]) in {binding["HostPort"] for binding in published}
 
@@ -45,7 +47,9 @@ def test_node_runs_and_is_published_on_loopback_only(deployment: Deployment) -> 
 def test_kubeconfig_is_private_and_knows_the_profile(deployment: Deployment, host: Host) -> None:
     file = host.file(deployment.facts["kubeconfig"])
     assert file.mode & 0o077 == 0
-    assert deployment.facts["context"] in [context["name"] for context in yaml.safe_load(file.content_string)["contexts"]]
+    assert deployment.facts["context"] in [
+        context["name"] for context in yaml.safe_load(file.content_string)["contexts"]
+    ]
 
 
 def test_persons_own_configuration_does_not_know_the_profile(deployment: Deployment, host: Host) -> None:
@@ -63,13 +67,20 @@ def test_hosts_file_is_untouched(deployment: Deployment, host: Host) -> None:
 
 
 def test_every_planned_release_is_deployed(deployment: Deployment) -> None:
-    found = {release["name"]: release["status"] for release in json.loads(deployment.helm("list", "--all-namespaces", "--output=json"))}
+    found = {
+        release["name"]: release["status"]
+        for release in json.loads(deployment.helm("list", "--all-namespaces", "--output=json"))
+    }
     assert found == {release["name"]: "deployed" for release in deployment.facts["plan"]["releases"]}
 
 
 def test_pods_are_ready_and_have_not_been_killed_for_memory(deployment: Deployment) -> None:
     pods = deployment.pods()
-    assert {pod["metadata"]["labels"]["app.kubernetes.io/name"] for pod in pods} == {"backend", "frontend", "postgresql"}
+    assert {pod["metadata"]["labels"]["app.kubernetes.io/name"] for pod in pods} == {
+        "backend",
+        "frontend",
+        "postgresql",
+    }
     for pod in pods:
         for status in pod["status"]["containerStatuses"]:
             assert status["ready"], pod["metadata"]["name"]
@@ -97,14 +108,18 @@ def test_no_process_of_a_pod_is_root(deployment: Deployment) -> None:
 
 def test_pods_have_no_token_for_the_api(deployment: Deployment) -> None:
     for pod in deployment.pods():
-        volumes = [source for volume in pod["spec"]["volumes"] for source in volume.get("projected", {}).get("sources", [])]
+        volumes = [
+            source for volume in pod["spec"]["volumes"] for source in volume.get("projected", {}).get("sources", [])
+        ]
         assert not any("serviceAccountToken" in source for source in volumes), pod["metadata"]["name"]
 
 
 def test_top_shows_what_pods_use(deployment: Deployment) -> None:
     # A new cluster's metrics come with the second scrape.
     def measured() -> bool:
-        shown = deployment.kubectl("get", "--raw", f"/apis/metrics.k8s.io/v1beta1/namespaces/{deployment.namespace}/pods")
+        shown = deployment.kubectl(
+            "get", "--raw", f"/apis/metrics.k8s.io/v1beta1/namespaces/{deployment.namespace}/pods"
+        )
         return len(json.loads(shown)["items"]) >= len(deployment.pods())
 
     eventually(measured, 120, "metrics of every pod")
@@ -136,18 +151,25 @@ def test_unknown_host_is_not_served(deployment: Deployment) -> None:
 @pytest.mark.parametrize("component", ["backend", "postgresql"])
 def test_data_survives_the_loss_of_pods(deployment: Deployment, component: str) -> None:
     name = uuid.uuid4().hex
-    status, body = deployment.ask("POST", "/api/auth/register", {"email": f"{name}@verify.invalid", "password": f"Kept-{name}"})
+    status, body = deployment.ask(
+        "POST", "/api/auth/register", {"email": f"{name}@verify.invalid", "password": f"Kept-{name}"}
+    )
     assert status == 201, body
     token = json.loads(body)["access_token"]
     status, body = deployment.ask("POST", "/api/tasks", {"title": f"Survive {name}"}, token)
     assert status == 201, body
 
     lost = {pod["metadata"]["uid"] for pod in deployment.pods(component)}
-    deployment.kubectl("delete", "pods", f"--selector=app.kubernetes.io/name={component}", "--wait=true", "--timeout=90s")
+    deployment.kubectl(
+        "delete", "pods", f"--selector=app.kubernetes.io/name={component}", "--wait=true", "--timeout=90s"
+    )
 
     def replaced() -> bool:
         pods = deployment.pods(component)
-        ready = [all(status["ready"] for status in pod["status"].get("containerStatuses", [{"ready": False}])) for pod in pods]
+        ready = [
+            all(status["ready"] for status in pod["status"].get("containerStatuses", [{"ready": False}]))
+            for pod in pods
+        ]
         return bool(pods) and all(ready) and not lost & {pod["metadata"]["uid"] for pod in pods}
 
     eventually(replaced, 120, f"new pods of {component}")
@@ -180,10 +202,14 @@ def test_secret_values_are_nowhere_else(deployment: Deployment) -> None:
         "values of the release": deployment.helm("get", "values", "--all", "todo"),
         "manifest of the release": deployment.helm("get", "manifest", "todo"),
         "hooks of the release": deployment.helm("get", "hooks", "todo"),
-        "objects": json.dumps(deployment.objects("pods", "deployments", "statefulsets", "jobs", "configmaps", "events")),
+        "objects": json.dumps(
+            deployment.objects("pods", "deployments", "statefulsets", "jobs", "configmaps", "events")
+        ),
     }
     for pod in deployment.objects("pods"):
-        places[f"log of {pod['metadata']['name']}"] = deployment.kubectl("logs", pod["metadata"]["name"], "--all-containers")
+        places[f"log of {pod['metadata']['name']}"] = deployment.kubectl(
+            "logs", pod["metadata"]["name"], "--all-containers"
+        )
     written = [Path(place) for place in deployment.facts["written"]]
     files = [file for place in written for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()]
     assert any(file.suffix == ".json" for file in files), "the run wrote no report to look into"

@@ -68,12 +68,30 @@ def compiled(name: str, progress: _build.Progress) -> pathlib.Path:
         with tempfile.TemporaryDirectory(dir=TOOLS, prefix=".making-") as scratch:
             made = pathlib.Path(scratch) / name
             # The flags of the programs of a deploy: they share every package that both compile.
-            command = [go, "build", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags", "-s -w", "-o", str(made), PACKAGES[name]]
+            command = [
+                go,
+                "build",
+                "-buildvcs=false",
+                "-gcflags=all=-dwarf=false",
+                "-ldflags",
+                "-s -w",
+                "-o",
+                str(made),
+                PACKAGES[name],
+            ]
             run = subprocess.run(
-                command, cwd=source, env=_build.go_environment(CACHE), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                command,
+                cwd=source,
+                env=_build.go_environment(CACHE),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
             )
             if run.returncode:
-                raise _build.BuildError(f"{name} could not be compiled. Is a Go module proxy within reach (go env GOPROXY)?\n{run.stdout.strip()[-2000:]}")
+                raise _build.BuildError(
+                    f"{name} could not be compiled. Is a Go module proxy within reach (go env GOPROXY)?\n{run.stdout.strip()[-2000:]}"
+                )
             file.parent.mkdir(exist_ok=True)
             made.replace(file)
     return file
@@ -83,7 +101,9 @@ def gofmt(progress: _build.Progress) -> pathlib.Path:
     """The formatter that belongs to the compiler."""
     beside = pathlib.Path(_build.find_go(CACHE, progress)).resolve().parent / "gofmt"
     if not beside.exists():
-        raise _build.BuildError(f"There is no gofmt beside the Go compiler ({beside}): reinstall Go, or remove it from PATH to have it installed here.")
+        raise _build.BuildError(
+            f"There is no gofmt beside the Go compiler ({beside}): reinstall Go, or remove it from PATH to have it installed here."
+        )
     return beside
 
 

@@ -31,7 +31,9 @@ def required(program: str, module: str) -> str:
 
 def flags(program: str) -> dict[str, str]:
     """The linker's variables of a program, by their last part."""
-    return dict(flag.removeprefix("-X ").rpartition("/")[2].split("=", 1) for flag in MANIFEST["programs"][program]["ldflags"])
+    return dict(
+        flag.removeprefix("-X ").rpartition("/")[2].split("=", 1) for flag in MANIFEST["programs"][program]["ldflags"]
+    )
 
 
 def defaults(role: str) -> dict[str, Any]:
@@ -40,16 +42,25 @@ def defaults(role: str) -> dict[str, Any]:
 
 
 def tag(image: str, name: str) -> str:
-    (found,) = [full.rpartition(":")[2] for full in MANIFEST["images"][image]["names"] if full.rpartition(":")[0].endswith(name)]
+    (found,) = [
+        full.rpartition(":")[2] for full in MANIFEST["images"][image]["names"] if full.rpartition(":")[0].endswith(name)
+    ]
     return found
 
 
 def test_kubernetes_is_the_same_version_everywhere() -> None:
     assert required("kube", "k8s.io/kubernetes") == KUBERNETES
-    assert flags("kube") == {"version.gitVersion": KUBERNETES, "version.gitMajor": MAJOR, "version.gitMinor": MINOR, "version.gitTreeState": "clean"}
+    assert flags("kube") == {
+        "version.gitVersion": KUBERNETES,
+        "version.gitMajor": MAJOR,
+        "version.gitMinor": MINOR,
+        "version.gitTreeState": "clean",
+    }
     assert flags("crictl") == {"main.version": KUBERNETES}
     assert MANIFEST["images"]["kicbase"]["arguments"]["KUBERNETES_VERSION"] == KUBERNETES
-    assert {tag("kube", f"kube-{part}") for part in ("apiserver", "controller-manager", "scheduler", "proxy")} == {KUBERNETES}
+    assert {tag("kube", f"kube-{part}") for part in ("apiserver", "controller-manager", "scheduler", "proxy")} == {
+        KUBERNETES
+    }
     assert f"-{KUBERNETES}-containerd-overlay2-amd64" in MANIFEST["preload"]["file"]
     assert defaults("toolchain")["toolchain_kubectl_version"] == KUBERNETES
     assert defaults("minikube_setup")["minikube_setup_kubernetes_version"] == KUBERNETES
@@ -66,9 +77,21 @@ def test_the_other_programs_are_what_their_names_say() -> None:
     assert tag("etcd", "etcd").rpartition("-")[0] == required("etcd", "go.etcd.io/etcd/server/v3").removeprefix("v")
     assert tag("coredns", "coredns") == required("coredns", "github.com/coredns/coredns")
     assert tag("kube", "metrics-server") == required("kube", "sigs.k8s.io/metrics-server")
-    assert tag("traefik", "traefik") == required("traefik", "github.com/traefik/traefik/v3") == f"v{flags('traefik')['version.Version']}"
-    assert flags("helm")["version.version"] == required("helm", "helm.sh/helm/v4") == defaults("toolchain")["toolchain_helm_version"]
-    assert flags("minikube")["version.version"] == required("minikube", "k8s.io/minikube") == defaults("toolchain")["toolchain_minikube_version"]
+    assert (
+        tag("traefik", "traefik")
+        == required("traefik", "github.com/traefik/traefik/v3")
+        == f"v{flags('traefik')['version.Version']}"
+    )
+    assert (
+        flags("helm")["version.version"]
+        == required("helm", "helm.sh/helm/v4")
+        == defaults("toolchain")["toolchain_helm_version"]
+    )
+    assert (
+        flags("minikube")["version.version"]
+        == required("minikube", "k8s.io/minikube")
+        == defaults("toolchain")["toolchain_minikube_version"]
+    )
     assert required("storage-provisioner", "k8s.io/minikube") == required("minikube", "k8s.io/minikube")
     assert tag("storage-provisioner", "storage-provisioner") == flags("minikube")["version.storageProvisionerVersion"]
 
@@ -87,8 +110,12 @@ def test_every_program_is_in_the_workspace_and_in_the_readme(program: str) -> No
 
 def test_the_manifest_is_a_whole_graph() -> None:
     distribution = _artifacts.load(DISTRIBUTION, {"architecture": "x86_64", "ca_bundle": ""})
-    assert {artifact.name for artifact in distribution.artifacts.values() if artifact.kind == "program"} == set(MANIFEST["programs"])
-    needed = distribution.wanted(["preload:preload", *(f"program:{name}" for name in MANIFEST["host"].values())], lambda _artifact: False)
+    assert {artifact.name for artifact in distribution.artifacts.values() if artifact.kind == "program"} == set(
+        MANIFEST["programs"]
+    )
+    needed = distribution.wanted(
+        ["preload:preload", *(f"program:{name}" for name in MANIFEST["host"].values())], lambda _artifact: False
+    )
     # Nothing is compiled or built that no set-up uses.
     assert {artifact.key for artifact in needed} == set(distribution.artifacts)
 
@@ -101,4 +128,8 @@ def test_a_changed_file_changes_what_depends_on_it_and_nothing_else(tmp_path: Pa
     before = _artifacts.load(DISTRIBUTION, machine).artifacts
     (tmp_path / "d/images/python/Dockerfile").write_text("FROM scratch\n")
     after = _artifacts.load(tmp_path / "d", machine).artifacts
-    assert {key for key in before if before[key].digest != after[key].digest} == {"image:python", "image:node", "preload:preload"}
+    assert {key for key in before if before[key].digest != after[key].digest} == {
+        "image:python",
+        "image:node",
+        "preload:preload",
+    }

@@ -49,14 +49,22 @@ def test_no_file_says_which_registry_packages_come_from(tracked: list[Path]) -> 
 
 
 def test_lock_files_have_no_addresses_of_packages(tracked: list[Path]) -> None:
-    locks = [file for file in tracked if file.name == "package-lock.json" or (file.suffix == ".txt" and "requirements" in file.as_posix())]
+    locks = [
+        file
+        for file in tracked
+        if file.name == "package-lock.json" or (file.suffix == ".txt" and "requirements" in file.as_posix())
+    ]
     address = re.compile(r'"resolved": "|^--(extra-)?index-url|://[^\s"]*\.(whl|tgz|tar\.gz)', re.MULTILINE)
     assert len(locks) >= 3
     assert [file.name for file in locks if address.search(file.read_text())] == []
 
 
 def test_no_file_is_large(tracked: list[Path]) -> None:
-    assert {file.name: file.stat().st_size for file in tracked if file.name not in LOCK_FILES and file.stat().st_size > LARGEST} == {}
+    assert {
+        file.name: file.stat().st_size
+        for file in tracked
+        if file.name not in LOCK_FILES and file.stat().st_size > LARGEST
+    } == {}
 
 
 def test_the_patterns_find_what_they_are_for() -> None:

@@ -221,11 +221,25 @@ class Machine:
             "minikube_setup_kubeconfig": str(self.home / "kubeconfig"),
             "ansible_python_interpreter": sys.executable,
         }
-        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": base | variables, "tasks": tasks}
+        play = {
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "vars": base | variables,
+            "tasks": tasks,
+        }
         playbook = self.home / "play.json"
         playbook.write_text(json.dumps([play]))
         command = [*before, sys.executable, "-m", "ansible", "playbook", str(playbook), "-i", "localhost,", *options]
-        run = subprocess.run(command, env=self.environment, cwd=self.home, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
+        run = subprocess.run(
+            command,
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+        )
         return Run(run.returncode, run.stdout + run.stderr)
 
     def set_up(self, *options: str, before: tuple[str, ...] = (), **variables: Any) -> Run:
@@ -236,7 +250,9 @@ class Machine:
         return json.loads((self.state / "toolchain.json").read_text())
 
     def command(self, name: str) -> str:
-        return subprocess.run([str(self.state / "bin" / name)], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            [str(self.state / "bin" / name)], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
 
 @pytest.fixture
@@ -269,7 +285,11 @@ def test_releases_are_taken_once_and_the_mirror_may_be_gone_afterwards(machine: 
 
     first = machine.set_up(**variables)
     assert first.code == 0, first.out
-    assert {name: machine.command(name) for name in ("kubectl", "helm", "minikube")} == {"kubectl": "kubectl", "helm": "helm", "minikube": "minikube"}
+    assert {name: machine.command(name) for name in ("kubectl", "helm", "minikube")} == {
+        "kubectl": "kubectl",
+        "helm": "helm",
+        "minikube": "minikube",
+    }
     assert machine.noted()["source"] == "release"
 
     server.shutdown()
@@ -278,7 +298,9 @@ def test_releases_are_taken_once_and_the_mirror_may_be_gone_afterwards(machine: 
     second = machine.set_up(**variables)
     assert (second.code, second.changed) == (0, 0), second.out
     other = machine.set_up(**{**variables, "toolchain_source": "packages"})
-    assert (other.code, other.changed) == (0, 0) and "the tools that are here came from release" in other.text, other.out
+    assert (other.code, other.changed) == (0, 0) and "the tools that are here came from release" in other.text, (
+        other.out
+    )
     # Even where the set-up has to begin anew.
     (machine.state / "toolchain.json").unlink()
     third = machine.set_up(**variables)
@@ -287,13 +309,18 @@ def test_releases_are_taken_once_and_the_mirror_may_be_gone_afterwards(machine: 
 
 
 @on_x86_64
-def test_auto_takes_releases_where_the_hosts_answer_and_keeps_to_them(machine: Machine, mirror: Any, engine: Engine) -> None:
+def test_auto_takes_releases_where_the_hosts_answer_and_keeps_to_them(
+    machine: Machine, mirror: Any, engine: Engine
+) -> None:
     url, directory, _asked, _server = mirror
     (directory / "minikube/v1.0.0/minikube-linux-amd64.sha256").write_text("0" * 64)
     wrong = machine.set_up(**releases(url))
     assert wrong.code != 0
     assert "Tools from their official releases" in wrong.text
-    assert "minikube-linux-amd64 has the SHA-256" in wrong.text and "pin the right sum in toolchain_minikube_sha256" in wrong.text
+    assert (
+        "minikube-linux-amd64 has the SHA-256" in wrong.text
+        and "pin the right sum in toolchain_minikube_sha256" in wrong.text
+    )
     assert not (machine.cache / "release/minikube-v1.0.0").exists() and not (machine.state / "toolchain.json").exists()
 
     right = hashlib.sha256((directory / "minikube/v1.0.0/minikube-linux-amd64").read_bytes()).hexdigest()
@@ -317,7 +344,11 @@ def test_auto_takes_packages_where_a_host_is_silent(machine: Machine, mirror: An
     run = machine.set_up(toolchain_probe_urls=urls, toolchain_distribution="/nonexistent")
     silent.close()
     assert run.code != 0
-    assert "Tools from package registries" in run.text and f"{urls[1]}: it does not answer" in run.text and f"{urls[0]}:" not in run.text
+    assert (
+        "Tools from package registries" in run.text
+        and f"{urls[1]}: it does not answer" in run.text
+        and f"{urls[0]}:" not in run.text
+    )
     assert "/nonexistent/manifest.yml" in run.text
 
 
@@ -328,7 +359,14 @@ def test_auto_takes_packages_where_a_host_is_silent(machine: Machine, mirror: An
 def bundle(tmp_path: Path) -> tuple[Path, Path]:
     """A small distribution directory, and a bundle of it that another machine made."""
     root = tmp_path / "distribution"
-    for place in ("programs/runtime-shim", "programs/kube", "programs/helm", "programs/minikube", "images/kicbase", "images/python"):
+    for place in (
+        "programs/runtime-shim",
+        "programs/kube",
+        "programs/helm",
+        "programs/minikube",
+        "images/kicbase",
+        "images/python",
+    ):
         (root / place).mkdir(parents=True)
         (root / place / "file").write_text(place)
     (root / "programs/go.work").write_text("go 1.26.4\n")
@@ -352,7 +390,9 @@ def bundle(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @on_x86_64
-def test_a_bundle_sets_a_machine_up_and_may_be_gone_afterwards(machine: Machine, bundle: tuple[Path, Path], engine: Engine) -> None:
+def test_a_bundle_sets_a_machine_up_and_may_be_gone_afterwards(
+    machine: Machine, bundle: tuple[Path, Path], engine: Engine
+) -> None:
     root, path = bundle
     variables = {"toolchain_source": "bundle", "toolchain_distribution": str(root)}
 
@@ -377,7 +417,10 @@ def test_a_bundle_sets_a_machine_up_and_may_be_gone_afterwards(machine: Machine,
     # That machine can hand it on.
     target = machine.home / "out"
     target.mkdir()
-    task = {"name": "Write", "ansible.builtin.import_role": {"name": "slipway.kube.toolchain", "tasks_from": "bundle_create.yml"}}
+    task = {
+        "name": "Write",
+        "ansible.builtin.import_role": {"name": "slipway.kube.toolchain", "tasks_from": "bundle_create.yml"},
+    }
     written = machine.tasks([task], toolchain_distribution=str(root), toolchain_bundle_dir=str(target))
     assert written.code == 0, written.out
     (file,) = target.iterdir()
@@ -411,10 +454,19 @@ def test_what_cannot_work_is_said_before_anything_is_changed(machine: Machine, e
     cases: dict[str, tuple[dict[str, Any], list[str]]] = {
         "disk": ({"toolchain_least_disk_gb": 9999999}, ["GB are free", "9999999", "toolchain_cache_dir"]),
         "memory": ({"toolchain_least_memory_mb": 9999999999}, ["MiB of memory", "9999999999", "Use a larger machine"]),
-        "ports": ({"minikube_setup_ingress_first_port": 65530}, ["No port from 65530 to 65535 is free on 127.0.0.1", "minikube_setup_ingress_first_port"]),
+        "ports": (
+            {"minikube_setup_ingress_first_port": 65530},
+            ["No port from 65530 to 65535 is free on 127.0.0.1", "minikube_setup_ingress_first_port"],
+        ),
         "unnamed bundle": ({"toolchain_source": "bundle"}, ["toolchain_bundle names no file", "make bundle"]),
-        "missing bundle": ({"toolchain_source": "bundle", "toolchain_bundle": "/none.tar"}, ["There is no bundle at /none.tar"]),
-        "pin": ({"toolchain_source": "release", "toolchain_kubectl_sha256": "abc"}, ["toolchain_kubectl_sha256 is 'abc'", "64 hex digits"]),
+        "missing bundle": (
+            {"toolchain_source": "bundle", "toolchain_bundle": "/none.tar"},
+            ["There is no bundle at /none.tar"],
+        ),
+        "pin": (
+            {"toolchain_source": "release", "toolchain_kubectl_sha256": "abc"},
+            ["toolchain_kubectl_sha256 is 'abc'", "64 hex digits"],
+        ),
         "source": ({"toolchain_source": "web"}, ["value of toolchain_source must be one of", "web"]),
     }
     said = tmp_path / "said"
@@ -422,7 +474,9 @@ def test_what_cannot_work_is_said_before_anything_is_changed(machine: Machine, e
     tasks: list[dict[str, Any]] = []
     for name, (variables, _words) in cases.items():
         role = {"ansible.builtin.include_role": {"name": "slipway.kube.toolchain"}, "vars": variables}
-        note = {"ansible.builtin.copy": {"content": "{{ ansible_failed_result | to_json }}", "dest": f"{said}/{name}.json"}}
+        note = {
+            "ansible.builtin.copy": {"content": "{{ ansible_failed_result | to_json }}", "dest": f"{said}/{name}.json"}
+        }
         tasks.append({"block": [role], "rescue": [note]})
     # With nothing to make from, a case that is not found cannot go on for long.
     run = machine.tasks(tasks, toolchain_distribution="/nonexistent", toolchain_probe_urls=["http://127.0.0.1:1/"])
@@ -453,7 +507,9 @@ def test_a_docker_host_that_names_nothing_ends_the_run(machine: Machine, mirror:
     machine.environment["DOCKER_HOST"] = f"unix://{tmp_path}/none.sock"
     run = machine.set_up(toolchain_source="release", **releases(mirror[0]))
     assert run.code != 0
-    assert f"DOCKER_HOST is unix://{tmp_path}/none.sock and no engine answers there" in run.text and "unset it" in run.text
+    assert (
+        f"DOCKER_HOST is unix://{tmp_path}/none.sock and no engine answers there" in run.text and "unset it" in run.text
+    )
     assert not machine.cache.exists() and not machine.state.exists()
 
 
@@ -480,13 +536,19 @@ container_engine.main()
 
 @pytest.mark.parametrize("mode", ["check", "run"])
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="another sentence is said where there is no apt-get")
-def test_a_user_without_rights_is_told_the_packages_and_the_variable(collections_root: Path, tmp_path: Path, mode: str) -> None:
+def test_a_user_without_rights_is_told_the_packages_and_the_variable(
+    collections_root: Path, tmp_path: Path, mode: str
+) -> None:
     command = [sys.executable, "-c", POWERLESS, str(collections_root), str(tmp_path / "engine"), mode]
     run = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert run.returncode != 0
     result = json.loads(run.stdout)
     assert result["failed"]
-    assert "apt-get install" in result["msg"] and "slipway-no-such-package" in result["msg"] and "toolchain_become=true" in result["msg"]
+    assert (
+        "apt-get install" in result["msg"]
+        and "slipway-no-such-package" in result["msg"]
+        and "toolchain_become=true" in result["msg"]
+    )
     assert not (tmp_path / "engine").exists()
 
 
@@ -502,10 +564,20 @@ def test_set_up_without_a_new_python_says_so(tmp_path: Path) -> None:
         assert found
         (old / tool).symlink_to(found)
     # As 3.11 answers the question whether it is 3.12: with exit code 1.
-    (old / "python3").write_text(f'#!{old}/bash\ncase $2 in *version_info*) exit 1 ;; *) echo "asked: $*" >&2; exit 70 ;; esac\n')
+    (old / "python3").write_text(
+        f'#!{old}/bash\ncase $2 in *version_info*) exit 1 ;; *) echo "asked: $*" >&2; exit 70 ;; esac\n'
+    )
     (old / "python3").chmod(0o755)
     environment = {"PATH": str(old), "HOME": str(tmp_path)}
-    run = subprocess.run([str(old / "bash"), str(project / "scripts/setup.sh")], env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    run = subprocess.run(
+        [str(old / "bash"), str(project / "scripts/setup.sh")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
     assert run.returncode == 69, run.stderr
-    assert "needs Python 3.12 or newer" in run.stderr and "python3-venv" in run.stderr and "SLIPWAY_PYTHON" in run.stderr
+    assert (
+        "needs Python 3.12 or newer" in run.stderr and "python3-venv" in run.stderr and "SLIPWAY_PYTHON" in run.stderr
+    )
     assert not (project / ".venv").exists()

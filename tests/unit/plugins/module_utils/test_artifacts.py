@@ -12,7 +12,13 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.slipway.kube.plugins.module_utils._artifacts import Artifact, Distribution, ManifestError, digest_of_tree, load
+from ansible_collections.slipway.kube.plugins.module_utils._artifacts import (
+    Artifact,
+    Distribution,
+    ManifestError,
+    digest_of_tree,
+    load,
+)
 
 MACHINE = {"architecture": "x86_64", "ca_bundle": "aa"}
 CHECKOUT = Path(__file__).resolve().parents[4]
@@ -93,7 +99,9 @@ def test_names_cannot_run_into_contents(tmp_path: Path) -> None:
 
 def test_artifacts_follow_what_they_require(root: Path) -> None:
     keys = list(load(root, MACHINE).artifacts)
-    assert keys.index("program:kube") < keys.index("image:node") < keys.index("image:app") < keys.index("preload:preload")
+    assert (
+        keys.index("program:kube") < keys.index("image:node") < keys.index("image:app") < keys.index("preload:preload")
+    )
 
 
 def test_names_and_places(root: Path) -> None:
@@ -113,7 +121,10 @@ def test_names_and_places(root: Path) -> None:
     ("change", "touched"),
     [
         (lambda root: (root / "programs/helm/main.go").write_text("package other\n"), {"program:helm"}),
-        (lambda root: (root / "programs/kube/main.go").write_text("package other\n"), {"program:kube", "image:node", "image:app", "preload:preload"}),
+        (
+            lambda root: (root / "programs/kube/main.go").write_text("package other\n"),
+            {"program:kube", "image:node", "image:app", "preload:preload"},
+        ),
         (lambda root: (root / "images/app/Dockerfile").write_text("FROM other\n"), {"image:app", "preload:preload"}),
         # One workspace chooses the versions for all of them.
         (
@@ -123,7 +134,9 @@ def test_names_and_places(root: Path) -> None:
     ],
     ids=["program", "program in an image", "last image", "pins of a module"],
 )
-def test_a_change_touches_what_depends_on_it_and_nothing_else(root: Path, change: Callable[[Path], Any], touched: set[str]) -> None:
+def test_a_change_touches_what_depends_on_it_and_nothing_else(
+    root: Path, change: Callable[[Path], Any], touched: set[str]
+) -> None:
     before = digests(root)
     change(root)
     assert changed(before, digests(root)) == touched

@@ -68,7 +68,9 @@ def graph(*artifacts: Artifact) -> Distribution:
 class Recorded(_build.Builder):
     """A builder whose steps write a word instead of compiling, or do what a test says."""
 
-    def __init__(self, distribution: Distribution, cache: Path, steps: dict[str, Callable[[], None]] | None = None) -> None:
+    def __init__(
+        self, distribution: Distribution, cache: Path, steps: dict[str, Callable[[], None]] | None = None
+    ) -> None:
         self.words = Words()
         super().__init__(distribution, cache, self.words, None)
         self.done: list[str] = []
@@ -94,7 +96,9 @@ CHAIN = (
 
 
 def files(cache: Path) -> list[str]:
-    return sorted(path.relative_to(cache / "artifacts").as_posix() for path in (cache / "artifacts").rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(cache / "artifacts").as_posix() for path in (cache / "artifacts").rglob("*") if path.is_file()
+    )
 
 
 def test_everything_is_made_after_what_it_requires(tmp_path: Path) -> None:
@@ -208,7 +212,9 @@ def test_an_image_with_a_file_is_present_when_the_file_is(tmp_path: Path) -> Non
 
 
 def test_loading_brings_an_image_under_all_its_names(tmp_path: Path) -> None:
-    image = artifact("image", "python", file="image.tar", names=["docker.io/library/python:3", "registry.example/python:3"])
+    image = artifact(
+        "image", "python", file="image.tar", names=["docker.io/library/python:3", "registry.example/python:3"]
+    )
     image.path(tmp_path).parent.mkdir(parents=True)
     image.path(tmp_path).touch()
     engine = Engine(brings=Image(image.image))
@@ -270,7 +276,9 @@ Debian|https://mirror.example/debian|https://mirror.example/debian/|Packages
 """
 
 
-@pytest.mark.parametrize(("setting", "proxy"), [("", ""), ("proxy='http://proxy.example:3142'\n", "http://proxy.example:3142")])
+@pytest.mark.parametrize(
+    ("setting", "proxy"), [("", ""), ("proxy='http://proxy.example:3142'\n", "http://proxy.example:3142")]
+)
 def test_mirror_is_the_one_of_apt(monkeypatch: pytest.MonkeyPatch, setting: str, proxy: str) -> None:
     monkeypatch.setattr(_build, "_output", lambda command: LISTED if command[0] == "apt-get" else setting)
     assert _build.DebianMirror.of_this_machine() == _build.DebianMirror("https://mirror.example/debian", proxy)
@@ -295,18 +303,32 @@ def test_mirror_settings_reach_an_image_build(monkeypatch: pytest.MonkeyPatch) -
     assert _build.mirror_arguments() == {"PIP_INDEX_URL": "https://index.example/simple"}
     monkeypatch.setenv("PIP_INDEX_URL", "https://nearer.example/simple")
     monkeypatch.setenv("npm_config_registry", "https://npm.example")
-    assert _build.mirror_arguments() == {"PIP_INDEX_URL": "https://nearer.example/simple", "NPM_CONFIG_REGISTRY": "https://npm.example"}
+    assert _build.mirror_arguments() == {
+        "PIP_INDEX_URL": "https://nearer.example/simple",
+        "NPM_CONFIG_REGISTRY": "https://npm.example",
+    }
 
 
 def test_compiler_keeps_its_caches_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOPROXY", "https://proxy.example")
     environment = _build.go_environment(tmp_path)
     assert all(environment[name].startswith(f"{tmp_path}/go/") for name in ("GOCACHE", "GOMODCACHE"))
-    assert (environment["GOGC"], environment["CGO_ENABLED"], environment["GOPROXY"]) == ("off", "0", "https://proxy.example")
+    assert (environment["GOGC"], environment["CGO_ENABLED"], environment["GOPROXY"]) == (
+        "off",
+        "0",
+        "https://proxy.example",
+    )
 
 
 @pytest.mark.parametrize(
-    ("said", "version"), [("go1.26.6", (1, 26, 6)), ("go1.27", (1, 27)), ("go1.26.6-X:nogreenteagc", (1, 26, 6)), ("devel", (0,)), ("", (0,))]
+    ("said", "version"),
+    [
+        ("go1.26.6", (1, 26, 6)),
+        ("go1.27", (1, 27)),
+        ("go1.26.6-X:nogreenteagc", (1, 26, 6)),
+        ("devel", (0,)),
+        ("", (0,)),
+    ],
 )
 def test_version_of_a_compiler(tmp_path: Path, said: str, version: tuple[int, ...]) -> None:
     go = tmp_path / "go"

@@ -49,7 +49,15 @@ class Site:
 def root(tmp_path: Path) -> Path:
     """A small distribution directory."""
     directory = tmp_path / "distribution"
-    for place in ("programs/runtime-shim", "programs/kube", "programs/helm", "programs/coredns", "images/kicbase", "images/coredns", "images/python"):
+    for place in (
+        "programs/runtime-shim",
+        "programs/kube",
+        "programs/helm",
+        "programs/coredns",
+        "images/kicbase",
+        "images/coredns",
+        "images/python",
+    ):
         (directory / place).mkdir(parents=True)
         (directory / place / "file").write_text(place)
     (directory / "programs/go.work").write_text("go 1.26.4\n")
@@ -118,7 +126,14 @@ def change_manifest(path: Path, change: Callable[[dict[str, object]], object]) -
 
 def test_holds_what_a_machine_without_a_compiler_needs_and_no_more(site: Site) -> None:
     keys = [member.key for member in site.bundle.members]
-    assert keys == ["program:runtime-shim", "program:kube", "program:helm", "image:kicbase", "image:python", "preload:preload"]
+    assert keys == [
+        "program:runtime-shim",
+        "program:kube",
+        "program:helm",
+        "image:kicbase",
+        "image:python",
+        "preload:preload",
+    ]
 
 
 def test_begins_with_the_manifest_that_names_sizes_sums_and_digests(site: Site) -> None:
@@ -128,7 +143,11 @@ def test_begins_with_the_manifest_that_names_sizes_sums_and_digests(site: Site) 
         assert first is not None
         content = json.load(first)
     assert names == ["manifest.json", *(member.name for member in site.bundle.members)]
-    assert content["kubernetes_version"] == "v1.35.1" and content["architecture"] == "x86_64" and content["inputs"] == MAKER
+    assert (
+        content["kubernetes_version"] == "v1.35.1"
+        and content["architecture"] == "x86_64"
+        and content["inputs"] == MAKER
+    )
     kube = next(entry for entry in content["files"] if entry["key"] == "program:kube")
     file = site.distribution.of("program", "kube").path(site.cache)
     assert kube["size"] == file.stat().st_size
@@ -176,7 +195,9 @@ def test_programs_can_be_run_and_nothing_else(site: Site, tmp_path: Path) -> Non
     assert modes["program:kube"] == 0o755 and modes["image:kicbase"] == 0o644
 
 
-def test_a_second_time_nothing_is_read_but_the_manifest(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_time_nothing_is_read_but_the_manifest(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     unpack(site.path, site.root, tmp_path / "taker")
     monkeypatch.setattr(_bundle, "_contents", lambda *_: pytest.fail("the contents were read"))
     assert unpack(site.path, site.root, tmp_path / "taker") == []
@@ -196,7 +217,10 @@ def test_a_changed_byte_is_found_and_nothing_becomes_visible(site: Site, tmp_pat
     last = data.rindex(b"preload:preload")
     data[last] ^= 1
     site.path.write_bytes(data)
-    with pytest.raises(_bundle.BundleError, match=r"preloaded\.tar\.lz4 in the bundle .* is not what was packed.*SHA-256.*nothing of it was used"):
+    with pytest.raises(
+        _bundle.BundleError,
+        match=r"preloaded\.tar\.lz4 in the bundle .* is not what was packed.*SHA-256.*nothing of it was used",
+    ):
         unpack(site.path, site.root, tmp_path / "taker")
     assert visible(tmp_path / "taker") == []
 
@@ -282,7 +306,10 @@ def test_a_link_in_place_of_a_file_is_refused(site: Site, tmp_path: Path) -> Non
 
 def test_a_file_that_the_manifest_does_not_name_is_refused(site: Site, tmp_path: Path) -> None:
     last = site.bundle.members[-1].name
-    rewrite(site.path, lambda entry, data: [(entry, data), (tarfile.TarInfo("more"), b"x")] if entry.name == last else [(entry, data)])
+    rewrite(
+        site.path,
+        lambda entry, data: [(entry, data), (tarfile.TarInfo("more"), b"x")] if entry.name == last else [(entry, data)],
+    )
     with pytest.raises(_bundle.BundleError, match="'more', which its manifest.json does not name"):
         unpack(site.path, site.root, tmp_path / "taker")
     assert visible(tmp_path / "taker") == []
@@ -305,7 +332,9 @@ def test_a_manifest_that_makes_no_sense_is_refused(site: Site, change: Callable[
         _bundle.read(site.path)
 
 
-def test_a_full_disk_is_said_before_anything_is_written(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_before_anything_is_written(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usage = type("usage", (), {"free": 1})
     monkeypatch.setattr(_bundle.shutil, "disk_usage", lambda _path: usage)
     with pytest.raises(_bundle.BundleError, match="free some, or set toolchain_cache_dir"):

@@ -66,7 +66,9 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
 
 
 def download(mirror: Mirror, path: Path, name: str = "kubectl", pin: str = "") -> _download.Download:
-    return _download.Download(f"{mirror.url}/{name}", path / "kubectl-v1", pin, f"{mirror.url}/{name}.sha256", "toolchain_kubectl_sha256", 3)
+    return _download.Download(
+        f"{mirror.url}/{name}", path / "kubectl-v1", pin, f"{mirror.url}/{name}.sha256", "toolchain_kubectl_sha256", 3
+    )
 
 
 def test_a_confirmed_file_is_kept_and_needs_no_mirror_again(mirror: Mirror, tmp_path: Path) -> None:
@@ -99,7 +101,9 @@ def test_a_wrong_sum_throws_the_file_away_and_names_both_sums(mirror: Mirror, tm
     with pytest.raises(_download.DownloadError) as caught:
         download(mirror, tmp_path).fetch()
     text = str(caught.value)
-    assert SUM in text and "0" * 64 in text and "/kubectl.sha256 publishes" in text and "toolchain_kubectl_sha256" in text
+    assert (
+        SUM in text and "0" * 64 in text and "/kubectl.sha256 publishes" in text and "toolchain_kubectl_sha256" in text
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -114,7 +118,10 @@ def test_a_wrong_sum_leaves_an_older_good_file_alone(mirror: Mirror, tmp_path: P
 
 def test_404_is_said_at_once_with_what_to_do(mirror: Mirror, tmp_path: Path) -> None:
     mirror.answers["/other.sha256"] = (200, b"0" * 64)
-    with pytest.raises(_download.DownloadError, match=r"other cannot be downloaded, it answers 404.*toolchain_kubectl_url.*toolchain_source=packages"):
+    with pytest.raises(
+        _download.DownloadError,
+        match=r"other cannot be downloaded, it answers 404.*toolchain_kubectl_url.*toolchain_source=packages",
+    ):
         download(mirror, tmp_path, "other").fetch()
     assert mirror.asked.count("/other") == 1
 

@@ -50,7 +50,9 @@ def debian(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Machine]:
     return make
 
 
-def test_only_missing_packages_are_installed_and_all_that_came_is_noted(tmp_path: Path, debian: Callable[..., Machine]) -> None:
+def test_only_missing_packages_are_installed_and_all_that_came_is_noted(
+    tmp_path: Path, debian: Callable[..., Machine]
+) -> None:
     machine = debian("iptables")
     managed = _engine.ManagedEngine(tmp_path / "engine")
     assert managed.install(["docker.io", "iptables"]) == ["docker.io", "lib-docker.io"]
@@ -82,14 +84,18 @@ def test_person_without_rights_is_told_what_to_install(tmp_path: Path, debian: C
     assert machine.commands == []
 
 
-def test_other_systems_are_told_to_bring_an_engine(tmp_path: Path, debian: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_systems_are_told_to_bring_an_engine(
+    tmp_path: Path, debian: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
     debian()
     monkeypatch.setattr(_engine.shutil, "which", lambda name, **_options: None)
     with pytest.raises(_engine.EngineError, match="not Debian.*install Docker 24"):
         _engine.ManagedEngine(tmp_path).install(["docker.io"])
 
 
-def test_failing_apt_is_told_with_its_words_and_nothing_is_noted(tmp_path: Path, debian: Callable[..., Machine]) -> None:
+def test_failing_apt_is_told_with_its_words_and_nothing_is_noted(
+    tmp_path: Path, debian: Callable[..., Machine]
+) -> None:
     machine = debian()
     machine.fails["apt-get update"] = "Could not resolve 'mirror.example'"
     managed = _engine.ManagedEngine(tmp_path)
@@ -98,7 +104,9 @@ def test_failing_apt_is_told_with_its_words_and_nothing_is_noted(tmp_path: Path,
     assert managed.record() == {}
 
 
-def test_machine_without_the_capability_needs_the_shim(tmp_path: Path, debian: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_without_the_capability_needs_the_shim(
+    tmp_path: Path, debian: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
     debian()
     monkeypatch.setattr(_engine, "has_systemd", lambda: False)
     monkeypatch.setattr(_engine, "has_capability", lambda number: False)
@@ -126,7 +134,11 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 @pytest.mark.parametrize("capable", [True, False])
 def test_shim_stands_in_front_of_runc_only_where_it_is_needed(
-    tmp_path: Path, debian: Callable[..., Machine], daemon: list[list[str]], monkeypatch: pytest.MonkeyPatch, capable: bool
+    tmp_path: Path,
+    debian: Callable[..., Machine],
+    daemon: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capable: bool,
 ) -> None:
     debian()
     monkeypatch.setattr(_engine, "has_capability", lambda number: capable)
@@ -157,7 +169,9 @@ def test_file_that_names_a_dead_process_is_removed_before_a_start(
     assert not pidfile.exists()
 
 
-def test_engine_that_does_not_come_up_shows_its_last_words(tmp_path: Path, debian: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_that_does_not_come_up_shows_its_last_words(
+    tmp_path: Path, debian: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
     debian()
     program = tmp_path / "dockerd"
     program.write_text("#!/bin/sh\necho 'no space left on device' >&2\nexit 1\n")
@@ -176,8 +190,13 @@ def test_record_of_another_engine_is_empty(tmp_path: Path) -> None:
     assert _engine.ManagedEngine(tmp_path).record() == {}
 
 
-@pytest.mark.parametrize(("environment", "address"), [({}, _engine.DEFAULT_SOCKET), ({"DOCKER_HOST": "tcp://127.0.0.1:1"}, "tcp://127.0.0.1:1")])
-def test_engine_is_looked_for_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], address: str) -> None:
+@pytest.mark.parametrize(
+    ("environment", "address"),
+    [({}, _engine.DEFAULT_SOCKET), ({"DOCKER_HOST": "tcp://127.0.0.1:1"}, "tcp://127.0.0.1:1")],
+)
+def test_engine_is_looked_for_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], address: str
+) -> None:
     monkeypatch.setattr(_engine, "ping", lambda asked: {"asked": asked})
     assert _engine.find(environment) == (address, {"asked": address})
 

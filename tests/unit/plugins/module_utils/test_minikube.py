@@ -21,7 +21,9 @@ PROFILE = "slipway"
 
 
 class Container:
-    def __init__(self, status: str = "running", made_by_minikube: bool = True, restarts: str = "0", journal: str = "") -> None:
+    def __init__(
+        self, status: str = "running", made_by_minikube: bool = True, restarts: str = "0", journal: str = ""
+    ) -> None:
         self.status = status
         self.labels = {"created_by.minikube.sigs.k8s.io": "true"} if made_by_minikube else {}
         self.attrs: dict[str, Any] = {
@@ -84,7 +86,9 @@ def make(tmp_path: Path, lives: Callable[[bool], None]) -> Callable[..., _miniku
         program = tmp_path / "minikube"
         program.write_text(f"#!/bin/sh\n{binary}\n")
         program.chmod(0o755)
-        return _minikube.Minikube(str(program), tmp_path / "home", tmp_path / "kubeconfig", "unix:///var/run/docker.sock", Engine(container))
+        return _minikube.Minikube(
+            str(program), tmp_path / "home", tmp_path / "kubeconfig", "unix:///var/run/docker.sock", Engine(container)
+        )
 
     return go
 
@@ -93,7 +97,12 @@ def configure(minikube: _minikube.Minikube, text: str | None = None) -> None:
     """Write the profile's configuration as Minikube does."""
     place = minikube.home / "profiles" / PROFILE
     place.mkdir(parents=True, exist_ok=True)
-    config = {"Driver": "docker", "CPUs": 2, "Memory": 6144, "KubernetesConfig": {"KubernetesVersion": "v1.35.1", "ContainerRuntime": "containerd"}}
+    config = {
+        "Driver": "docker",
+        "CPUs": 2,
+        "Memory": 6144,
+        "KubernetesConfig": {"KubernetesVersion": "v1.35.1", "ContainerRuntime": "containerd"},
+    }
     (place / "config.json").write_text(json.dumps(config) if text is None else text)
 
 
@@ -135,7 +144,16 @@ def test_nothing_is_absent(make: Callable[..., _minikube.Minikube]) -> None:
         (None, True, True, "stopped"),
         (Container("exited"), True, True, "stopped"),
     ],
-    ids=["other container", "no note", "no note, configured", "no container, no note", "note, other container", "killed early", "no container", "exited"],
+    ids=[
+        "other container",
+        "no note",
+        "no note, configured",
+        "no container, no note",
+        "note, other container",
+        "killed early",
+        "no container",
+        "exited",
+    ],
 )
 def test_state_without_a_running_node(
     make: Callable[..., _minikube.Minikube], container: Container | None, configured: bool, owned: bool, state: str
@@ -148,7 +166,10 @@ def test_state_without_a_running_node(
     assert minikube.inspect(PROFILE).state == state
 
 
-@pytest.mark.parametrize(("started", "answers", "state"), [(True, True, "running"), (True, False, "unreachable"), (False, True, "incomplete")])
+@pytest.mark.parametrize(
+    ("started", "answers", "state"),
+    [(True, True, "running"), (True, False, "unreachable"), (False, True, "incomplete")],
+)
 def test_state_of_a_running_node(
     make: Callable[..., _minikube.Minikube], lives: Callable[[bool], None], started: bool, answers: bool, state: str
 ) -> None:
@@ -156,7 +177,9 @@ def test_state_of_a_running_node(
     minikube = make(Container())
     configure(minikube)
     minikube._write_note(PROFILE, started=started)
-    assert minikube.inspect(PROFILE) == _minikube.Cluster(state, "docker", "v1.35.1", "containerd", 2, 6144, 8081, "192.168.49.2")
+    assert minikube.inspect(PROFILE) == _minikube.Cluster(
+        state, "docker", "v1.35.1", "containerd", 2, 6144, 8081, "192.168.49.2"
+    )
 
 
 def test_stopped_cluster_keeps_its_port(make: Callable[..., _minikube.Minikube]) -> None:
@@ -179,7 +202,9 @@ def test_home_is_where_minikube_looks(tmp_path: Path) -> None:
         assert _minikube.Minikube("", given, tmp_path, "", None).home == tmp_path / ".minikube"
 
 
-def test_persons_own_minikube_settings_do_not_count(make: Callable[..., _minikube.Minikube], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_persons_own_minikube_settings_do_not_count(
+    make: Callable[..., _minikube.Minikube], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MINIKUBE_DRIVER", "kvm2")
     monkeypatch.setenv("MINIKUBE_PROFILE", "other")
     environment = make()._environment()
@@ -189,9 +214,14 @@ def test_persons_own_minikube_settings_do_not_count(make: Callable[..., _minikub
 
 def test_differences_name_both_sides() -> None:
     found = _minikube.Cluster("running", "docker", "v1.34.0", "docker")
-    assert found.differences(wanted()) == ["Kubernetes version: is v1.34.0, wanted v1.35.1", "container runtime: is docker, wanted containerd"]
+    assert found.differences(wanted()) == [
+        "Kubernetes version: is v1.34.0, wanted v1.35.1",
+        "container runtime: is docker, wanted containerd",
+    ]
     assert _minikube.Cluster("running", "docker", "v1.35.1", "containerd").differences(wanted()) == []
-    assert _minikube.Cluster("running", "docker", "v1.35.1", "containerd").differences(wanted(kubernetes_version="")) == []
+    assert (
+        _minikube.Cluster("running", "docker", "v1.35.1", "containerd").differences(wanted(kubernetes_version="")) == []
+    )
 
 
 def test_second_run_waits_for_the_first(make: Callable[..., _minikube.Minikube]) -> None:
@@ -341,7 +371,9 @@ def test_no_free_port_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(_minikube.ClusterError, match=f"No port from {port} to {port} is free.*minikube_setup_ingress_first_port"):
+        with pytest.raises(
+            _minikube.ClusterError, match=f"No port from {port} to {port} is free.*minikube_setup_ingress_first_port"
+        ):
             _minikube.free_port("127.0.0.1", port)
 
 

@@ -36,7 +36,15 @@ def test_normal_name(reference: str, name: str) -> None:
 
 
 def test_identities_are_by_normal_name() -> None:
-    listing = json.dumps({"images": [{"id": "a", "repoTags": [TODO, "registry.example/todo:1"]}, {"id": "b", "repoTags": []}, {"id": "c", "repoTags": None}]})
+    listing = json.dumps(
+        {
+            "images": [
+                {"id": "a", "repoTags": [TODO, "registry.example/todo:1"]},
+                {"id": "b", "repoTags": []},
+                {"id": "c", "repoTags": None},
+            ]
+        }
+    )
     assert _node_images.identities(listing) == {TODO: "a", "registry.example/todo:1": "a"}
     assert _node_images.identities("{}") == {}
 
@@ -144,7 +152,9 @@ def test_running(container: Container | None, running: bool) -> None:
 
 def test_failing_command_in_the_node_is_told_with_its_words() -> None:
     node = _node_images.Node(Engine(Container(answer=(1, b"no runtime\n"))), "slipway")
-    with pytest.raises(_node_images.NodeError, match="'crictl images --output json' in the node slipway failed: no runtime"):
+    with pytest.raises(
+        _node_images.NodeError, match="'crictl images --output json' in the node slipway failed: no runtime"
+    ):
         node.images()
 
 

@@ -23,7 +23,10 @@ def test_the_base_directory_specification_comes_next() -> None:
     assert _paths.state_dir("", environment) == Path("/xdg/state/slipway")
 
 
-@pytest.mark.parametrize("ignored", [{}, {"XDG_CACHE_HOME": "", "XDG_STATE_HOME": ""}, {"XDG_CACHE_HOME": "relative", "XDG_STATE_HOME": "./relative"}])
+@pytest.mark.parametrize(
+    "ignored",
+    [{}, {"XDG_CACHE_HOME": "", "XDG_STATE_HOME": ""}, {"XDG_CACHE_HOME": "relative", "XDG_STATE_HOME": "./relative"}],
+)
 def test_without_it_the_home_directory(monkeypatch: pytest.MonkeyPatch, ignored: dict[str, str]) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     assert _paths.cache_dir(None, ignored) == Path("/home/ada/.cache/slipway")

@@ -92,7 +92,12 @@ def test_missing_engine_is_installed_and_started(machine: Callable[..., None]) -
     machine(False, False, True, packages=("iptables",))
     managed = Managed()
     result = container_engine.ensure_started(Module(packages=[], runtime_shim="/cache/shim"), managed)
-    assert result == {"changed": True, "docker_host": _engine.DEFAULT_SOCKET, "version": "20.10", "installed": sorted(_engine.PACKAGES)}
+    assert result == {
+        "changed": True,
+        "docker_host": _engine.DEFAULT_SOCKET,
+        "version": "20.10",
+        "installed": sorted(_engine.PACKAGES),
+    }
     assert managed.calls == [("install", sorted(_engine.PACKAGES)), ("start", Path("/cache/shim"))]
 
 
@@ -216,7 +221,11 @@ def act(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     ],
 )
 def test_cluster_is_brought_to_the_wanted_state(
-    act: Callable[..., dict[str, Any]], states: tuple[_minikube.Cluster, ...], wanted: str, changed: bool, calls: list[str]
+    act: Callable[..., dict[str, Any]],
+    states: tuple[_minikube.Cluster, ...],
+    wanted: str,
+    changed: bool,
+    calls: list[str],
 ) -> None:
     minikube = Minikube(*states)
     assert act(minikube, state=wanted)["changed"] is changed
@@ -252,7 +261,11 @@ def test_cluster_of_another_version_is_refused_with_the_difference(act: Callable
 def params(tmp_path: Path) -> dict[str, Any]:
     """A machine on which nothing has been set up."""
     (tmp_path / "state").mkdir()
-    return {"cache_dir": str(tmp_path / "cache"), "state_dir": str(tmp_path / "state"), "distribution": str(CHECKOUT / "distribution")}
+    return {
+        "cache_dir": str(tmp_path / "cache"),
+        "state_dir": str(tmp_path / "state"),
+        "distribution": str(CHECKOUT / "distribution"),
+    }
 
 
 def note(params: dict[str, Any], **noted: Any) -> None:
@@ -297,8 +310,13 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
     for artifact in distribution.portable():
         keep(artifact.key)
     images = [one for one in distribution.artifacts.values() if one.kind == "image" and one.file is not None]
-    tags = {one.name: [one.image, *(name.removeprefix("docker.io/library/") for name in one.settings.get("names", []))] for one in images}
-    engine = SimpleNamespace(images=SimpleNamespace(list=lambda: [SimpleNamespace(tags=names) for names in tags.values()]))
+    tags = {
+        one.name: [one.image, *(name.removeprefix("docker.io/library/") for name in one.settings.get("names", []))]
+        for one in images
+    }
+    engine = SimpleNamespace(
+        images=SimpleNamespace(list=lambda: [SimpleNamespace(tags=names) for names in tags.values()])
+    )
     found = environment_info.toolchain(params, engine)
     assert (found["lacking"], found["settled"]) == ([], True)
     assert found["preload"] and found["node_image"].startswith("slipway.local/kicbase:")

@@ -40,7 +40,9 @@ class Action(_progress.ProgressAction):
         self._work = work
         self.calls: list[dict[str, Any]] = []
 
-    def _execute_module(self, module_name: str, module_args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _execute_module(
+        self, module_name: str, module_args: dict[str, Any], task_vars: dict[str, Any]
+    ) -> dict[str, Any]:
         assert module_name == self.module
         self.calls.append(module_args)
         return dict(self._work(module_args))
