@@ -96,6 +96,7 @@ class Minikube:
         self._kubeconfig = kubeconfig
         self._docker_host = docker_host
         self._engine = engine
+        self._inherited: tuple[int, ...] = ()
 
     def _environment(self) -> dict[str, str]:
         environment = {
@@ -181,12 +182,20 @@ class Minikube:
 
     @contextlib.contextmanager
     def lock(self, profile: str) -> t.Iterator[None]:
-        """Keep other runs from starting or deleting the same profile; the lock dies with its process."""
+        """Keep other runs from starting or deleting the same profile.
+
+        The lock dies with its process and with the Minikube that it started: one that goes on after its parent was
+        killed must not meet a second one.
+        """
         directory = self.home / "slipway"
         directory.mkdir(parents=True, exist_ok=True)
         with (directory / f"{profile}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            self._inherited = (file.fileno(),)
+            try:
+                yield
+            finally:
+                self._inherited = ()
 
     def _container(self, profile: str) -> t.Any:
         import docker.errors
@@ -248,6 +257,7 @@ class Minikube:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            pass_fds=self._inherited,
         )
         errors: list[str] = []
 
