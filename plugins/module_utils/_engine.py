@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._build import CAP_SYS
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 PACKAGES = ("docker.io", "iptables", "ca-certificates")
+IP_FORWARD = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
 START_LIMIT = 60.0  # seconds until a started daemon must answer
 
 
@@ -182,11 +184,14 @@ class ManagedEngine:
             scratch.chmod(0o755)
             scratch.replace(self._shim)
             command += [f"--add-runtime=slipway={self._shim}", "--default-runtime=slipway"]
+        record = self.record()
+        # The first start's view is the machine's own; later ones see what the engine made of it.
+        record.setdefault("network", network_settings())
         with self._log.open("ab") as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
             )
-        self._write({**self.record(), "systemd": False, "command": command})
+        self._write({**record, "systemd": False, "command": command})
         self._await(process)
 
     def _forget_dead_pid(self) -> None:
@@ -249,6 +254,9 @@ class ManagedEngine:
                     raise EngineError(f"The engine (process {pid}) does not stop; see {self._log}.")
                 time.sleep(0.2)
             removed.append("the engine's process")
+        if "network" in record:
+            restore_network(record["network"])
+            removed.append("its bridge and packet filter rules")
         packages = [name for name in record.get("packages", []) if name in installed_packages()]
         if packages:
             run = subprocess.run(
@@ -275,6 +283,55 @@ def _unmount_below(directory: pathlib.Path) -> None:
     for point in reversed(points):
         if point.startswith(f"{directory}/"):
             subprocess.run(["umount", point], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+
+
+def network_settings() -> dict[str, str]:
+    """What an engine's start changes of the machine's network: whether it forwards, and what becomes of the rest."""
+    settings = {"ip_forward": IP_FORWARD.read_text(encoding="ascii").strip()}
+    for line in _table("filter"):
+        if line.startswith(":FORWARD "):
+            settings["forward_policy"] = line.split()[1]
+    return settings
+
+
+def restore_network(before: t.Mapping[str, str]) -> None:
+    """Take back what a stopped engine left of its network; rules of others stay as they are. Raises EngineError."""
+    if os.path.isdir("/sys/class/net/docker0"):
+        _run(["ip", "link", "delete", "docker0"])
+    for name in ("filter", "nat", "raw"):
+        lines = _table(name)
+        kept = without_engine_rules(lines, before.get("forward_policy", "ACCEPT"))
+        if kept != lines:
+            _run(["iptables-restore", "--table", name], "\n".join(kept) + "\n")
+    IP_FORWARD.write_text(before["ip_forward"] + "\n", encoding="ascii")
+
+
+def without_engine_rules(table: t.Sequence[str], forward_policy: str) -> list[str]:
+    """One table in the format of iptables-save(8) without the engine's chains and rules.
+
+    The engine's chains begin with DOCKER, and a rule is its own when it names one of them or the bridge docker0.
+    """
+    kept = []
+    for line in table:
+        if line.startswith(":DOCKER") or (line.startswith("-") and re.search(r"\b(DOCKER\S*|docker0)\b", line)):
+            continue
+        kept.append(re.sub(r"^:FORWARD \S+", f":FORWARD {forward_policy}", line))
+    return kept
+
+
+def _table(name: str) -> list[str]:
+    """A table's lines as iptables-save prints them, without comments; none where there is no such table."""
+    if shutil.which("iptables-save") is None:
+        return []
+    saved = _run(["iptables-save", "--table", name])
+    return [line for line in saved.splitlines() if not line.startswith("#")]
+
+
+def _run(command: list[str], text: str | None = None) -> str:
+    run = subprocess.run(command, input=text or "", capture_output=True, text=True)
+    if run.returncode:
+        raise EngineError(f"'{' '.join(command)}' failed: {run.stderr.strip()[-400:]}")
+    return run.stdout
 
 
 def has_systemd() -> bool:

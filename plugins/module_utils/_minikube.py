@@ -26,6 +26,8 @@ import threading
 import time
 import typing as t
 
+import yaml
+
 INGRESS_CONTAINER_PORT = "80/tcp"
 API_SERVER_PORT = "8443/tcp"
 API_SERVER_PATIENCE = 5.0  # seconds
@@ -349,6 +351,7 @@ class Minikube:
         with contextlib.suppress(docker.errors.NotFound):
             self._engine.volumes.get(profile).remove()
         shutil.rmtree(self.home / "slipway" / profile)
+        remove_if_empty(self._kubeconfig)
 
     def _run(self, command: list[str], what: str) -> None:
         run = subprocess.run(command, env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -358,6 +361,22 @@ class Minikube:
                 f"'minikube {what}' failed: "
                 + ("\n".join(errors) or run.stderr.strip()[-500:] or f"exit code {run.returncode}")
             )
+
+
+def remove_if_empty(kubeconfig: pathlib.Path) -> None:
+    """Remove a kubeconfig that names no cluster, context or user any more: the skeleton that Minikube leaves behind."""
+    try:
+        content = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return
+    if (
+        isinstance(content, dict)
+        and content.get("kind") == "Config"
+        and not any(content.get(key) for key in ("clusters", "contexts", "users"))
+    ):
+        kubeconfig.unlink()
+        with contextlib.suppress(OSError):
+            kubeconfig.parent.rmdir()
 
 
 def api_server_lives(container: t.Any) -> bool:

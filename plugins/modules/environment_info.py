@@ -239,6 +239,7 @@ def cluster(
             f"--kubeconfig={params['kubeconfig']}",
             f"--context={params['context']}",
             "--request-timeout=5s",
+            f"--cache-dir={_paths.state_dir(params['state_dir']) / 'kubectl-cache'}",
         ]
         command += [
             "get",

@@ -211,3 +211,30 @@ def test_packages_that_were_removed_but_configured_do_not_count(monkeypatch: pyt
     monkeypatch.setattr(_engine.shutil, "which", lambda name: name)
     monkeypatch.setattr(_engine.subprocess, "run", lambda *_arguments, **_options: listing)
     assert _engine.installed_packages() == {"runc"}
+
+
+SAVED = """*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:DOCKER - [0:0]
+:DOCKER-USER - [0:0]
+-A INPUT -p tcp --dport 22 -j ACCEPT
+-A FORWARD -j DOCKER-USER
+-A FORWARD -o docker0 -j DOCKER
+-A DOCKER-USER -j RETURN
+COMMIT""".splitlines()
+
+
+def test_only_the_engines_rules_are_taken_back() -> None:
+    assert _engine.without_engine_rules(SAVED, "ACCEPT") == [
+        "*filter",
+        ":INPUT ACCEPT [0:0]",
+        ":FORWARD ACCEPT [0:0]",
+        "-A INPUT -p tcp --dport 22 -j ACCEPT",
+        "COMMIT",
+    ]
+
+
+def test_a_table_without_the_engine_stays_as_it_is() -> None:
+    table = ["*nat", ":PREROUTING ACCEPT [1:2]", "-A PREROUTING -i docker01 -j ACCEPT", "COMMIT"]
+    assert _engine.without_engine_rules(table, "ACCEPT") == table

@@ -424,3 +424,25 @@ def test_api_server_that_nobody_answers_for_does_not_live() -> None:
         port = taken.getsockname()[1]
     container.attrs["NetworkSettings"]["Ports"]["8443/tcp"] = [{"HostIp": "127.0.0.1", "HostPort": str(port)}]
     assert _minikube.api_server_lives(container) is False
+
+
+EMPTY_KUBECONFIG = "apiVersion: v1\nkind: Config\nclusters: null\ncontexts: null\nusers: null\ncurrent-context: ''\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "stays"),
+    [
+        (EMPTY_KUBECONFIG, False),
+        (EMPTY_KUBECONFIG.replace("users: null", "users: [{name: ada, user: {}}]"), True),
+        ("just: notes", True),
+        ("- a list", True),
+        ("{", True),
+    ],
+)
+def test_only_an_empty_kubeconfig_is_removed(tmp_path: Path, content: str, stays: bool) -> None:
+    file = tmp_path / "kube" / "config"
+    file.parent.mkdir()
+    file.write_text(content, encoding="utf-8")
+    _minikube.remove_if_empty(file)
+    assert file.exists() is stays
+    assert file.parent.exists() is stays
