@@ -75,7 +75,7 @@ path:
   description: The bundle.
   returned: when one was written or read
   type: str
-  sample: /root/slipway-bundle-v1.35.1-x86_64.tar
+  sample: /home/ada/slipway-bundle-v1.35.1-x86_64.tar
 size:
   description: Its size in bytes.
   returned: when O(state=created) and not in check mode
@@ -106,12 +106,12 @@ programs:
   description: Path of every command for this machine that is in the cache.
   returned: when O(state=unpacked)
   type: dict
-  sample: {kubectl: /root/.cache/slipway/artifacts/program-kube-0f3c/kube}
+  sample: {kubectl: /home/ada/.cache/slipway/artifacts/program-kube-0f3c/kube}
 runtime_shim:
   description: Path of the runtime shim in the cache.
   returned: when O(state=unpacked)
   type: str
-  sample: /root/.cache/slipway/artifacts/program-runtime-shim-77aa/runtime-shim
+  sample: /home/ada/.cache/slipway/artifacts/program-runtime-shim-77aa/runtime-shim
 """
 
 import os

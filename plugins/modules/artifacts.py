@@ -83,12 +83,12 @@ programs:
   description: Path of every command for this machine that is in the cache.
   returned: success
   type: dict
-  sample: {kubectl: /root/.cache/slipway/artifacts/program-kube-0f3c/kube}
+  sample: {kubectl: /home/ada/.cache/slipway/artifacts/program-kube-0f3c/kube}
 runtime_shim:
   description: Path of the runtime shim, when it is in the cache.
   returned: success
   type: str
-  sample: /root/.cache/slipway/artifacts/program-runtime-shim-77aa/runtime-shim
+  sample: /home/ada/.cache/slipway/artifacts/program-runtime-shim-77aa/runtime-shim
 node_image:
   description: Reference of the node image, by content.
   returned: success
@@ -98,7 +98,7 @@ preload:
   description: Path of the preload.
   returned: success
   type: str
-  sample: /root/.cache/slipway/artifacts/preload-preload-9a1c/preloaded-images-k8s-v18-v1.35.1-containerd-overlay2-amd64.tar.lz4
+  sample: /home/ada/.cache/slipway/artifacts/preload-preload-9a1c/preloaded-images-k8s-v18-v1.35.1-containerd-overlay2-amd64.tar.lz4
 kubernetes_version:
   description: Version of Kubernetes that the manifest declares.
   returned: success

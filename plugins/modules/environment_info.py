@@ -84,7 +84,7 @@ tools:
   description: Path of each tool that is there.
   returned: success
   type: dict
-  sample: {helm: /root/.cache/slipway/artifacts/program-helm-0f3c/helm}
+  sample: {helm: /home/ada/.cache/slipway/artifacts/program-helm-0f3c/helm}
 settled:
   description: Whether every file of the noted source is there, so that only the engine or its images can be lacking.
   returned: success
@@ -115,7 +115,7 @@ preload:
   description: Path of the preload that was made on this machine, empty for Minikube's own.
   returned: success
   type: str
-  sample: /root/.cache/slipway/artifacts/preload-preload-9a1c/preloaded.tar.lz4
+  sample: /home/ada/.cache/slipway/artifacts/preload-preload-9a1c/preloaded.tar.lz4
 machine:
   description:
     - Size of the machine. C(memory_mb) is all of it, C(disk_free_gb) is what is free where the cache is or will be.

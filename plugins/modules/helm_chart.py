@@ -54,7 +54,7 @@ path:
   description: Directory of the complete chart.
   returned: success
   type: str
-  sample: /root/.cache/slipway/charts/9f8e7d6c5b4a39281706f5e4d3c2b1a0/todo-app
+  sample: /home/ada/.cache/slipway/charts/9f8e7d6c5b4a39281706f5e4d3c2b1a0/todo-app
 digest:
   description: The sha256 over the files of the chart and of its local dependencies.
   returned: success

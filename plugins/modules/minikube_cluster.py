@@ -100,16 +100,16 @@ EXAMPLES = r"""
 - name: Ensure that the cluster runs
   slipway.kube.minikube_cluster:
     binary: /usr/local/bin/minikube
-    home: /root/.local/state/slipway
-    kubeconfig: /root/.kube/config
+    home: /home/ada/.local/state/slipway
+    kubeconfig: /home/ada/.kube/config
     kubernetes_version: v1.35.1
 
 - name: Delete the cluster
   slipway.kube.minikube_cluster:
     state: absent
     binary: /usr/local/bin/minikube
-    home: /root/.local/state/slipway
-    kubeconfig: /root/.kube/config
+    home: /home/ada/.local/state/slipway
+    kubeconfig: /home/ada/.kube/config
 """
 
 RETURN = r"""

@@ -78,7 +78,7 @@ program:
   description: The program's path.
   returned: success
   type: str
-  sample: /root/.cache/slipway/release/kubectl-v1.35.1
+  sample: /home/ada/.cache/slipway/release/kubectl-v1.35.1
 downloaded:
   description: Whether something was downloaded, or would be in check mode.
   returned: success
