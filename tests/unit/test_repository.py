@@ -19,8 +19,8 @@ LARGEST = 1 << 20  # bytes
 REGISTRIES = [
     ("registry", "npmjs.org"),
     ("registry", "yarnpkg.com"),
-    ("", "pypi.org"),
-    ("files", "pythonhosted.org"),
+    ("pypi", "org"),
+    ("files.pythonhosted", "org"),
     ("proxy", "golang.org"),
     ("sum", "golang.org"),
     ("deb", "debian.org"),
@@ -28,7 +28,7 @@ REGISTRIES = [
     ("static", "crates.io"),
     ("repo1", "maven.org"),
 ]
-REGISTRY = re.compile("|".join(re.escape(f"{host}.{domain}" if host else f"//{domain}") for host, domain in REGISTRIES))
+REGISTRY = re.compile("|".join(re.escape(f"{host}.{domain}") for host, domain in REGISTRIES))
 
 
 @pytest.fixture(scope="module")
