@@ -118,6 +118,7 @@ class Builder:
         self._progress = progress
         self._engine = engine
         self._logs = cache / "logs"
+        self._finding_go = threading.Lock()
 
     # -- what is there ------------------------------------------------------------------------------------------------
 
@@ -167,11 +168,14 @@ class Builder:
             "compile": [artifact for artifact in wanted if artifact.kind == "program"],
             "assemble": [artifact for artifact in wanted if artifact.kind != "program"],
         }
+        if lanes["compile"]:
+            threading.Thread(target=self._fetch, args=(list(lanes["compile"]), stop), daemon=True).start()
         threads = [threading.Thread(target=lane, args=item, daemon=True) for item in lanes.items() if item[1]]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        stop.set()
         if failures:
             raise failures[0]
         self._progress.say(f"made {len(wanted)} artifacts in {duration(time.monotonic() - started)}")
@@ -236,13 +240,37 @@ class Builder:
 
     # -- programs -----------------------------------------------------------------------------------------------------
 
-    def _program(self, artifact: Artifact) -> None:
-        go = find_go(self._cache, self._progress)
-        environment = go_environment(self._cache)
+    def _source(self, artifact: Artifact) -> tuple[pathlib.Path, dict[str, str]]:
+        """Directory and environment in which a program is compiled."""
         source = self._distribution.root / "programs" / artifact.name
+        environment = go_environment(self._cache)
         if not (source / "go.sum").exists():
             # It uses the standard library only: reading the whole workspace's modules would be most of its time.
             environment["GOWORK"] = "off"
+        return source, environment
+
+    def _compiler(self) -> str:
+        with self._finding_go:
+            return find_go(self._cache, self._progress)
+
+    def _fetch(self, programs: t.Sequence[Artifact], stop: threading.Event) -> None:
+        """Bring the modules of the later programs while the first is compiled: the network waits for no processor.
+
+        What cannot be fetched is no failure here: the compiler asks for it again and says what is wrong.
+        """
+        go = self._compiler()
+        for artifact in programs[1:]:
+            if stop.is_set():
+                return
+            source, environment = self._source(artifact)
+            command = ["nice", go, "list", "-deps", artifact.settings.get("package", ".")]
+            subprocess.run(
+                command, cwd=source, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+
+    def _program(self, artifact: Artifact) -> None:
+        go = self._compiler()
+        source, environment = self._source(artifact)
         ldflags = ["-s", "-w", *artifact.settings.get("ldflags", [])]
         with self._result(artifact) as file:
             # Debug information is stripped when linking: not making it saves an eighth of the compiler's time.

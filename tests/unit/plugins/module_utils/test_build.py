@@ -85,6 +85,9 @@ class Recorded(_build.Builder):
 
     _program = _rootfs = _image = _preload = _step  # type: ignore[assignment]
 
+    def _fetch(self, programs: list[Artifact], stop: threading.Event) -> None:
+        """Fetch nothing: these programs have no source."""
+
 
 CHAIN = (
     artifact("program", "kube"),
