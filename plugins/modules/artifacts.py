@@ -111,7 +111,7 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _paths
+from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _engine, _paths
 
 try:
     import docker
@@ -134,8 +134,10 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     if {"images", "preload"} & set(params["targets"]) and params["docker_host"]:
         if DOCKER_IMPORT_ERROR:
             module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
-        # Importing an image of 700 MB is one answer that takes as long as it takes.
-        engine = docker.DockerClient(base_url=params["docker_host"], timeout=900)
+        # In check mode the engine may be one of the things that are still to come.
+        if not module.check_mode or _engine.ping(params["docker_host"]):
+            # Importing an image of 700 MB is one answer that takes as long as it takes.
+            engine = docker.DockerClient(base_url=params["docker_host"], timeout=900)
 
     builder = _build.Builder(distribution, cache, progress, engine)
     targets = [key for target in params["targets"] for key in distribution.keys_of(target)]

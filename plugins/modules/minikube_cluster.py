@@ -135,7 +135,7 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _build, _minikube
+from ansible_collections.slipway.kube.plugins.module_utils import _build, _engine, _minikube
 
 try:
     import docker
@@ -187,6 +187,9 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the profile into the wanted state; the module's result."""
     params = module.params
     profile = params["profile"]
+    if module.check_mode and _engine.ping(params["docker_host"]) is None:
+        # The engine is still to come, so there is no cluster yet.
+        return {"state": "absent", "changed": params["state"] == "started", "ingress_port": params["ingress_port"]}
     engine = docker.DockerClient(base_url=params["docker_host"], timeout=60)
     minikube = _minikube.Minikube(
         params["binary"],

@@ -233,9 +233,23 @@ def test_cluster_is_brought_to_the_wanted_state(
 
 
 @pytest.mark.parametrize("wanted", ["started", "stopped", "absent"])
-def test_check_mode_touches_no_cluster(act: Callable[..., dict[str, Any]], wanted: str) -> None:
+def test_check_mode_touches_no_cluster(
+    act: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    monkeypatch.setattr(_engine, "ping", lambda _address: {"Version": "20.10.24"})
     minikube = Minikube(STOPPED if wanted == "started" else RUNNING)
     assert act(minikube, check_mode=True, state=wanted)["changed"] is True
+    assert minikube.calls == []
+
+
+@pytest.mark.parametrize(("wanted", "changed"), [("started", True), ("stopped", False), ("absent", False)])
+def test_check_mode_needs_no_engine(
+    act: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, wanted: str, changed: bool
+) -> None:
+    monkeypatch.setattr(_engine, "ping", lambda _address: None)
+    minikube = Minikube(RUNNING)
+    result = act(minikube, check_mode=True, state=wanted)
+    assert (result["state"], result["changed"]) == ("absent", changed)
     assert minikube.calls == []
 
 
