@@ -146,7 +146,7 @@ class Builder:
         failures: list[BaseException] = []
         stop = threading.Event()
 
-        def lane(name: str, artifacts: list[Artifact]) -> None:
+        def lane(artifacts: list[Artifact]) -> None:
             try:
                 while artifacts and not stop.is_set():
                     # Whatever is ready goes first: an image that waits for a program holds up no other.
@@ -164,13 +164,11 @@ class Builder:
                 failures.append(error)
                 stop.set()
 
-        lanes = {
-            "compile": [artifact for artifact in wanted if artifact.kind == "program"],
-            "assemble": [artifact for artifact in wanted if artifact.kind != "program"],
-        }
-        if lanes["compile"]:
-            threading.Thread(target=self._fetch, args=(list(lanes["compile"]), stop), daemon=True).start()
-        threads = [threading.Thread(target=lane, args=item, daemon=True) for item in lanes.items() if item[1]]
+        programs = [artifact for artifact in wanted if artifact.kind == "program"]
+        others = [artifact for artifact in wanted if artifact.kind != "program"]
+        if programs:
+            threading.Thread(target=self._fetch, args=(list(programs), stop), daemon=True).start()
+        threads = [threading.Thread(target=lane, args=(part,), daemon=True) for part in (programs, others) if part]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -12,8 +12,9 @@ import base64
 import binascii
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._api import Api
 from ansible_collections.slipway.kube.plugins.module_utils._cluster import MERGE_PATCH, ApiError
 from ansible_collections.slipway.kube.plugins.module_utils._secrets import (
     MANAGED_BY,
@@ -32,22 +33,6 @@ _NOT_HELM = "type!=helm.sh/release.v1"
 
 class SecretError(Exception):
     """A Secret that cannot be brought to what is declared: a sentence of cause and one of what to do."""
-
-
-class Api(Protocol):
-    """What is needed of a cluster."""
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-        raw: bool = False,
-    ) -> Any: ...
-
-    def items(self, path: str, **query: str) -> list[dict[str, Any]]: ...
 
 
 def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[Wanted]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._api import Api
 from ansible_collections.slipway.kube.plugins.module_utils._cluster import ApiError
 from ansible_collections.slipway.kube.plugins.module_utils._rollout import (
     CODES,
@@ -33,22 +34,6 @@ _LISTS = (
     ("DaemonSet", "/apis/apps/v1/namespaces/{}/daemonsets"),
     ("Job", "/apis/batch/v1/namespaces/{}/jobs"),
 )
-
-
-class Api(Protocol):
-    """What is needed of a cluster."""
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-        raw: bool = False,
-    ) -> Any: ...
-
-    def items(self, path: str, **query: str) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True)
