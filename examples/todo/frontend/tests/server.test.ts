@@ -57,6 +57,19 @@ describe("the server's settings", () => {
       expect.arrayContaining(["X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy"]),
     );
   });
+
+  it.each([
+    ["", "", ""],
+    ["https://api.test", "", "https://api.test"],
+    ["", "https://backend.test", "https://backend.test"],
+    ["https://api.test", "https://backend.test", "https://api.test"],
+  ])("take the API's address %j or, by its other name, %j", async (api, backend, expected) => {
+    vi.stubEnv("NEXT_PUBLIC_API_URL", api);
+    vi.stubEnv("NEXT_PUBLIC_BACKEND_URL", backend);
+    vi.resetModules();
+    const { default: config } = await import("../next.config.mjs");
+    expect(config.env).toEqual({ NEXT_PUBLIC_API_URL: expected });
+  });
 });
 
 describe("the line at the start", () => {
