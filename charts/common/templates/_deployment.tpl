@@ -1,3 +1,10 @@
+{{/* The Deployment of a chart by itself: nothing where a parent chart renders it, with values that only the parent knows. */}}
+{{- define "common.deployment.own" -}}
+{{- if not .Values.deployedByParent -}}
+{{- include "common.deployment" . -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "common.deployment" -}}
 {{- include "common.validate" . -}}
 {{- $name := include "common.fullname" . -}}

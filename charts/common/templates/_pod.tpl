@@ -60,9 +60,8 @@ seccompProfile:
       "PORT" ($v.containerPort | int | toString)
       "APP_VERSION" (include "common.appVersion" .)
       "APP_DIGEST" $v.image.tag -}}
-{{- $backendUrl := include "common.backendUrl" . -}}
-{{- if $backendUrl -}}
-{{- $_ := set $own "BACKEND_URL" $backendUrl -}}
+{{- with $v.backendUrl -}}
+{{- $_ := set $own "BACKEND_URL" . -}}
 {{- end -}}
 {{- range $v.extraEnv -}}
 {{- $_ := unset $own .name -}}
@@ -74,15 +73,6 @@ seccompProfile:
 {{- with $v.extraEnv }}
 {{ toYaml . }}
 {{- end }}
-{{- end -}}
-
-{{/* Where a frontend finds its backend: backendUrl, or the Service of an umbrella's backend (imported as the value `backend`). */}}
-{{- define "common.backendUrl" -}}
-{{- if .Values.backendUrl -}}
-{{- .Values.backendUrl -}}
-{{- else if and .Values.backend .Values.backend.name -}}
-{{- printf "http://%s:%d" .Values.backend.name (int .Values.backend.port) -}}
-{{- end -}}
 {{- end -}}
 
 {{/* Sources of whole environments; later ones win, so a Secret overrides the ConfigMap. dict: ctx, configMap, secret. */}}
