@@ -54,6 +54,16 @@ def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[Wanted]:
     return wanted
 
 
+def read_labels(given: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the labels of each namespace as texts. Raises SecretError when there is something else than labels."""
+    labels: dict[str, dict[str, str]] = {}
+    for namespace, wanted in given.items():
+        if not isinstance(wanted, Mapping):
+            raise SecretError(f"The labels of namespace {namespace} are no dictionary. Write each as name: text.")
+        labels[namespace] = {str(key): str(text) for key, text in wanted.items()}
+    return labels
+
+
 def _source(secret: str, key: Mapping[str, Any]) -> Source:
     if key.get("data") is not None:
         try:
@@ -80,18 +90,24 @@ class SecretKeeper:
         self._check = check_mode or cluster is None
         self._adopt = adopt
 
-    def ensure(self, wanted: Sequence[Wanted], namespaces: Sequence[str] = ()) -> dict[str, Any]:
-        """Apply the differences and return the module's result.
+    def ensure(
+        self,
+        wanted: Sequence[Wanted],
+        namespaces: Sequence[str] = (),
+        labels: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> dict[str, Any]:
+        """Apply the differences and return the module's result. C(labels) are those to keep, by namespace.
 
         Everything is read and judged before the first change, so that a Secret of somebody else stops all of it.
         """
-        places = list(dict.fromkeys([*namespaces, *(item.namespace for item in wanted)]))
+        labels = labels or {}
+        places = list(dict.fromkeys([*namespaces, *labels, *(item.namespace for item in wanted)]))
         found = self._found(wanted, places)
         for item in wanted:
             self._refuse(item, found.get((item.namespace, item.name)))
         existing = {key: _data(secret) for key, secret in found.items()}
         data = resolve(wanted, existing)
-        made = [place for place in places if not self._namespace(place)]
+        made, labelled = self._namespaces(places, labels)
         results = [self._apply(item, found.get((item.namespace, item.name)), data) for item in wanted]
         changed = [result for result in results if result["state"] != "unchanged"]
         lines = [
@@ -100,13 +116,25 @@ class SecretKeeper:
             for key, what in result["differences"].items()
         ]
         return {
-            "changed": bool(made or changed),
+            "changed": bool(made or labelled or changed),
             "secrets": results,
             "checksums": {result["name"]: result["checksum"] for result in results},
             "namespaces": made,
+            "labels": labelled,
             "reachable": self._cluster is not None,
             "diff": {
-                "prepared": "".join(f"{line}\n" for line in [*(f"namespace {one} added" for one in made), *lines])
+                "prepared": "".join(
+                    f"{line}\n"
+                    for line in [
+                        *(f"namespace {one} added" for one in made),
+                        *(
+                            f"namespace {one}: {key}={text}"
+                            for one, new in labelled.items()
+                            for key, text in new.items()
+                        ),
+                        *lines,
+                    ]
+                )
             },
         }
 
@@ -138,27 +166,44 @@ class SecretKeeper:
         if found.get("immutable") and _data(found).keys() != item.keys.keys():
             raise SecretError(f"{where} is immutable. Remove it first if it shall change.")
 
-    def _namespace(self, name: str) -> bool:
-        """Make a namespace if it is missing; returns whether it was there."""
+    def _namespaces(
+        self, places: Sequence[str], labels: Mapping[str, Mapping[str, str]]
+    ) -> tuple[list[str], dict[str, dict[str, str]]]:
+        """Make the namespaces that are missing and set the labels that others lack; returns both."""
+        made: list[str] = []
+        labelled: dict[str, dict[str, str]] = {}
+        for place in places:
+            wanted = dict(labels.get(place) or {})
+            found = self._namespace(place)
+            if found is None:
+                made.append(place)
+            present = ((found or {}).get("metadata") or {}).get("labels") or {}
+            lacking = {key: text for key, text in wanted.items() if present.get(key) != text}
+            if lacking:
+                labelled[place] = lacking
+            if self._check:
+                continue
+            path = "/api/v1/namespaces"
+            if found is None:
+                metadata = {"name": place, "labels": {MANAGED_BY: MANAGER, **wanted}}
+                self._api.request("POST", path, body={"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+            elif lacking:
+                patch = {"metadata": {"labels": lacking}}
+                self._api.request("PATCH", f"{path}/{place}", body=patch, content_type=MERGE_PATCH)
+        return made, labelled
+
+    def _namespace(self, name: str) -> dict[str, Any] | None:
         if self._cluster is None:
-            return False
+            return None
         try:
-            found = self._cluster.request("GET", f"/api/v1/namespaces/{name}")
+            found: dict[str, Any] = self._cluster.request("GET", f"/api/v1/namespaces/{name}")
         except ApiError as error:
             if error.status != 404:
                 raise
-        else:
-            if (found.get("status") or {}).get("phase") == "Terminating":
-                raise SecretError(f"Namespace {name} is being deleted. Wait until it is gone, then run this again.")
-            return True
-        if not self._check:
-            body = {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": name, "labels": {MANAGED_BY: MANAGER}},
-            }
-            self._cluster.request("POST", "/api/v1/namespaces", body=body)
-        return False
+            return None
+        if (found.get("status") or {}).get("phase") == "Terminating":
+            raise SecretError(f"Namespace {name} is being deleted. Wait until it is gone, then run this again.")
+        return found
 
     def _apply(
         self,

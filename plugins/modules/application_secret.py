@@ -82,6 +82,12 @@ options:
     type: list
     elements: str
     default: []
+  namespace_labels:
+    description:
+      - Labels that namespaces must have, such as the levels of Pod Security, by the namespace's name. Other labels stay.
+    type: dict
+    default: {}
+    version_added: 0.2.0
   adopt:
     description: Whether a Secret that was made by something else may be taken over.
     type: bool
@@ -148,6 +154,11 @@ namespaces:
   returned: success
   type: list
   elements: str
+labels:
+  description: Labels that were set on namespaces, by the namespace's name.
+  returned: success
+  type: dict
+  sample: {todo: {pod-security.kubernetes.io/enforce: restricted}}
 reachable:
   description: Whether the cluster answers. Only in check mode can it be false.
   returned: success
@@ -156,7 +167,12 @@ reachable:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils import _cluster
-from ansible_collections.slipway.kube.plugins.module_utils._ensure_secrets import SecretError, SecretKeeper, read_wanted
+from ansible_collections.slipway.kube.plugins.module_utils._ensure_secrets import (
+    SecretError,
+    SecretKeeper,
+    read_labels,
+    read_wanted,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._secrets import TemplateError
 
 KEY_OPTIONS = {
@@ -193,6 +209,7 @@ def main() -> None:
                 },
             },
             "namespaces": {"type": "list", "elements": "str", "default": []},
+            "namespace_labels": {"type": "dict", "default": {}},
             "adopt": {"type": "bool", "default": False},
             "kubeconfig": {"type": "path"},
             "context": {"type": "str"},
@@ -203,15 +220,16 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     try:
         wanted = read_wanted(module.params["secrets"])
+        labels = read_labels(module.params["namespace_labels"])
         try:
             cluster = _cluster.Cluster(module.params["kubeconfig"], module.params["context"])
             keeper = SecretKeeper(cluster, check_mode=module.check_mode, adopt=module.params["adopt"])
-            result = keeper.ensure(wanted, module.params["namespaces"])
+            result = keeper.ensure(wanted, module.params["namespaces"], labels)
         except _cluster.UnreachableError:
             if not module.check_mode:
                 raise
             keeper = SecretKeeper(None, check_mode=True, adopt=module.params["adopt"])
-            result = keeper.ensure(wanted, module.params["namespaces"])
+            result = keeper.ensure(wanted, module.params["namespaces"], labels)
     except (_cluster.ClusterError, SecretError, TemplateError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._cluster import ApiError
-from ansible_collections.slipway.kube.plugins.module_utils._ensure_secrets import SecretError, SecretKeeper, read_wanted
+from ansible_collections.slipway.kube.plugins.module_utils._ensure_secrets import (
+    SecretError,
+    SecretKeeper,
+    read_labels,
+    read_wanted,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._secrets import (
     Source,
     TemplateError,
@@ -30,6 +35,7 @@ class FakeApi:
     def __init__(self, *secrets: dict[str, Any], namespaces: tuple[str, ...] = ()) -> None:
         self.secrets = {(item["metadata"]["namespace"], item["metadata"]["name"]): item for item in secrets}
         self.namespaces = dict.fromkeys(namespaces, "Active")
+        self.labels: dict[str, dict[str, str]] = {}
         self.calls: list[tuple[str, str, Any]] = []
         self.refuse: ApiError | None = None
 
@@ -51,11 +57,17 @@ class FakeApi:
         if method == "GET":
             if parts[-1] not in self.namespaces:
                 raise ApiError(404, "NotFound", "not found")
-            return {"status": {"phase": self.namespaces[parts[-1]]}}
+            return {
+                "metadata": {"labels": self.labels.get(parts[-1], {})},
+                "status": {"phase": self.namespaces[parts[-1]]},
+            }
         if self.refuse:
             raise self.refuse
         if path == "/api/v1/namespaces":
             self.namespaces[body["metadata"]["name"]] = "Active"
+            self.labels[body["metadata"]["name"]] = body["metadata"]["labels"]
+        elif len(parts) == 5:
+            self.labels.setdefault(parts[4], {}).update(body["metadata"]["labels"])
         elif method == "POST":
             body["metadata"].update(namespace=parts[4], resourceVersion="1")
             self.secrets[parts[4], body["metadata"]["name"]] = body
@@ -172,6 +184,26 @@ def test_namespace_that_goes_away() -> None:
     api.namespaces["todo"] = "Terminating"
     with pytest.raises(SecretError, match="being deleted"):
         ensure(api)
+
+
+def test_labels_of_namespaces_are_kept_beside_others() -> None:
+    level = {"pod-security.kubernetes.io/enforce": "restricted"}
+    api = FakeApi(namespaces=("todo",))
+    api.labels["todo"] = {"team": "a"}
+    planned = SecretKeeper(api, check_mode=True).ensure([], (), {"todo": level, "new": level})
+    assert planned["changed"] and planned["namespaces"] == ["new"] and not api.writes
+    result = SecretKeeper(api).ensure([], (), {"todo": level, "new": level})
+    assert result["labels"] == planned["labels"] == {"todo": level, "new": level}
+    assert result["diff"] == planned["diff"]
+    assert "namespace todo: pod-security.kubernetes.io/enforce=restricted\n" in result["diff"]["prepared"]
+    assert api.labels["todo"] == {"team": "a", **level} and api.labels["new"].items() >= level.items()
+    assert not SecretKeeper(api).ensure([], (), {"todo": level, "new": level})["changed"]
+
+
+def test_labels_that_are_none() -> None:
+    assert read_labels({"todo": {"audited": 1}}) == {"todo": {"audited": "1"}}
+    with pytest.raises(SecretError, match="no dictionary"):
+        read_labels({"todo": "restricted"})
 
 
 def test_refused_write_does_not_quote_what_was_sent() -> None:
