@@ -29,6 +29,10 @@ options:
     description: Hosts and the addresses to ask them at, as V(address:port).
     type: dict
     default: {}
+  url:
+    description: What C(${application.url}) becomes, wherever it stands.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -56,12 +60,22 @@ def _resolved(check: Mapping[str, Any], resolve: Mapping[str, str]) -> dict[str,
     return {**check, "resolve": {host: resolve[host]}} if host in resolve else dict(check)
 
 
+def _filled(value: Any, url: str) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _filled(item, url) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_filled(item, url) for item in value]
+    return value.replace("${application.url}", url) if isinstance(value, str) else value
+
+
 def journey_checks(
     checks: Sequence[Mapping[str, Any]],
     journey: Sequence[Mapping[str, Any]] = (),
     resolve: Mapping[str, str] | None = None,
+    url: str = "",
 ) -> list[dict[str, Any]]:
     """Return checks and steps as one list."""
+    checks, journey = (_filled(given, url) if url else given for given in (checks, journey))
     joined = [dict(check) for check in checks]
     before = [check["name"] for check in checks]
     for step in journey:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import graphlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ VARIABLES = (
     "name",
     "namespace",
     "hosts",
+    "entry",
     "project_dir",
     "components",
     "releases",
@@ -46,9 +48,12 @@ NOT_SPECIFICATION = ("plan",)
 TAG_LENGTH = 16
 
 _COMPONENT_KEYS = ("source", "dockerfile", "build_args", "repository")
-_RELEASE_KEYS = ("name", "namespace", "chart", "values", "images", "secret_checksums")
+_COMPONENT_FACTS = ("tag", "digest", "image", "repository")
+_RELEASE_KEYS = ("name", "namespace", "chart", "values", "images", "secret_checksums", "wait")
 _SECRET_KEYS = ("name", "namespace", "keys")
 _SOURCES = ("env", "generate", "template", "value")
+_ENTRIES = ("ingress", "node_port", "load_balancer", "none")
+_ENTRY_KEYS = ("kind", "service", "namespace", "port")
 
 _LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 _KEY = re.compile(r"^[-._a-zA-Z0-9]{1,253}$")
@@ -192,6 +197,8 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
         check.problems.add("application_project_dir", f"there is no directory {project}", "correct it")
     warnings: list[str] = []
     components = _components(check, specification.get("components"), project, name, warnings)
+    _deliver(components, specification.get("releases"))
+    entry = _entry(check, specification.get("entry"), namespace)
     secrets = _secrets(check, specification.get("secrets"), namespace)
     releases = _releases(check, specification.get("releases"), project, namespace, components, secrets)
     facts = {"name": name, "namespace": namespace, "hosts": hosts, "components": components}
@@ -204,6 +211,7 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
         "namespace": namespace,
         "project_dir": str(project),
         "hosts": hosts,
+        "entry": entry,
         "components": components,
         "releases": releases,
         "secrets": [
@@ -226,76 +234,162 @@ def _hosts(check: _Checker, given: Any) -> list[str]:
     return hosts
 
 
+def _entry(check: _Checker, given: Any, namespace: str) -> dict[str, Any]:
+    """Return how the application is reached from outside the cluster."""
+    place = "application_entry"
+    fields = check.mapping(place, given)
+    check.keys(place, fields, _ENTRY_KEYS)
+    kind = fields.get("kind") or "ingress"
+    if kind not in _ENTRIES:
+        check.problems.add(f"{place}.kind", f"{kind!r} is unknown", _near(str(kind), _ENTRIES))
+    if kind not in ("node_port", "load_balancer"):
+        for key in set(fields) - {"kind"}:
+            check.problems.add(f"{place}.{key}", f"it does not go with kind {kind}", "remove it")
+        return {"kind": kind}
+    port = fields.get("port")
+    if isinstance(port, bool) or not isinstance(port, (int, str, type(None))):
+        check.problems.add(f"{place}.port", f"it is {_kind(port)}", "write the Service port's name or number")
+    return {
+        "kind": kind,
+        "service": check.label(f"{place}.service", fields.get("service")),
+        "namespace": check.label(f"{place}.namespace", fields.get("namespace"), default=namespace),
+        "port": str(port or ""),
+    }
+
+
 def _no_twice(check: _Checker, place: str, names: Sequence[str]) -> None:
     for index, name in enumerate(names):
         if name and name in names[:index]:
             check.problems.add(f"{place}[{index}]", f"{name!r} is there twice", "remove or rename one of them")
 
 
-def _inside(path: Path, root: Path) -> bool:
-    return path == root or root in path.parents
-
-
 def _components(
     check: _Checker, given: Any, project: Path, application: str, warnings: list[str]
 ) -> dict[str, dict[str, Any]]:
-    components: dict[str, dict[str, Any]] = {}
+    """Return the components in the order of building: one that another is built from comes before it."""
+    found: dict[str, dict[str, Any]] = {}
     for key, item in check.mapping("application_components", given).items():
         place = f"application_components.{key}"
         name = check.label(place, key)
-        before = len(check.problems.found)
-        fields = check.mapping(place, item)
-        if len(check.problems.found) > before:
-            components[name] = {}
-            continue
-        check.keys(place, fields, _COMPONENT_KEYS)
-        source = check.text(f"{place}.source", fields.get("source"), example="src/backend")
-        dockerfile = check.text(f"{place}.dockerfile", fields.get("dockerfile"), default="Dockerfile")
-        repository = check.text(f"{place}.repository", fields.get("repository"), default=f"{application}-{name}")
-        if fields.get("repository") is not None and repository and not _REPOSITORY.match(repository):
-            check.problems.add(
-                f"{place}.repository",
-                f"{repository!r} is no image repository",
-                "write it like todo-backend, without a tag",
-            )
-        arguments = _build_args(check, f"{place}.build_args", fields.get("build_args"))
-        directory = Path(os.path.normpath(project / source))
-        file = Path(os.path.normpath(directory / dockerfile))
-        if source and not directory.is_dir():
-            check.problems.add(
-                f"{place}.source",
-                f"there is no directory {directory}",
-                "correct it; it starts from application_project_dir",
-            )
-        elif source and not file.is_file():
-            check.problems.add(
-                f"{place}.dockerfile", f"there is no file {file}", "correct it; it starts from the source"
-            )
-        elif source and not _inside(file, directory):
-            check.problems.add(f"{place}.dockerfile", f"{file} is outside of the source", "move it into the source")
-        if len(check.problems.found) > before:
-            components[name] = {}
-            continue
-        try:
-            context = read_context(directory, dockerfile)
-            digest = digest_context(context, file, arguments)
-        except ContextError as error:
-            check.problems.add(f"{place}.source", "the build context cannot be read", str(error))
-            components[name] = {}
-            continue
-        warnings.extend(f"{place}: {warning}" for warning in context.warnings)
-        # Letters first: a tag of digits alone, or with one e among them, is a number to a YAML reader.
-        tag = f"sha-{digest[:TAG_LENGTH]}"
-        components[name] = {
-            "source": str(directory),
-            "dockerfile": dockerfile,
-            "build_args": arguments,
-            "repository": repository,
-            "tag": tag,
-            "image": f"{repository}:{tag}",
-            "digest": f"sha256:{digest}",
-        }
+        found[name] = _component(check, place, item, project, f"{application}-{name}")
+    # One with a mistake stays empty: what uses it has no mistake of its own.
+    components: dict[str, dict[str, Any]] = {name: {} for name in found}
+    for name in _build_order(check, found):
+        component = found[name]
+        del components[name]  # to come at its place in the order
+        if component and not all(components[one] for one in component["needs"]):
+            component = {}
+        if component:
+            component = _digested(check, f"application_components.{name}", component, components, warnings)
+        components[name] = component
     return components
+
+
+def _component(check: _Checker, place: str, item: Any, project: Path, repository: str) -> dict[str, Any]:
+    """Return what is known of one component before its digest, empty when it has a mistake."""
+    before = len(check.problems.found)
+    fields = check.mapping(place, item)
+    if len(check.problems.found) > before:
+        return {}
+    check.keys(place, fields, _COMPONENT_KEYS)
+    source = check.text(f"{place}.source", fields.get("source"), example="src/backend")
+    dockerfile = check.text(f"{place}.dockerfile", fields.get("dockerfile"), default="Dockerfile")
+    repository = check.text(f"{place}.repository", fields.get("repository"), default=repository)
+    if fields.get("repository") is not None and repository and not _REPOSITORY.match(repository):
+        check.problems.add(
+            f"{place}.repository", f"{repository!r} is no image repository", "write it like todo-backend, without a tag"
+        )
+    arguments = _build_args(check, f"{place}.build_args", fields.get("build_args"))
+    directory = Path(os.path.normpath(project / source))
+    file = Path(os.path.normpath(directory / dockerfile))
+    if source and not directory.is_dir():
+        check.problems.add(
+            f"{place}.source",
+            f"there is no directory {directory}",
+            "correct it; it starts from application_project_dir",
+        )
+    elif source and not file.is_file():
+        check.problems.add(f"{place}.dockerfile", f"there is no file {file}", "correct it; it starts from the source")
+    if len(check.problems.found) > before:
+        return {}
+    words = [word for value in arguments.values() for word in _PLACEHOLDER.findall(value)]
+    needs = [word.removeprefix("components.").rpartition(".")[0] for word in words if word.startswith("components.")]
+    return {
+        "source": str(directory),
+        "dockerfile": dockerfile,
+        "build_args": arguments,
+        "repository": repository,
+        "needs": sorted(set(needs)),
+    }
+
+
+def _build_order(check: _Checker, components: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the names so that each comes after those it is built from, otherwise in the order given."""
+    graph: dict[str, list[str]] = {}
+    for name, component in components.items():
+        graph[name] = []
+        for need in component.get("needs", ()):
+            if need in components:
+                graph[name].append(need)
+            else:
+                check.problems.add(
+                    f"application_components.{name}.build_args",
+                    f"there is no component {need}",
+                    _near(need, components),
+                )
+                return []
+    try:
+        return list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        circle = " -> ".join(error.args[1])
+        check.problems.add(
+            "application_components",
+            f"they are built from each other: {circle}",
+            "take the image out of one build_args",
+        )
+        return []
+
+
+def _digested(
+    check: _Checker,
+    place: str,
+    component: Mapping[str, Any],
+    components: Mapping[str, Mapping[str, Any]],
+    warnings: list[str],
+) -> dict[str, Any]:
+    """Return a component with its names, which come from the digest of all it is made of."""
+    directory = Path(component["source"])
+    arguments = _filled(check, f"{place}.build_args", component["build_args"], {"components": components})
+    try:
+        context = read_context(directory, component["dockerfile"])
+        digest = digest_context(context, Path(os.path.normpath(directory / component["dockerfile"])), arguments)
+    except ContextError as error:
+        check.problems.add(f"{place}.source", "the build context cannot be read", str(error))
+        return {}
+    warnings.extend(f"{place}: {warning}" for warning in context.warnings)
+    # Letters first: a tag of digits alone, or with one e among them, is a number to a YAML reader.
+    tag = f"sha-{digest[:TAG_LENGTH]}"
+    return {
+        **component,
+        "build_args": arguments,
+        "tag": tag,
+        "image": f"{component['repository']}:{tag}",
+        "digest": f"sha256:{digest}",
+    }
+
+
+def _deliver(components: Mapping[str, dict[str, Any]], releases: Any) -> None:
+    """Note which images the node needs: not those that are there only to build others from."""
+    used = {
+        name
+        for release in (releases if isinstance(releases, Sequence) else ())
+        if isinstance(release, Mapping) and isinstance(release.get("images"), Mapping)
+        for name in release["images"]
+    }
+    bases = {need for component in components.values() for need in component.get("needs", ())}
+    for name, component in components.items():
+        if component:
+            component["deliver"] = name in used or name not in bases
 
 
 def _build_args(check: _Checker, place: str, given: Any) -> dict[str, str]:
@@ -443,6 +537,9 @@ def _releases(
         values = copy.deepcopy(dict(check.mapping(f"{place}.values", item.get("values"))))
         for component, target in check.mapping(f"{place}.images", item.get("images")).items():
             _image(check, f"{place}.images.{component}", values, str(component), target, components)
+        wait = item.get("wait", False)
+        if not isinstance(wait, bool):
+            check.problems.add(f"{place}.wait", f"it is {_kind(wait)}", "write true or false")
         sums = check.mapping(f"{place}.secret_checksums", item.get("secret_checksums"))
         for secret, target in sums.items():
             if secret not in [one["name"] for one in secrets]:
@@ -464,6 +561,7 @@ def _releases(
                 "chart_digest": digest,
                 "values": values,
                 "secret_checksums": dict(sums),
+                "wait": wait,
             }
         )
     _no_twice(check, "application_releases", [f"{item['namespace']}/{item['name']}" for item in releases])
@@ -548,17 +646,19 @@ def _filled(check: _Checker, place: str, value: Any, facts: Mapping[str, Any]) -
 
     def replace(found: re.Match[str]) -> str:
         word = found.group(1)
-        if word in ("application.name", "application.namespace"):
+        if word == "application.url":
+            return found.group(0)  # known when the application runs
+        if word in ("application.name", "application.namespace") and word.removeprefix("application.") in facts:
             return str(facts[word.removeprefix("application.")])
-        if word == "application.host":
+        if word == "application.host" and "hosts" in facts:
             if not facts["hosts"]:
                 check.problems.add(
                     place, f"${{{word}}} is the first of application_hosts, which is empty", "name a host"
                 )
             return str(facts["hosts"][0]) if facts["hosts"] else ""
         component, _dot, key = word.removeprefix("components.").rpartition(".")
-        if component not in facts["components"] or key not in ("tag", "digest", "image", "repository"):
-            known = ["application.name", "application.namespace", "application.host"]
+        if component not in facts["components"] or key not in _COMPONENT_FACTS:
+            known = [f"application.{one}" for one in ("name", "namespace", "host", "url") if "name" in facts]
             known += [f"components.{one}.tag" for one in facts["components"]]
             check.problems.add(place, f"${{{word}}} names nothing", _near(word, known))
             return ""

@@ -45,6 +45,11 @@ options:
   hosts:
     description: Host names that the application answers for.
     type: raw
+  entry:
+    description:
+      - How the application is reached from outside of the cluster, by C(kind), one of C(ingress), C(node_port),
+        C(load_balancer) and C(none); for two of them also C(service), C(namespace) and C(port) (name or number).
+    type: raw
   project_dir:
     description: Directory that relative paths start from.
     type: path
@@ -52,16 +57,17 @@ options:
   components:
     description:
       - What images are built of, by name.
-      - Each has C(source) (a directory), and optionally C(dockerfile) (inside of it), C(build_args) and C(repository).
+      - Each has C(source) (a directory), and optionally C(dockerfile) (its path from there), C(build_args) and
+        C(repository).
+      - In a build argument C(${components.NAME.image}) is another component's image, which is then built first.
     type: raw
   releases:
     description:
       - The Helm releases in the order of their installation.
       - Each has C(name) and C(chart) (a directory), and optionally C(namespace), C(values), C(images) (components to
         the
-        dotted paths in the values that get their repository and tag) and C(secret_checksums) (secrets to the dotted
-        paths
-        that get a checksum of their content).
+        dotted paths in the values that get their repository and tag), C(secret_checksums) (secrets to the dotted
+        paths that get a checksum of their content) and C(wait) (whether the next release waits for its rollout).
     type: raw
   secrets:
     description: The declared secrets as returned by P(slipway.kube.secret_outline#filter), so without any value.
@@ -71,6 +77,7 @@ options:
       - Checks as in M(slipway.kube.health_check).
       - C(${application.name}), C(${application.namespace}), C(${application.host}) (the first host) and
         C(${components.NAME.tag}) (also C(digest), C(image), C(repository)) are filled in.
+      - C(${application.url}) is left for P(slipway.kube.verify#role), which knows where the application answers.
     type: raw
   journey:
     description: Checks that follow a user's way through the application.
@@ -119,8 +126,13 @@ plan:
       description: Host names that the application answers for.
       type: list
       elements: str
+    entry:
+      description: How the application is reached, with C(kind).
+      type: dict
     components:
-      description: What images are built of, by name, with C(source), C(tag), C(image) and C(digest).
+      description:
+        - What images are built of, by name and in the order of building, with C(source), C(tag), C(image), C(digest),
+          C(needs) (the components they are built from) and C(deliver) (whether the cluster needs them).
       type: dict
     releases:
       description: The releases with absolute C(chart), C(chart_digest) and C(values) that name the images.
@@ -164,6 +176,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "namespace": {"type": "str"},
             "hosts": {"type": "raw"},
+            "entry": {"type": "raw"},
             "project_dir": {"type": "path", "required": True},
             "components": {"type": "raw"},
             "releases": {"type": "raw"},

@@ -122,3 +122,16 @@ def test_what_a_check_says_itself_stays(check: dict[str, Any]) -> None:
     (found,) = journey_checks([], [check], {"a.test": "127.0.0.1:8080"})
     assert {key: found[key] for key in check} == check
     assert check["name"] != "a" or check.get("url", "").startswith("http://a") or "resolve" not in found
+
+
+def test_journey_gets_the_address_wherever_it_stands() -> None:
+    checks = [{"name": "page", "url": "${application.url}/", "headers": {"Origin": "${application.url}"}}]
+    journey = [{"name": "log in", "body": {"back": ["${application.url}/in", 1]}, "url": "http://x/${run_id}"}]
+    page, step = journey_checks(checks, journey, url="http://todo.localhost:8080")
+    assert page == {
+        "name": "page",
+        "url": "http://todo.localhost:8080/",
+        "headers": {"Origin": "http://todo.localhost:8080"},
+    }
+    assert step["body"] == {"back": ["http://todo.localhost:8080/in", 1]} and step["url"] == "http://x/${run_id}"
+    assert journey_checks(checks)[0]["url"] == "${application.url}/"

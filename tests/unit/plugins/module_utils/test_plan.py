@@ -135,10 +135,36 @@ def key(source: Any) -> dict[str, Any]:
         ({"components": {"api": {}}}, "application_components.api.source", "missing"),
         ({"components": {"api": {"source": "src"}}}, "application_components.api.dockerfile", "no file"),
         (
-            {"components": {"api": {"source": "src/api", "dockerfile": "../../chart/Chart.yaml"}}},
-            "dockerfile",
-            "outside",
+            {"components": {"api": {"source": "src/api", "dockerfile": "../../docker/no"}}},
+            "application_components.api.dockerfile",
+            "no file",
         ),
+        (
+            {"components": {"api": {"source": "src/api", "build_args": {"BASE": "${components.base.image}"}}}},
+            "application_components.api.build_args",
+            "no component base",
+        ),
+        (
+            {"components": {"api": {"source": "src/api", "build_args": {"BASE": "${components.api.image}"}}}},
+            "application_components",
+            "built from each other: api -> api",
+        ),
+        (
+            {
+                "components": {
+                    "api": {"source": "src/api", "build_args": {"BASE": "${components.base.nam}"}},
+                    "base": {"source": "src/api"},
+                }
+            },
+            "application_components.api.build_args.BASE",
+            "did you mean components.base.tag",
+        ),
+        ({"entry": {"kind": "nodeport"}}, "application_entry.kind", "did you mean node_port"),
+        ({"entry": {"kind": "ingress", "service": "page"}}, "application_entry.service", "does not go with"),
+        ({"entry": {"kind": "node_port"}}, "application_entry.service", "missing"),
+        ({"entry": {"kind": "load_balancer", "service": "page", "port": True}}, "application_entry.port", "a boolean"),
+        ({"entry": {"knd": "ingress"}}, "application_entry.knd", "did you mean kind"),
+        ({"releases": [{"name": "x", "chart": "chart", "wait": "yes"}]}, "application_releases[0].wait", "a text"),
         ({"components": {"api": {"source": "src/api", "repository": "Todo:1"}}}, "repository", "no image repository"),
         ({"components": {"api": {"source": "src/api", "build_args": {"A-B": "1"}}}}, "build_args.A-B", "no name"),
         ({"components": {"api": {"source": "src/api", "build_args": {"A": [1]}}}}, "build_args.A", "a list"),
@@ -200,6 +226,54 @@ def key(source: Any) -> dict[str, Any]:
 def test_mistake_names_place_and_remedy(project: Path, changes: dict[str, Any], place: str, words: str) -> None:
     found = problems(project, **changes)
     assert any(place in problem.split(": ")[0] and words in problem for problem in found), found
+
+
+def test_base_image_is_built_first_and_is_part_of_the_digest(project: Path) -> None:
+    (project / "docker").mkdir()
+    (project / "docker/api.Dockerfile").write_text("ARG BASE\nFROM ${BASE}")
+    components = {
+        "api": {
+            "source": "src/api",
+            "dockerfile": "../../docker/api.Dockerfile",
+            "build_args": {"BASE": "${components.base.image}"},
+        },
+        "base": {"source": "docker", "dockerfile": "base.Dockerfile"},
+        "spare": {"source": "docker", "dockerfile": "base.Dockerfile"},
+    }
+    (project / "docker/base.Dockerfile").write_text("FROM scratch")
+    before = build_plan(specification(components=components), project).data["components"]
+    assert list(before).index("base") < list(before).index("api")
+    assert before["api"]["build_args"] == {"BASE": before["base"]["image"]}
+    assert before["api"]["needs"] == ["base"]
+    # What nobody names is delivered: only the plan's reader knows what it is for.
+    assert {name: component["deliver"] for name, component in before.items()} == {
+        "base": False,
+        "api": True,
+        "spare": True,
+    }
+    (project / "docker/base.Dockerfile").write_text("FROM scratch\nLABEL a=b")
+    after = build_plan(specification(components=components), project).data["components"]
+    assert after["api"]["tag"] != before["api"]["tag"]
+
+
+@pytest.mark.parametrize(
+    ("given", "entry"),
+    [
+        (None, {"kind": "ingress"}),
+        ({"kind": "none"}, {"kind": "none"}),
+        (
+            {"kind": "node_port", "service": "page", "port": 80},
+            {"kind": "node_port", "service": "page", "namespace": "todo", "port": "80"},
+        ),
+    ],
+)
+def test_entry(project: Path, given: Any, entry: dict[str, str]) -> None:
+    assert build_plan(specification(entry=given), project).data["entry"] == entry
+
+
+def test_address_of_the_running_application_is_left_to_verify(project: Path) -> None:
+    checks = [{"name": "page", "url": "${application.url}/"}]
+    assert build_plan(specification(checks=checks), project).data["checks"] == checks
 
 
 def test_circle_over_two_secrets(project: Path) -> None:

@@ -16,7 +16,15 @@ import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
-NAMES = ("application_plan", "application_secret", "helm_chart", "helm_history_info", "helm_rollback", "rollout_status")
+NAMES = (
+    "application_plan",
+    "application_secret",
+    "helm_chart",
+    "helm_history_info",
+    "helm_rollback",
+    "rollout_status",
+    "service_address",
+)
 
 
 def load(name: str) -> Any:

@@ -1,0 +1,170 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_address
+short_description: Find the address at which a Service answers from outside of the cluster
+version_added: 0.1.0
+author:
+  - Slipway contributors (@slipway)
+description:
+  - A Service of type NodePort answers at a node's address, one of type LoadBalancer at the address that it was given.
+  - In a Minikube cluster nothing gives addresses. With O(node) this module does what C(minikube tunnel) does, but without a
+    process that must stay, a route, or a password. The node takes an address of its own container network for every
+    Service of type LoadBalancer that has none, and drops those that no Service has any more.
+requirements:
+  - python >= 3.11
+  - kubernetes
+  - docker (the Python package), with O(node)
+attributes:
+  check_mode:
+    description: Can run in check mode.
+    support: full
+    details: RV(url) is empty where the address would only be given now, and where there is no cluster or Service yet.
+  diff_mode:
+    description: Can show a difference.
+    support: none
+  idempotent:
+    description: A second run changes nothing more than the first.
+    support: full
+options:
+  name:
+    description: Name of the Service.
+    type: str
+    required: true
+  namespace:
+    description: Its namespace.
+    type: str
+    required: true
+  port:
+    description: Name or number of the Service's port; its first one if omitted.
+    type: str
+    default: ""
+  node:
+    description: Container of the Minikube node that takes the addresses. If omitted, somebody else gives them.
+    type: str
+  docker_host:
+    description: The engine that runs the node.
+    type: str
+    default: unix:///var/run/docker.sock
+  timeout:
+    description: Seconds to wait for an address that somebody else gives.
+    type: float
+    default: 60.0
+  kubeconfig:
+    description: The kubeconfig's path; the usual one if omitted.
+    type: path
+  context:
+    description: The kubeconfig's context; the current one if omitted.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Find the page behind a load balancer in Minikube
+  slipway.kube.service_address:
+    name: frontend
+    namespace: todo
+    node: minikube
+  register: page
+
+- name: Ask it
+  slipway.kube.health_check:
+    checks:
+      - name: page
+        url: "{{ page.url }}/"
+"""
+
+RETURN = r"""
+url:
+  description: The address as a URL without a slash at its end.
+  returned: success
+  type: str
+  sample: http://192.168.49.240:3000
+address:
+  description: The host alone.
+  returned: success
+  type: str
+  sample: 192.168.49.240
+port:
+  description: The port.
+  returned: success
+  type: int
+  sample: 3000
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster
+from ansible_collections.slipway.kube.plugins.module_utils._service_address import (
+    AddressError,
+    ContainerNode,
+    find_address,
+    url_of,
+)
+
+try:
+    import docker
+
+    HAS_DOCKER = True
+except ImportError:
+    HAS_DOCKER = False
+
+
+def _node(module: AnsibleModule) -> ContainerNode | None:
+    name = module.params["node"]
+    if not name:
+        return None
+    if not HAS_DOCKER:
+        module.fail_json(msg=missing_required_lib("docker"))
+    try:
+        return ContainerNode(docker.DockerClient(base_url=module.params["docker_host"], timeout=30), name)
+    except docker.errors.DockerException as error:
+        raise AddressError(
+            f"The container engine at {module.params['docker_host']} does not answer: {error}. Start it (--tags setup)."
+        ) from None
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "port": {"type": "str", "default": ""},
+            "node": {"type": "str"},
+            "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
+            "timeout": {"type": "float", "default": 60.0},
+            "kubeconfig": {"type": "path"},
+            "context": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    if not _cluster.HAS_KUBERNETES:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    fields: dict[str, Any] = module.params
+    try:
+        found = find_address(
+            _cluster.Cluster(fields["kubeconfig"], fields["context"]),
+            fields["namespace"],
+            fields["name"],
+            fields["port"],
+            _node(module),
+            fields["timeout"],
+            dry=module.check_mode,
+        )
+    except (AddressError, _cluster.ClusterError) as error:
+        if module.check_mode:
+            module.exit_json(changed=False, url="", address="", port=0)
+        module.fail_json(msg=str(error))
+    url = url_of(found.host, found.port) if found.host else ""
+    module.exit_json(changed=found.changed, url=url, address=found.host, port=found.port)
+
+
+if __name__ == "__main__":
+    main()
