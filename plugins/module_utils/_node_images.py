@@ -43,20 +43,26 @@ def identities(listing: str) -> dict[str, str]:
 
 
 def lacking(
-    wanted: t.Iterable[str], engine: t.Mapping[str, str], node: t.Mapping[str, str]
+    components: t.Mapping[str, t.Mapping[str, t.Any]], engine: t.Mapping[str, str], node: t.Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
-    """References that must be built, and references that the node must get.
+    """Names of the components that must be built, in the order given, and of those that the node must get.
 
-    A tag is a digest of what the image was made of, so an image that only the node has needs no building. One that
-    both have under the same name with different IDs is delivered again.
+    Each component has ``image`` and may have ``deliver`` (false: others are built from it and the node does not need
+    it) and ``needs`` (the components it is built from, which come before it). A tag is a digest of what the image was
+    made of, so an image that only the node has needs no building. One that both have under the same name with
+    different IDs is delivered again.
     """
-    build, deliver = [], []
-    for reference in wanted:
-        name = normal_name(reference)
-        if name not in engine and name not in node:
-            build.append(reference)
-        if name not in node or engine.get(name, node[name]) != node[name]:
-            deliver.append(reference)
+    build: list[str] = []
+    deliver: list[str] = []
+    bases: set[str] = set()
+    for name, component in reversed(components.items()):
+        image = normal_name(component["image"])
+        delivered = component.get("deliver", True)
+        if delivered and (image not in node or engine.get(image, node[image]) != node[image]):
+            deliver.insert(0, name)
+        if image not in engine and (name in bases or (delivered and image not in node)):
+            build.insert(0, name)
+            bases.update(component.get("needs", ()))
     return build, deliver
 
 

@@ -18,10 +18,12 @@ options:
     type: str
     choices: [info, present]
     default: present
-  images:
-    description: References of the images, with tags that say what they were made of.
-    type: list
-    elements: str
+  components:
+    description:
+      - The components by name, in the order of building, as M(slipway.kube.application_plan) returns them. Of each, C(image) is
+        read (a reference with a tag that says what it was made of), C(needs) (components it is built from) and C(deliver)
+        (V(false) for one that others are built from and that the node does not need).
+    type: dict
     required: true
   profile:
     description: Minikube profile.
@@ -45,22 +47,24 @@ requirements: [docker]
 EXAMPLES = r"""
 - name: Deliver what the node lacks
   slipway.kube.minikube_image:
-    images: ["todo-backend:sha-3f2a9c1b5d7e8a90"]
+    components:
+      backend:
+        image: todo-backend:sha-3f2a9c1b5d7e8a90
 """
 
 RETURN = r"""
 build:
-  description: Images that neither the engine nor the node has.
+  description: Names of the components whose images must be built first.
   returned: success
   type: list
   elements: str
-  sample: ["todo-backend:sha-3f2a9c1b5d7e8a90"]
+  sample: [backend]
 deliver:
-  description: Images that the node lacked, or lacks in check mode and with O(state=info).
+  description: Names of the components whose images the node lacked, or lacks in check mode and with O(state=info).
   returned: success
   type: list
   elements: str
-  sample: ["todo-backend:sha-3f2a9c1b5d7e8a90"]
+  sample: [backend]
 sizes:
   description: Size in bytes of each image that the engine has.
   returned: success
@@ -84,7 +88,8 @@ else:
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Compare, and deliver if asked for; the module's result."""
-    wanted = module.params["images"]
+    components = module.params["components"]
+    wanted = {component["image"] for component in components.values()}
     # An import of several hundred MB is one answer.
     engine = docker.DockerClient(base_url=module.params["docker_host"], timeout=600)
     node = _node_images.Node(engine, module.params["profile"])
@@ -96,7 +101,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             present[_node_images.normal_name(tag)] = image.id or ""
             if tag in wanted:
                 sizes[tag] = image.attrs["Size"]
-    build, deliver = _node_images.lacking(wanted, present, node.images() if running else {})
+    build, deliver = _node_images.lacking(components, present, node.images() if running else {})
     changed = False
     if module.params["state"] == "present" and deliver:
         changed = True
@@ -109,7 +114,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
                 raise _node_images.NodeError(
                     f"These images have not been built: {', '.join(build)}. Build them with --tags build."
                 )
-            node.load(deliver)
+            node.load([components[name]["image"] for name in deliver])
     return {"changed": changed, "build": build, "deliver": deliver, "sizes": sizes}
 
 
@@ -117,7 +122,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["info", "present"], "default": "present"},
-            "images": {"type": "list", "elements": "str", "required": True},
+            "components": {"type": "dict", "required": True},
             "profile": {"type": "str", "default": "slipway"},
             "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
         },

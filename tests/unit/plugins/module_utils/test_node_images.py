@@ -63,8 +63,36 @@ def test_identities_are_by_normal_name() -> None:
     ids=["nowhere", "engine only", "both", "node only", "both, different"],
 )
 def test_lacking(engine: dict[str, str], node: dict[str, str], build: bool, deliver: bool) -> None:
-    expected = (["todo:1"] if build else [], ["todo:1"] if deliver else [])
-    assert _node_images.lacking(["todo:1"], engine, node) == expected
+    expected = (["todo"] if build else [], ["todo"] if deliver else [])
+    assert _node_images.lacking({"todo": {"image": "todo:1"}}, engine, node) == expected
+
+
+BASED = {
+    "unused": {"image": "unused:1", "deliver": False},
+    "base": {"image": "base:1", "deliver": False},
+    "first": {"image": "first:1", "needs": ["base"], "deliver": True},
+    "second": {"image": "second:1", "needs": ["first"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("engine", "node", "build", "deliver"),
+    [
+        ([], [], ["base", "first", "second"], ["first", "second"]),
+        (["base"], [], ["first", "second"], ["first", "second"]),
+        # A base is needed only where something is built from it.
+        (["first", "second"], [], [], ["first", "second"]),
+        ([], ["first", "second"], [], []),
+        # The engine cannot build from an image that only the node has.
+        ([], ["first"], ["base", "first", "second"], ["second"]),
+    ],
+    ids=["nothing", "base", "built", "delivered", "pruned"],
+)
+def test_base_is_built_before_what_needs_it_and_not_delivered(
+    engine: list[str], node: list[str], build: list[str], deliver: list[str]
+) -> None:
+    places = [{f"docker.io/library/{name}:1": "id" for name in names} for names in (engine, node)]
+    assert _node_images.lacking(BASED, *places) == (build, deliver)
 
 
 class Container:
