@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the attributes of every module mean. A module adds how far it supports each."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """``slipway.kube.attributes``, and ``slipway.kube.attributes.reads`` for a module that only reads."""
+
+    DOCUMENTATION = r"""
+attributes:
+  check_mode:
+    description: Can run in check mode and say what it would do, without changing anything.
+  diff_mode:
+    description: Can show what it changes as a difference.
+  idempotent:
+    description: A second run with the same options changes nothing more.
+"""
+
+    READS = r"""
+attributes:
+  check_mode:
+    description: Can run in check mode and say what it would do, without changing anything.
+    support: full
+  diff_mode:
+    description: Can show what it changes as a difference.
+    support: none
+    details: Nothing is changed, so there is no difference to show.
+  idempotent:
+    description: A second run with the same options changes nothing more.
+    support: full
+    details: The module only reads.
+"""
