@@ -17,36 +17,40 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 from testinfra.host import Host
+
+from .web import Address
 
 Object = dict[str, Any]
 LOG_LINES = 15
 
 
 class Deployment:
-    """The deployment under test, asked by kubectl and by HTTP."""
+    """The deployment under test, asked by kubectl and by HTTP. Looks only at what belongs to the plan's releases."""
 
     def __init__(self, facts: Object, host: Host) -> None:
         self.facts = facts
-        self.namespace: str = facts["plan"]["namespace"]
+        self.plan: Object = facts["plan"]
+        self.address = Address(facts["url"])
         self._host = host
 
-    def kubectl(self, *arguments: str, check: bool = True) -> str:
+    def kubectl(self, *arguments: str, namespace: str = "", check: bool = True) -> str:
         """Output of kubectl; a failure ends the test with what kubectl said, or is part of the output without ``check``."""
         place = [
             f"--kubeconfig={self.facts['kubeconfig']}",
             f"--context={self.facts['context']}",
-            f"--namespace={self.namespace}",
+            f"--namespace={namespace or self.plan['namespace']}",
         ]
         return self.run(self.facts["kubectl"], *place, *arguments, check=check)
 
-    def helm(self, *arguments: str) -> str:
+    def helm(self, *arguments: str, namespace: str = "") -> str:
         """Output of helm; a failure ends the test with what helm said."""
         place = [
             f"--kubeconfig={self.facts['kubeconfig']}",
             f"--kube-context={self.facts['context']}",
-            f"--namespace={self.namespace}",
+            f"--namespace={namespace or self.plan['namespace']}",
         ]
         return self.run(self.facts["helm"], *place, *arguments)
 
@@ -59,45 +63,61 @@ class Deployment:
             pytest.fail(f"{' '.join(command)}\nexit code {result.rc}\n{result.stdout}{result.stderr}", pytrace=False)
         return str(result.stdout)
 
-    def objects(self, *kinds: str, selector: str = "") -> list[Object]:
-        """Objects of these kinds in the namespace."""
-        found: list[Object] = json.loads(
-            self.kubectl("get", ",".join(kinds), f"--selector={selector}", "--output=json")
-        )["items"]
+    @property
+    def namespaces(self) -> list[str]:
+        """Where the releases are."""
+        return sorted({release["namespace"] for release in self.plan["releases"]})
+
+    @property
+    def images(self) -> set[str]:
+        """The images that the plan brings to the node."""
+        return {component["image"] for component in self.plan["components"].values() if component.get("deliver", True)}
+
+    def objects(self, *kinds: str) -> list[Object]:
+        """Objects of these kinds that belong to the releases."""
+        found: list[Object] = []
+        for release in self.plan["releases"]:
+            selector = f"--selector=app.kubernetes.io/instance={release['name']}"
+            shown = self.kubectl("get", ",".join(kinds), selector, "--output=json", namespace=release["namespace"])
+            found += json.loads(shown)["items"]
         return found
 
-    def pods(self, name: str = "") -> list[Object]:
-        """Pods that shall run, of one component or of all; not those of jobs and hooks, which have ended."""
-        found = self.objects("pods", selector=f"app.kubernetes.io/name={name}" if name else "")
+    def pods(self) -> list[Object]:
+        """Pods that shall run; not those of jobs and hooks, which have ended."""
         return [
-            pod for pod in found if pod["status"]["phase"] != "Succeeded" and "deletionTimestamp" not in pod["metadata"]
+            pod
+            for pod in self.objects("pods")
+            if pod["status"]["phase"] != "Succeeded" and "deletionTimestamp" not in pod["metadata"]
+        ]
+
+    def database_pods(self) -> list[Object]:
+        """Pods with a volume that outlives them; none where the database is elsewhere."""
+        return [
+            pod for pod in self.pods() if any("persistentVolumeClaim" in volume for volume in pod["spec"]["volumes"])
         ]
 
     def secrets(self) -> dict[str, dict[str, str]]:
-        """Keys and values of the deployment's Secrets, by name."""
-        names = {secret["name"] for secret in self.facts["plan"]["secrets"]}
-        return {
-            item["metadata"]["name"]: {
-                key: base64.b64decode(value).decode() for key, value in item.get("data", {}).items()
-            }
-            for item in self.objects("secrets")
-            if item["metadata"]["name"] in names
-        }
+        """Keys and values of the planned Secrets that exist, by name."""
+        found: dict[str, dict[str, str]] = {}
+        for secret in self.plan["secrets"]:
+            shown = self.kubectl(
+                "get", "secret", secret["name"], "--ignore-not-found", "--output=json", namespace=secret["namespace"]
+            )
+            if shown:
+                data = json.loads(shown).get("data", {})
+                found[secret["name"]] = {key: base64.b64decode(value).decode() for key, value in data.items()}
+        return found
+
+    def node(self) -> Any:
+        """The cluster's node, a container of the engine."""
+        client = docker.DockerClient(base_url=self.facts["docker_host"], timeout=30)
+        return client.containers.get(self.facts["profile"])
 
     def ask(
-        self, method: str, path: str, body: Object | None = None, token: str = "", host: str = "todo.localhost"
+        self, method: str, path: str, body: Object | None = None, token: str = "", host: str = ""
     ) -> tuple[int, str]:
-        """Status and body of one request to the published address, with the Host that a browser would send."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.facts["port"], timeout=10)
-        headers = {"Host": host, "Content-Type": "application/json"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        try:
-            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-            response = connection.getresponse()
-            return response.status, response.read().decode()
-        finally:
-            connection.close()
+        """Status and body of one request to the application's address."""
+        return self.address.ask(method, path, body, token, host)
 
 
 def eventually(look: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -121,13 +141,17 @@ def eventually(look: Callable[[], Any], seconds: float, what: str) -> Any:
 def evidence(deployment: Deployment) -> Iterator[tuple[str, str]]:
     """Title and text of what a person would look at first."""
     yield "pods", deployment.kubectl("get", "pods", "--all-namespaces", "--output=wide", check=False)
-    yield (
-        "events",
-        "\n".join(deployment.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False).splitlines()[-25:]),
-    )
+    for namespace in deployment.namespaces:
+        events = deployment.kubectl("get", "events", "--sort-by=.lastTimestamp", namespace=namespace, check=False)
+        yield f"events in {namespace}", "\n".join(events.splitlines()[-25:])
     for pod in deployment.objects("pods"):
-        name = pod["metadata"]["name"]
-        yield f"log of {name}", deployment.kubectl("logs", name, "--all-containers", f"--tail={LOG_LINES}", check=False)
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        yield (
+            f"log of {name}",
+            deployment.kubectl(
+                "logs", name, "--all-containers", f"--tail={LOG_LINES}", namespace=namespace, check=False
+            ),
+        )
 
 
 @pytest.hookimpl(wrapper=True)
