@@ -31,7 +31,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._secrets import (
 _NOT_HELM = "type!=helm.sh/release.v1"
 
 
-class SecretError(Exception):
+class SecretError(ValueError):
     """A Secret that cannot be brought to what is declared: a sentence of cause and one of what to do."""
 
 

@@ -22,18 +22,8 @@ description:
 requirements:
   - python >= 3.11
   - PyYAML
-attributes:
-  check_mode:
-    description: Can run in check mode.
-    support: full
-  diff_mode:
-    description: Can show a difference.
-    support: none
-    details: Nothing is changed, so there is no difference to show.
-  idempotent:
-    description: A second run changes nothing more than the first.
-    support: full
-    details: The module only reads.
+extends_documentation_fragment:
+  - slipway.kube.attributes.reads
 options:
   name:
     description: The application's name, also the namespace and the first part of image names unless those are given.
@@ -65,8 +55,7 @@ options:
     description:
       - The Helm releases in the order of their installation.
       - Each has C(name) and C(chart) (a directory), and optionally C(namespace), C(values), C(images) (components to
-        the
-        dotted paths in the values that get their repository and tag), C(secret_checksums) (secrets to the dotted
+        the dotted paths in the values that get their repository and tag), C(secret_checksums) (secrets to the dotted
         paths that get a checksum of their content) and C(wait) (whether the next release waits for its rollout).
     type: raw
   secrets:

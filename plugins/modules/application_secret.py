@@ -17,20 +17,17 @@ description:
   - What is to be generated is made once and kept from then on, in the Secret itself.
   - Only differences are applied. A key that is not declared any more is removed.
   - Returns, shows and logs names of keys and a checksum, never a value.
-requirements:
-  - python >= 3.11
-  - kubernetes
+extends_documentation_fragment:
+  - slipway.kube.attributes
+  - slipway.kube.kubernetes
 attributes:
   check_mode:
-    description: Can run in check mode.
     support: full
     details: Without a cluster, everything counts as missing.
   diff_mode:
-    description: Can show a difference.
     support: full
     details: Shows which keys are added, changed or removed, never their values.
   idempotent:
-    description: A second run changes nothing more than the first.
     support: full
 options:
   secrets:
@@ -73,8 +70,7 @@ options:
           template:
             description:
               - A text in which C({KEY}) stands for another key of the same Secret, or of the only other one that has
-                it, and
-                C({secret/KEY}) for a key of another one. With C(|url) before the closing brace the value is
+                it, and C({secret/KEY}) for a key of another one. With C(|url) before the closing brace the value is
                 percent-encoded.
             type: str
   namespaces:
@@ -92,12 +88,6 @@ options:
     description: Whether a Secret that was made by something else may be taken over.
     type: bool
     default: false
-  kubeconfig:
-    description: The kubeconfig's path; the usual one if omitted.
-    type: path
-  context:
-    description: The kubeconfig's context; the current one if omitted.
-    type: str
 """
 
 EXAMPLES = r"""
@@ -165,15 +155,15 @@ reachable:
   type: bool
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module
 from ansible_collections.slipway.kube.plugins.module_utils._ensure_secrets import (
-    SecretError,
     SecretKeeper,
     read_labels,
     read_wanted,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._secrets import TemplateError
 
 KEY_OPTIONS = {
     "name": {"type": "str", "required": True, "no_log": False},
@@ -211,28 +201,21 @@ def main() -> None:
             "namespaces": {"type": "list", "elements": "str", "default": []},
             "namespace_labels": {"type": "dict", "default": {}},
             "adopt": {"type": "bool", "default": False},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
+            **_kube_module.ARGUMENTS,
         },
         supports_check_mode=True,
     )
-    if not _cluster.HAS_KUBERNETES:
-        module.fail_json(msg=missing_required_lib("kubernetes"))
     try:
         wanted = read_wanted(module.params["secrets"])
         labels = read_labels(module.params["namespace_labels"])
-        try:
-            cluster = _cluster.Cluster(module.params["kubeconfig"], module.params["context"])
-            keeper = SecretKeeper(cluster, check_mode=module.check_mode, adopt=module.params["adopt"])
-            result = keeper.ensure(wanted, module.params["namespaces"], labels)
-        except _cluster.UnreachableError:
-            if not module.check_mode:
-                raise
-            keeper = SecretKeeper(None, check_mode=True, adopt=module.params["adopt"])
-            result = keeper.ensure(wanted, module.params["namespaces"], labels)
-    except (_cluster.ClusterError, SecretError, TemplateError) as error:
+    except ValueError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**result)
+
+    def work(cluster: _cluster.Cluster | None = None) -> dict[str, Any]:
+        keeper = SecretKeeper(cluster, check_mode=module.check_mode, adopt=module.params["adopt"])
+        return keeper.ensure(wanted, module.params["namespaces"], labels)
+
+    _kube_module.run(module, work, work)
 
 
 if __name__ == "__main__":

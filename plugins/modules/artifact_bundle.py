@@ -41,16 +41,18 @@ options:
   progress_file:
     description: File to which one line is appended for every step; read it while the module runs.
     type: path
+extends_documentation_fragment:
+  - slipway.kube.attributes
 attributes:
   check_mode:
     support: full
-    description: Reads the bundle's manifest and says whether something would be written; the sums of the contents are not compared.
+    details: Reads the bundle's manifest and says whether something would be written; the sums of the contents are not compared.
   diff_mode:
     support: none
-    description: A bundle is a binary file.
+    details: A bundle is a binary file.
   idempotent:
     support: full
-    description: A bundle that holds the same already is left as it is, and so is a cache that has everything.
+    details: A bundle that holds the same already is left as it is, and so is a cache that has everything.
 requirements: [PyYAML]
 seealso:
   - module: slipway.kube.artifacts

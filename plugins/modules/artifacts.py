@@ -42,16 +42,18 @@ options:
   progress_file:
     description: File to which one line is appended for every step; read it while the module runs.
     type: path
+extends_documentation_fragment:
+  - slipway.kube.attributes
 attributes:
   check_mode:
     support: full
-    description: Says what would be made and makes nothing.
+    details: Says what would be made and makes nothing.
   diff_mode:
     support: none
-    description: Results are binary files.
+    details: Results are binary files.
   idempotent:
     support: full
-    description: What is in the cache is never made again.
+    details: What is in the cache is never made again.
 requirements: [docker, PyYAML]
 seealso:
   - module: slipway.kube.artifact_bundle

@@ -32,16 +32,18 @@ options:
   runtime_shim:
     description: Program to put in front of runc where the machine lacks C(CAP_SYS_RESOURCE).
     type: path
+extends_documentation_fragment:
+  - slipway.kube.attributes
 attributes:
   check_mode:
     support: full
-    description: Says whether something would be installed, started or removed, and fails where that could not be done.
+    details: Says whether something would be installed, started or removed, and fails where that could not be done.
   diff_mode:
     support: none
-    description: A process has no text to compare.
+    details: A process has no text to compare.
   idempotent:
     support: full
-    description: An engine that answers is not touched.
+    details: An engine that answers is not touched.
 notes:
   - A package is installed by C(apt-get) itself, because what it added must be known to be taken away again.
 requirements: [docker]

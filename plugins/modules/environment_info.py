@@ -48,14 +48,8 @@ options:
     description: First port for that; the next ones are tried when it is taken.
     type: int
     default: 8080
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-    description: Nothing is changed.
-  idempotent:
-    support: full
+extends_documentation_fragment:
+  - slipway.kube.attributes.reads
 requirements: [docker, PyYAML]
 """
 

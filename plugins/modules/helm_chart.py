@@ -14,22 +14,20 @@ author:
   - Slipway contributors (@slipway)
 description:
   - Copies a chart and, into its C(charts) directory, its C(file://) dependencies, so that Helm finds them without
-    C(helm
-    dependency build) writing into the chart's own directory.
+    C(helm dependency build) writing into the chart's own directory.
   - The copy is kept under the chart's digest and used again as long as nothing changes.
 requirements:
   - python >= 3.11
   - PyYAML
+extends_documentation_fragment:
+  - slipway.kube.attributes
 attributes:
   check_mode:
-    description: Can run in check mode.
     support: full
   diff_mode:
-    description: Can show a difference.
     support: none
     details: The copy follows from the chart.
   idempotent:
-    description: A second run changes nothing more than the first.
     support: full
 options:
   chart:

@@ -14,24 +14,16 @@ author:
   - Slipway contributors (@slipway)
 description:
   - Reads Helm's own records of many releases with one list call for each namespace, without starting Helm.
-  - Compares the newest revision's values, chart and status with what is wanted. Values that differ are named, not
-    shown.
-requirements:
-  - python >= 3.11
-  - kubernetes
+  - Compares the newest revision's values, chart and status with what is wanted. Values that differ are named,
+    not shown.
+extends_documentation_fragment:
+  - slipway.kube.attributes.reads
+  - slipway.kube.kubernetes
 attributes:
   check_mode:
-    description: Can run in check mode.
-    support: full
     details: Without a cluster, every release counts as not installed.
   diff_mode:
-    description: Can show a difference.
-    support: none
     details: Nothing is changed; the differences are in RV(releases[].reason).
-  idempotent:
-    description: A second run changes nothing more than the first.
-    support: full
-    details: The module only reads.
 options:
   releases:
     description: The releases.
@@ -56,12 +48,6 @@ options:
       chart_version:
         description: The chart's version; not compared if omitted.
         type: str
-  kubeconfig:
-    description: The kubeconfig's path; the usual one if omitted.
-    type: path
-  context:
-    description: The kubeconfig's context; the current one if omitted.
-    type: str
 """
 
 EXAMPLES = r"""
@@ -130,8 +116,8 @@ reachable:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _releases
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _releases
 
 
 def look(cluster: _cluster.Cluster, wanted: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -183,25 +169,16 @@ def main() -> None:
                     "chart_version": {"type": "str"},
                 },
             },
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
+            **_kube_module.ARGUMENTS,
         },
         supports_check_mode=True,
     )
-    if not _cluster.HAS_KUBERNETES:
-        module.fail_json(msg=missing_required_lib("kubernetes"))
     wanted = module.params["releases"]
-    reachable = True
-    try:
-        releases = look(_cluster.Cluster(module.params["kubeconfig"], module.params["context"]), wanted)
-    except _cluster.UnreachableError as error:
-        if not module.check_mode:
-            module.fail_json(msg=str(error))
-        reachable = False
-        releases = [summary(release, None) for release in wanted]
-    except (_cluster.ClusterError, ValueError) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, releases=releases, reachable=reachable)
+    _kube_module.run(
+        module,
+        lambda cluster: {"changed": False, "releases": look(cluster, wanted), "reachable": True},
+        lambda: {"changed": False, "releases": [summary(release, None) for release in wanted], "reachable": False},
+    )
 
 
 if __name__ == "__main__":

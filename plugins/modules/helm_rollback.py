@@ -15,22 +15,19 @@ author:
 description:
   - With O(state=rolled_back), runs C(helm rollback), for which no module exists.
   - With O(state=unblocked), marks a newest revision that is pending as failed. Helm refuses every change of a release
-    in that
-    state, which an interrupted run leaves behind. Nothing that runs is touched.
+    in that state, which an interrupted run leaves behind. Nothing that runs is touched.
 requirements:
-  - python >= 3.11
-  - kubernetes
   - helm
+extends_documentation_fragment:
+  - slipway.kube.attributes
+  - slipway.kube.kubernetes
 attributes:
   check_mode:
-    description: Can run in check mode.
     support: full
   diff_mode:
-    description: Can show a difference.
     support: none
     details: What changes is a revision, named by RV(revision).
   idempotent:
-    description: A second run changes nothing more than the first.
     support: full
     details: A release whose deployed revision is O(revision), or came of a rollback to it, is left alone.
 options:
@@ -58,12 +55,6 @@ options:
   binary_path:
     description: The helm program; the one on the path if omitted.
     type: path
-  kubeconfig:
-    description: The kubeconfig's path; the usual one if omitted.
-    type: path
-  context:
-    description: The kubeconfig's context; the current one if omitted.
-    type: str
 """
 
 EXAMPLES = r"""
@@ -96,8 +87,8 @@ revision:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _releases
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _releases
 
 
 def newest(cluster: _cluster.Cluster, namespace: str, name: str) -> dict[str, Any]:
@@ -158,26 +149,25 @@ def main() -> None:
             "revision": {"type": "int"},
             "timeout": {"type": "int", "default": 300},
             "binary_path": {"type": "path"},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
+            **_kube_module.ARGUMENTS,
         },
         required_if=[("state", "rolled_back", ["revision"])],
         supports_check_mode=True,
     )
-    if not _cluster.HAS_KUBERNETES:
-        module.fail_json(msg=missing_required_lib("kubernetes"))
     name, namespace = module.params["name"], module.params["namespace"]
-    try:
-        cluster = _cluster.Cluster(module.params["kubeconfig"], module.params["context"])
+
+    def work(cluster: _cluster.Cluster) -> dict[str, Any]:
         secret = newest(cluster, namespace, name)
-        status = _releases.status_of(secret)
-        changed = (
-            unblock(module, cluster, secret) if module.params["state"] == "unblocked" else roll_back(module, secret)
-        )
+        unblocks = module.params["state"] == "unblocked"
+        changed = unblock(module, cluster, secret) if unblocks else roll_back(module, secret)
         after = newest(cluster, namespace, name) if changed else secret
-    except (_cluster.ClusterError, ValueError) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=changed, status=status, revision=_releases.revision_of(after))
+        return {
+            "changed": changed,
+            "status": _releases.status_of(secret),
+            "revision": _releases.revision_of(after),
+        }
+
+    _kube_module.run(module, work)
 
 
 if __name__ == "__main__":

@@ -85,12 +85,14 @@ options:
   progress_file:
     description: File to which one line is appended for every step; read it while the module runs.
     type: path
+extends_documentation_fragment:
+  - slipway.kube.attributes
 attributes:
   check_mode:
     support: full
   diff_mode:
     support: none
-    description: A cluster has no text to compare.
+    details: A cluster has no text to compare.
   idempotent:
     support: full
 requirements: [docker]

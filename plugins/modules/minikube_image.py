@@ -33,12 +33,14 @@ options:
     description: Address of the container engine.
     type: str
     default: unix:///var/run/docker.sock
+extends_documentation_fragment:
+  - slipway.kube.attributes
 attributes:
   check_mode:
     support: full
   diff_mode:
     support: none
-    description: Images have no text to compare.
+    details: Images have no text to compare.
   idempotent:
     support: full
 requirements: [docker]

@@ -22,14 +22,8 @@ options:
     description: Seconds for all of them together.
     type: float
     default: 2
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-    description: Nothing is changed.
-  idempotent:
-    support: full
+extends_documentation_fragment:
+  - slipway.kube.attributes.reads
 seealso:
   - module: slipway.kube.health_check
 """

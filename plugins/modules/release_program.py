@@ -44,13 +44,15 @@ options:
     description: Seconds without a byte after which an attempt is given up. There are three.
     type: float
     default: 30
+extends_documentation_fragment:
+  - slipway.kube.attributes
 attributes:
   check_mode:
     support: full
-    description: Says whether something would be downloaded, and asks nobody.
+    details: Says whether something would be downloaded, and asks nobody.
   diff_mode:
     support: none
-    description: Programs are binary files.
+    details: Programs are binary files.
   idempotent:
     support: full
 seealso:

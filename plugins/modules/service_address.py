@@ -18,19 +18,17 @@ description:
     process that must stay, a route, or a password. The node takes an address of its own container network for every
     Service of type LoadBalancer that has none, and drops those that no Service has any more.
 requirements:
-  - python >= 3.11
-  - kubernetes
   - docker (the Python package), with O(node)
+extends_documentation_fragment:
+  - slipway.kube.attributes
+  - slipway.kube.kubernetes
 attributes:
   check_mode:
-    description: Can run in check mode.
     support: full
     details: RV(url) is empty where the address would only be given now, and where there is no cluster or Service yet.
   diff_mode:
-    description: Can show a difference.
     support: none
   idempotent:
-    description: A second run changes nothing more than the first.
     support: full
 options:
   name:
@@ -56,12 +54,6 @@ options:
     description: Seconds to wait for an address that somebody else gives.
     type: float
     default: 60.0
-  kubeconfig:
-    description: The kubeconfig's path; the usual one if omitted.
-    type: path
-  context:
-    description: The kubeconfig's context; the current one if omitted.
-    type: str
 """
 
 EXAMPLES = r"""
@@ -100,7 +92,7 @@ port:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module
 from ansible_collections.slipway.kube.plugins.module_utils._service_address import (
     AddressError,
     ContainerNode,
@@ -140,8 +132,7 @@ def main() -> None:
             "node": {"type": "str"},
             "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
             "timeout": {"type": "float", "default": 60.0},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
+            **_kube_module.ARGUMENTS,
         },
         supports_check_mode=True,
     )

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
+from ansible.utils.plugin_docs import merge_fragment
 
 NAMES = (
     "application_plan",
@@ -29,6 +30,19 @@ NAMES = (
 
 def load(name: str) -> Any:
     return importlib.import_module(f"ansible_collections.slipway.kube.plugins.modules.{name}")
+
+
+def documentation(module: Any) -> dict[str, Any]:
+    """A module's documentation with what it takes from fragments."""
+    found: dict[str, Any] = yaml.safe_load(module.DOCUMENTATION)
+    for name in found.get("extends_documentation_fragment", []):
+        file, _dot, variant = name.removeprefix("slipway.kube.").partition(".")
+        fragment = importlib.import_module(f"ansible_collections.slipway.kube.plugins.doc_fragments.{file}")
+        text = getattr(fragment.ModuleDocFragment, variant.upper() or "DOCUMENTATION")
+        for part, content in yaml.safe_load(text).items():
+            if isinstance(content, dict):
+                merge_fragment(found.setdefault(part, {}), content)
+    return found
 
 
 class SpecificationSeen(Exception):
@@ -47,7 +61,7 @@ def test_documentation_and_options_agree(name: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "AnsibleModule", take)
     with pytest.raises(SpecificationSeen):
         module.main()
-    documented = yaml.safe_load(module.DOCUMENTATION)
+    documented = documentation(module)
     assert documented["module"] == name
     assert (documented["attributes"]["check_mode"]["support"] == "full") is seen["supports_check_mode"]
     compare(documented["options"], seen["argument_spec"], name)
