@@ -142,6 +142,10 @@ FAULTS: Mapping[str, Fault] = {
         "The answer is not what was expected.",
         "Compare the observed value with the expectation and correct the one that is wrong.",
     ),
+    "judging_timeout": Fault(
+        "Judging the answer took too long.",
+        "Simplify the regular expressions and JMESPaths; nested repetition such as (a+)+ can take for ever.",
+    ),
     "extract_failed": Fault(
         "A value that later checks need is not in the answer.",
         "Correct the JMESPath in extract to match the answer's shape.",

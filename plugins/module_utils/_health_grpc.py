@@ -103,6 +103,8 @@ async def ask(connection: Connection, authority: str, scheme: str, service: str)
             if flags & PADDED and payload:
                 payload = payload[1 : len(payload) - payload[0]]
             data += payload
+            if len(data) >= 5 and int.from_bytes(data[1:5], "big") > MAX_FRAME:
+                raise CheckError("protocol_error", "Its health message announces more bytes than one can have.")
             if len(data) >= 5 and len(data) >= 5 + int.from_bytes(data[1:5], "big"):
                 if data[0]:
                     raise CheckError("encoding_error", "The health message is compressed.")

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,9 +32,11 @@ from ansible_collections.slipway.kube.plugins.module_utils._health_mask import (
     redact,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._health_spec import Check, Search
-from ansible_collections.slipway.kube.plugins.module_utils._health_wire import Answer
+from ansible_collections.slipway.kube.plugins.module_utils._health_wire import Answer, without_query
 
 NOT_JSON = object()
+MAX_DEPTH = 200
+"""Deeper JSON counts as none: what looks at it is recursive, and no API answers like that."""
 
 
 @dataclass
@@ -43,12 +48,49 @@ class Verdict:
     extracted: dict[str, Any] = field(default_factory=dict)
 
 
+@contextlib.contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Stop what runs inside after so many seconds by judging_timeout; only the main thread can do so.
+
+    A pattern such as (a+)+ can take for ever. The regular expression engine looks for signals, and for nothing else.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: object) -> None:
+        raise CheckError("judging_timeout", f"It was stopped after {seconds:.1f} s.")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _depth(value: Any) -> int:
+    """Return how deep a JSON value is nested; stops counting beyond MAX_DEPTH."""
+    depth, level = 0, [value]
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        level = [
+            inner
+            for item in level
+            if isinstance(item, (dict, list))
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return depth
+
+
 def read_json(body: bytes) -> Any:
     """Return the parsed body, or NOT_JSON."""
     try:
-        return json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
         return NOT_JSON
+    return document if _depth(document) <= MAX_DEPTH else NOT_JSON
 
 
 def evidence(answer: Answer, document: Any, mask: Callable[[str], str]) -> str:
@@ -59,11 +101,11 @@ def evidence(answer: Answer, document: Any, mask: Callable[[str], str]) -> str:
 
 
 def _searched(search: Search, document: Any) -> Any:
-    """Apply a JMESPath; a function that does not fit the value's type finds nothing."""
+    """Apply a JMESPath; an expression that does not fit the value's type finds nothing."""
     try:
         return search(document)
-    except (ValueError, TypeError, ArithmeticError):
-        # jmespath's own errors are ValueErrors
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
+        # jmespath's own errors are ValueErrors, but its functions trust the values that they are given.
         return None
 
 
@@ -102,8 +144,10 @@ def judge(check: Check, answer: Answer, variables: Mapping[str, Any], masker: Ma
         passed = answer.http_version == expect.http_version
         note(Assertion("http_version", "equals", expect.http_version, answer.http_version, passed))
     if expect.location is not None:
-        for item in assert_text("location", ", ".join(answer.header("location")), [expect.location], []):
-            note(item)
+        target = ", ".join(answer.header("location"))
+        for item in assert_text("location", target, [expect.location], []):
+            # Queries of redirects carry codes and tokens.
+            note(Assertion(item.subject, item.predicate, item.expected, without_query(target), item.passed))
     for name, predicates in expect.headers:
         for item in assert_header(name, fill_tree(predicates, variables), answer.header(name)):
             note(_hidden(item, is_sensitive(name)))

@@ -65,7 +65,7 @@ def fill_url(text: str, variables: Mapping[str, Any]) -> str:
 
 def fill_url_tail(text: str, variables: Mapping[str, Any]) -> str:
     """Replace placeholders with percent-encoded values."""
-    return fill(text, variables, lambda value: quote(value, safe=""))
+    return fill(text, variables, lambda value: quote(value, safe="", errors="replace"))
 
 
 def fill_tree(value: Any, variables: Mapping[str, Any]) -> Any:
@@ -178,9 +178,11 @@ class Masker:
 def _forms(text: str) -> set[str]:
     """Return a secret as it is, JSON-escaped, percent-encoded, on one line, and in base64."""
     found = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], " ".join(text.split())}
-    found |= {quote(text, safe=""), quote(text), quote_plus(text)}
+    # JSON can hold halves of surrogate pairs, which no encoding has.
+    data = text.encode("utf-8", "replace")
+    found |= {quote(data, safe=""), quote(data), quote_plus(data)}
     if len(text) >= _LONG:
-        found.add(base64.b64encode(text.encode()).decode().rstrip("="))
+        found.add(base64.b64encode(data).decode().rstrip("="))
     return {item for item in found if item}
 
 

@@ -28,7 +28,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._health_decide import
 )
 from ansible_collections.slipway.kube.plugins.module_utils._health_errors import CheckError, SpecError
 from ansible_collections.slipway.kube.plugins.module_utils._health_grpc import ask
-from ansible_collections.slipway.kube.plugins.module_utils._health_judge import Verdict, judge
+from ansible_collections.slipway.kube.plugins.module_utils._health_judge import Verdict, bounded, judge
 from ansible_collections.slipway.kube.plugins.module_utils._health_kube import Cluster
 from ansible_collections.slipway.kube.plugins.module_utils._health_mask import (
     Masker,
@@ -38,7 +38,6 @@ from ansible_collections.slipway.kube.plugins.module_utils._health_mask import (
 )
 from ansible_collections.slipway.kube.plugins.module_utils._health_spec import DEFAULT_PORTS, SCHEMES, Check
 from ansible_collections.slipway.kube.plugins.module_utils._health_wire import (
-    TIMEOUT_CODES,
     Answer,
     Connection,
     Request,
@@ -47,6 +46,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._health_wire import (
     Trace,
     Wire,
     check_url,
+    choose_proxy,
     days_left,
     fetch,
     make_context,
@@ -57,8 +57,11 @@ MAX_PARALLEL = 512
 ALPN = {"http": "http/1.1", "grpc": "h2", "tls": "", "tcp": ""}
 MAX_THREADS = 32
 IDENTITY_PAUSE = 0.2
+JUDGING_SECONDS = 1.0
 # Faults of the options or of this host: they do not heal by waiting, and no invert makes them good news.
-HOPELESS = frozenset({"library_missing", "kubeconfig_invalid", "placeholder_invalid", "internal_error"})
+HOPELESS = frozenset(
+    {"library_missing", "kubeconfig_invalid", "placeholder_invalid", "judging_timeout", "internal_error"}
+)
 UNKNOWABLE = HOPELESS | {"kubernetes_api"}
 
 
@@ -293,15 +296,17 @@ class Runner:
             async with asyncio.timeout(check.timeout):
                 answer = await self._ask(check, trace)
         except TimeoutError:
-            code = TIMEOUT_CODES[trace.phase]
+            code = trace.timeout_code
             arrived = f", {trace.received} bytes had arrived" if trace.phase == "read" else ""
             fault = CheckError(code, f"The timeout is {check.timeout:g} s{arrived}.")
         except CheckError as error:
             fault = error
+        except UnicodeError:
+            fault = CheckError("placeholder_invalid", "It holds characters that cannot be sent.")
         else:
             trace.finish()
             if check.type in ("http", "command"):
-                verdict = judge(check, answer, self._variables, self._masker)
+                verdict = self._judge(check, answer)
             fault = verdict.fault
             if fault is None:
                 fault = _certificate_fault(check, answer)
@@ -317,6 +322,15 @@ class Runner:
             record.totals.append(trace.times["total"])
             self._variables.update(verdict.extracted)
         return fault
+
+    def _judge(self, check: Check, answer: Answer) -> Verdict:
+        """Judge an answer within a moment, because everything else stands still meanwhile."""
+        seconds = max(0.05, min(JUDGING_SECONDS, self._end - time.monotonic()))
+        try:
+            with bounded(seconds):
+                return judge(check, answer, self._variables, self._masker)
+        except CheckError as error:
+            return Verdict(fault=error)
 
     # ------------------------------------------------------------ asking
     async def _ask(self, check: Check, trace: Trace) -> Answer:
@@ -334,7 +348,8 @@ class Runner:
         secure = check.type == "tls" or parts.scheme == "grpcs"
         context = make_context(check.tls, ALPN[check.type]) if secure else None
         route = self._route(check)
-        connection = await self._wire.open(route, host, port, trace, context, check.tls.server_name, route.proxy)
+        tunnel = choose_proxy(route, "https", host, port) if check.type == "tls" else None
+        connection = await self._wire.open(route, host, port, trace, context, check.tls.server_name, tunnel)
         try:
             answer = Answer(certificate_days=days_left(connection.certificate))
             if check.type == "grpc":

@@ -366,6 +366,8 @@ def _parse(item: Mapping[str, Any], compile_path: Compile) -> Check:
             raise place.wrong("proxy", "it goes only with type http or tls and via direct.")
         if resolve and kind == "http" and not url.lower().startswith("https://"):
             raise place.wrong("proxy", "a proxy resolves plain http names by itself, so it does not go with resolve.")
+    if given.get("environment_proxy") and (via != "direct" or kind not in ("http", "tls")):
+        raise place.wrong("environment_proxy", "it goes only with type http or tls and via direct.")
     if via == "api_proxy" and given.get("follow_redirects"):
         raise place.wrong("follow_redirects", "the Kubernetes API rewrites redirects; use via port_forward.")
     body, body_format = given.get("body"), given.get("body_format", "json")

@@ -24,7 +24,7 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -40,17 +40,20 @@ from ansible_collections.slipway.kube.plugins.module_utils._health_spec import (
 MAX_HEADER_BYTES = 64 * 1024
 READ_BYTES = 16 * 1024
 MAX_INTERIM = 10
+ATTEMPT_DELAY = 0.25
+"""Seconds after which the next address of a name is tried beside one that has not answered (RFC 8305, 5)."""
+DEFAULT_PROXY_PORT = 3128
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TIMEOUT_CODES = {
     "dns": "dns_timeout",
     "connect": "connect_timeout",
-    "proxy": "proxy_failed",
     "tls": "tls_timeout",
     "write": "write_timeout",
     "read": "read_timeout",
     "kubernetes": "kubernetes_api",
 }
-_STATUS_LINE = re.compile(rb"^HTTP/(\d\.\d) ([1-9]\d\d)(?: ([^\r\n]*))?$")
+# An HTTP/2 server that is asked in HTTP/1.1 must not claim another major version (RFC 9112, 2.3).
+_STATUS_LINE = re.compile(rb"^HTTP/(1\.\d) ([1-9]\d\d)(?: ([^\r\n]*))?$")
 _HEADER_NAME = re.compile(rb"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 _SECOND = 1000.0
 
@@ -61,6 +64,7 @@ class Trace:
 
     started: float = field(default_factory=time.monotonic)
     phase: str = "connect"
+    proxied: bool = False
     received: int = 0
     times: dict[str, float] = field(default_factory=dict)
 
@@ -72,6 +76,11 @@ class Trace:
     def leave(self, phase: str, since: float) -> None:
         """Note how long a phase took."""
         self.times[phase] = round((time.monotonic() - since) * _SECOND, 3)
+
+    @property
+    def timeout_code(self) -> str:
+        """The fault that running out of time now is."""
+        return "proxy_failed" if self.proxied else TIMEOUT_CODES[self.phase]
 
     def finish(self) -> None:
         """Note the time of the whole request."""
@@ -150,12 +159,17 @@ _CLIENT_CERTIFICATE = ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_U
 _VERSION_REASONS = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW")
 
 
-@functools.lru_cache(maxsize=64)
 def make_context(tls: Tls, alpn: str = "http/1.1") -> ssl.SSLContext:
-    """Build the TLS context of a check; shared by equal ones, as each holds all authorities of the system.
+    """Return the TLS context of a check, shared by all checks that differ in name or demanded days only.
 
     Raises SpecError with the key of the option whose file cannot be used.
     """
+    return _context(replace(tls, server_name=None, min_days_left=None), alpn)
+
+
+@functools.lru_cache(maxsize=64)
+def _context(tls: Tls, alpn: str) -> ssl.SSLContext:
+    # Each holds all authorities of the system, which takes memory and time.
     key = "tls.ca_path"
     try:
         directory = bool(tls.ca_path) and os.path.isdir(str(tls.ca_path))
@@ -406,6 +420,14 @@ class Wire:
             if connection is None:
                 sock.close()
 
+    async def open_proxy(self, proxy: str, trace: Trace) -> Connection:
+        """Connect to a proxy that is to be asked for whole addresses."""
+        sock = await self._to_proxy(proxy, trace)
+        trace.proxied = False
+        trace.enter("write")
+        reader, writer = await asyncio.open_connection(sock=sock, limit=READ_BYTES)
+        return Connection(reader, writer, trace)
+
     async def _dial(self, dial: Callable[[str, int], Any], host: str, port: int, trace: Trace) -> socket.socket:
         since = trace.enter("kubernetes")
         sock: socket.socket = await self.threads.run(dial, host, port)
@@ -424,26 +446,24 @@ class Wire:
         trace.leave("connect", since)
         return sock
 
+    async def _to_proxy(self, proxy: str, trace: Trace) -> socket.socket:
+        """Connect to a proxy; whatever goes wrong is the proxy's fault and not the host's."""
+        parts = urlsplit(proxy)
+        host, port = str(parts.hostname), parts.port or DEFAULT_PROXY_PORT
+        trace.proxied = True
+        try:
+            return await self._tcp(host, port, trace)
+        except CheckError as error:
+            raise CheckError("proxy_failed", f"{host} port {port}: {error.message}") from None
+
     async def _tcp(self, host: str, port: int, trace: Trace) -> socket.socket:
         found = await self._addresses(host, port, trace)
+        if not found:
+            raise CheckError("dns_failed", f"{host} has no address.")
         since = trace.enter("connect")
-        error: CheckError | None = None
-        for family, address in found:
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            try:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                await _connect(sock, address, f"{address[0]} port {address[1]}")
-            except CheckError as failure:
-                sock.close()
-                # The first address is the preferred one, so its fault is the one to tell.
-                error = error or failure
-                continue
-            except BaseException:
-                sock.close()
-                raise
-            trace.leave("connect", since)
-            return sock
-        raise error or CheckError("dns_failed", f"{host} has no address.")
+        sock = await (_open(*found[0]) if len(found) == 1 else _race(found))
+        trace.leave("connect", since)
+        return sock
 
     async def _addresses(self, host: str, port: int, trace: Trace) -> list[tuple[int, Any]]:
         since = trace.enter("dns")
@@ -464,10 +484,8 @@ class Wire:
         return list(dict.fromkeys((info[0], info[4]) for info in infos))
 
     async def _tunnel(self, proxy: str, host: str, port: int, trace: Trace) -> socket.socket:
-        parts = urlsplit(proxy)
-        sock = await self._tcp(str(parts.hostname), parts.port or 3128, trace)
+        sock = await self._to_proxy(proxy, trace)
         try:
-            trace.enter("proxy")
             loop = asyncio.get_running_loop()
             authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
@@ -489,7 +507,48 @@ class Wire:
         except BaseException:
             sock.close()
             raise
+        trace.proxied = False
         return sock
+
+
+async def _open(family: int, address: Any) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await _connect(sock, address, f"{address[0]} port {address[1]}")
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _race(addresses: Sequence[tuple[int, Any]]) -> socket.socket:
+    """Connect to the first of several addresses that accepts, each tried a moment after the one before (RFC 8305).
+
+    An address that leads nowhere, most often the IPv6 one, must not use up the whole timeout.
+    """
+    winner: socket.socket | None = None
+    tasks: list[asyncio.Task[socket.socket]] = []
+    pending: set[asyncio.Task[socket.socket]] = set()
+    try:
+        while pending or len(tasks) < len(addresses):
+            if len(tasks) < len(addresses):
+                tasks.append(asyncio.create_task(_open(*addresses[len(tasks)])))
+                pending.add(tasks[-1])
+            wait = ATTEMPT_DELAY if len(tasks) < len(addresses) else None
+            _done, pending = await asyncio.wait(pending, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done() and task.exception() is None:
+                    winner = task.result()
+                    return winner
+        # The first address is the preferred one, so its fault is the one to tell.
+        return tasks[0].result()
+    finally:
+        for task in tasks:
+            if not task.done():
+                task.cancel()
+            elif task.exception() is None and task.result() is not winner:
+                task.result().close()
 
 
 async def _connect(sock: socket.socket, address: Any, label: str) -> None:
@@ -498,9 +557,13 @@ async def _connect(sock: socket.socket, address: Any, label: str) -> None:
         await asyncio.get_running_loop().sock_connect(sock, address)
     except ConnectionRefusedError:
         raise CheckError("connect_refused", f"{label}.") from None
+    except ConnectionResetError:
+        # It was accepted, and reset before the loop looked.
+        raise CheckError("connection_reset", f"{label}.") from None
     except OSError as error:
         code = "connect_timeout" if error.errno == errno.ETIMEDOUT else "connect_failed"
-        raise CheckError(code, f"{label}: {error.strerror or error}.") from None
+        # The loop's own text names the address once more and not the reason.
+        raise CheckError(code, f"{label}: {os.strerror(error.errno) if error.errno else error}.") from None
 
 
 def proxy_headers(proxy: str) -> dict[str, str]:
@@ -512,7 +575,9 @@ def proxy_headers(proxy: str) -> dict[str, str]:
     return {"Proxy-Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
-def choose_proxy(route: Route, scheme: str, host: str, environment: Mapping[str, str] | None = None) -> str | None:
+def choose_proxy(
+    route: Route, scheme: str, host: str, port: int, environment: Mapping[str, str] | None = None
+) -> str | None:
     """Decide which proxy to use: the given one, or the environment's if allowed.
 
     The environment's is never used for loopback or for a host whose address is given: those mean "go there".
@@ -524,11 +589,23 @@ def choose_proxy(route: Route, scheme: str, host: str, environment: Mapping[str,
     if not route.environment_proxy or host.lower() in route.resolve or is_local(host):
         return None
     proxies = dict(environment) if environment is not None else urllib.request.getproxies_environment()
-    bypass: Any = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined]
     found = proxies.get(scheme)
-    if not found or bypass(host, proxies):
+    bypass: Any = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined]
+    # Entries of no_proxy may name a port.
+    if not found or bypass(host, proxies) or bypass(f"{host}:{port}", proxies):
         return None
-    return found if "://" in found else f"http://{found}"
+    found = found if "://" in found else f"http://{found}"
+    try:
+        parts = urlsplit(found)
+        valid = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        # Its text is not shown, because it may hold a password.
+        raise CheckError(
+            "proxy_failed", f"The environment variable {scheme}_proxy is not of the form http://host:port."
+        )
+    return found
 
 
 # ---------------------------------------------------------------- HTTP
@@ -590,6 +667,7 @@ class Body:
         self._limit = limit
         self._encoding = encoding
         self._first = True
+        self._ended = False
         self._decoder: Any = None
         if encoding in ("gzip", "x-gzip"):
             self._decoder = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -600,27 +678,36 @@ class Body:
 
     def feed(self, data: bytes) -> None:
         """Add received bytes; a body that unpacks to more than the limit is body_too_large."""
-        if self._decoder is not None:
-            data = self._decode(data)
+        self._add(data) if self._decoder is None else self._decode(data)
+
+    def _add(self, data: bytes) -> None:
         self._data += data
         if len(self._data) > self._limit:
             raise CheckError("body_too_large", f"The limit is {self._limit} bytes.")
 
-    def _decode(self, data: bytes) -> bytes:
-        room = self._limit - len(self._data) + 1
+    def _decode(self, data: bytes) -> None:
         try:
-            try:
-                found: bytes = self._decoder.decompress(data, room)
-            except zlib.error:
-                if self._encoding != "deflate" or not self._first:
-                    raise
-                # Some servers send deflate without the zlib frame that RFC 9110 (8.4.1.2) asks for.
-                self._decoder = zlib.decompressobj(-zlib.MAX_WBITS)
-                found = self._decoder.decompress(data, room)
+            while data and not self._ended:
+                try:
+                    self._add(self._decoder.decompress(data, self._limit - len(self._data) + 1))
+                except zlib.error:
+                    if self._encoding != "deflate" or not self._first:
+                        raise
+                    # Some servers send deflate without the zlib frame that RFC 9110 (8.4.1.2) asks for.
+                    self._decoder = zlib.decompressobj(-zlib.MAX_WBITS)
+                    self._add(self._decoder.decompress(data, self._limit - len(self._data) + 1))
+                self._first = False
+                data = b""
+                if self._decoder.eof:
+                    data = self._decoder.unused_data
+                    # A further member (RFC 1952, 2.2) is decoded; anything else behind the end is dropped, because
+                    # a finished decoder would keep all of it.
+                    if self._encoding != "deflate" and data[:1] == b"\x1f":
+                        self._decoder = zlib.decompressobj(16 + zlib.MAX_WBITS)
+                    elif data:
+                        self._ended = True
         except zlib.error as error:
             raise CheckError("encoding_error", f"{error}.") from None
-        self._first = False
-        return found
 
     def finish(self) -> bytes:
         """Return the whole body; one that ends within its compressed stream is encoding_error."""
@@ -772,13 +859,11 @@ async def fetch(wire: Wire, route: Route, request: Request, tls: Tls, limit: int
 
 async def _ask(wire: Wire, route: Route, request: Request, tls: Tls, limit: int, trace: Trace) -> Answer:
     scheme, host, port = origin(request.url)
-    proxy = choose_proxy(route, scheme, host)
+    proxy = choose_proxy(route, scheme, host, port)
     context = make_context(tls) if scheme == "https" else None
     if proxy and scheme == "http":
-        parts = urlsplit(proxy)
-        plain = Route(resolve={})
         data = encode_request(request, True, proxy_headers(proxy))
-        connection = await wire.open(plain, str(parts.hostname), parts.port or 3128, trace)
+        connection = await wire.open_proxy(proxy, trace)
     else:
         data = encode_request(request, False, {})
         # The name asked for is the one in the Host header, so that virtual hosts get their own certificate.

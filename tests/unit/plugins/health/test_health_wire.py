@@ -315,11 +315,11 @@ def wire_encoding() -> Any:
 def test_proxy_choice() -> None:
     environment = {"http": "http://proxy:3128", "no": "skip.example"}
     asked = wire.Route(environment_proxy=True, resolve={"given.example": "192.0.2.1"})
-    assert wire.choose_proxy(wire.Route(), "http", "a.example", environment) is None
-    assert wire.choose_proxy(asked, "http", "a.example", environment) == "http://proxy:3128"
+    assert wire.choose_proxy(wire.Route(), "http", "a.example", 80, environment) is None
+    assert wire.choose_proxy(asked, "http", "a.example", 80, environment) == "http://proxy:3128"
     for host in ("skip.example", "given.example", "localhost", "x.localhost", "127.0.0.1", "::1"):
-        assert wire.choose_proxy(asked, "http", host, environment) is None
-    assert wire.choose_proxy(wire.Route(proxy="http://p:1"), "https", "localhost", {}) == "http://p:1"
+        assert wire.choose_proxy(asked, "http", host, 80, environment) is None
+    assert wire.choose_proxy(wire.Route(proxy="http://p:1"), "https", "localhost", 443, {}) == "http://p:1"
 
 
 def test_plain_proxy_gets_the_absolute_form(server: Any, run: Any, responses: Any) -> None:
