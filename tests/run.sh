@@ -44,9 +44,10 @@ go_formatting() {
 
 charts() { # the programs come from the cache, or are made once
   local programs
-  programs=$(tests/tools/tools.py helm helm-unittest) || return
-  { read -r HELM && read -r HELM_UNITTEST; } <<<"$programs"
-  HELM=$HELM HELM_UNITTEST=$HELM_UNITTEST pytest tests/charts
+  programs=$(tests/tools/tools.py helm helm-unittest kubeconform schemas) || return
+  { read -r HELM && read -r HELM_UNITTEST && read -r KUBECONFORM && read -r KUBERNETES_SCHEMAS; } <<<"$programs"
+  export HELM HELM_UNITTEST KUBECONFORM KUBERNETES_SCHEMAS
+  pytest tests/charts
 }
 
 run_lint() {

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The programs and a copy of the charts, made once for all tests of charts.
 
-Environment: ``HELM`` is the helm binary (4.x, or 3.21 and newer), ``HELM_UNITTEST`` the binary of helm-unittest; their modules
-are ``distribution/programs/helm`` and ``tests/tools/helm-unittest``. No cluster is needed.
+Environment: ``HELM`` is the helm binary (4.x, or 3.21 and newer), ``HELM_UNITTEST`` and ``KUBECONFORM`` those of
+helm-unittest and kubeconform, ``KUBERNETES_SCHEMAS`` the directory of JSON schemas. ``tests/tools/tools.py`` finds or makes
+them. No cluster is needed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from rendering import APPLICATIONS, CHARTS, TAGS, Case, Object, binary, dependen
 @pytest.fixture(scope="session")
 def helm() -> str:
     """The helm binary."""
-    return binary("HELM", "distribution/programs/helm")
+    return binary("HELM", "helm")
 
 
 @pytest.fixture(scope="session")

@@ -54,13 +54,35 @@ def cases() -> list[Case]:
 CASES = cases()
 
 
-def binary(variable: str, module: str) -> str:
-    """Return the path in an environment variable, or fail and say how to come by the program."""
+def binary(variable: str, tool: str) -> str:
+    """Return the program that an environment variable names, or fail and say how to come by it."""
+    path = setting(variable, tool)
+    if shutil.which(path) is None:
+        pytest.fail(
+            f"{variable} is {path}, which is not an executable. Use what tests/tools/tools.py {tool} prints.",
+            pytrace=False,
+        )
+    return path
+
+
+def directory(variable: str, tool: str) -> str:
+    """Return the directory that an environment variable names, or fail and say how to come by it."""
+    path = setting(variable, tool)
+    if not Path(path).is_dir():
+        pytest.fail(
+            f"{variable} is {path}, which is no directory. Use what tests/tools/tools.py {tool} prints.", pytrace=False
+        )
+    return path
+
+
+def setting(variable: str, tool: str) -> str:
+    """Return an environment variable that the tests need, or fail."""
     path = os.environ.get(variable, "")
     if not path:
-        pytest.fail(f"{variable} is not set. Set it to the path of the program built from {module}.", pytrace=False)
-    if shutil.which(path) is None:
-        pytest.fail(f"{variable} is {path}, which is not an executable. Build it from {module}.", pytrace=False)
+        pytest.fail(
+            f"{variable} is not set. Run tests/run.sh charts, or set it to what tests/tools/tools.py {tool} prints.",
+            pytrace=False,
+        )
     return path
 
 

@@ -335,7 +335,7 @@ def test_migrations(objects: list[Object]) -> None:
 @pytest.mark.parametrize("chart", APPLICATIONS)
 def test_suites(charts: Path, chart: str) -> None:
     """The chart's own suites pass."""
-    result = run(binary("HELM_UNITTEST", "tests/tools/helm-unittest"), "--strict", str(charts / chart), check=False)
+    result = run(binary("HELM_UNITTEST", "helm-unittest"), "--strict", str(charts / chart), check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert re.search(r"Tests:\s+[1-9]\d* passed", result.stdout), "no test was run"
 

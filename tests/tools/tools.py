@@ -4,20 +4,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Find or make the programs that the tests run, and print the path of each, in the order asked for.
 
-    tools.py helm helm-unittest gofmt
+    tools.py helm helm-unittest kubeconform schemas gofmt
 
-Helm is the one that a deploy set up, otherwise it is made as a deploy would make it. The others are for tests only. What
-is made lies in the cache under a digest of its sources, so a second call only looks.
+Helm is the one that a deploy set up, otherwise it is made as a deploy would make it. The others are for tests only; schemas is
+the directory that kubeconform judges by. What is made lies in the cache under a digest of its sources, so a second call only
+looks.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import typing as t
+
+import schemas
 
 try:
     from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _paths
@@ -27,7 +32,13 @@ except ImportError:
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = _paths.cache_dir()
 TOOLS = CACHE / "tools"
-PACKAGES = {"helm-unittest": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"}
+PACKAGES = {
+    "helm-unittest": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
+    "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform",
+}
+# Where the schemas come from: the Go module that pins the other one, and the file in that.
+OPENAPI = ("kube", "k8s.io/kubernetes", "api/openapi-spec/swagger.json")
+CRD = ("traefik", "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml")
 
 
 class Console(_build.Progress):
@@ -97,6 +108,48 @@ def compiled(name: str, progress: _build.Progress) -> pathlib.Path:
     return file
 
 
+def module_file(program: str, module: str, path: str, progress: _build.Progress) -> pathlib.Path:
+    """A file of a Go module in the version that a program of the distribution pins; the module's checksum is compared."""
+    run = subprocess.run(
+        [_build.find_go(CACHE, progress), "mod", "download", "-json", module],
+        cwd=ROOT / "distribution" / "programs" / program,
+        env=_build.go_environment(CACHE),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if run.returncode:
+        raise _build.BuildError(
+            f"The Go module {module} could not be fetched. Is a Go module proxy within reach (go env GOPROXY)?\n"
+            f"{(run.stdout + run.stderr).strip()[-2000:]}"
+        )
+    return pathlib.Path(json.loads(run.stdout)["Dir"], path)
+
+
+def kinds(progress: _build.Progress) -> pathlib.Path:
+    """A directory with the JSON schema of every kind of Kubernetes and of HTTPRoute."""
+    pins = [
+        schemas.pin(ROOT / "distribution" / "programs" / program, module) for program, module, _path in (OPENAPI, CRD)
+    ]
+    recipe = pathlib.Path(schemas.__file__).read_bytes() + repr(pins).encode()
+    place = TOOLS / f"schemas-{hashlib.sha256(recipe).hexdigest()[: _artifacts.DIGEST_LENGTH]}"
+    if place.exists():
+        return place
+    with _build.lock(TOOLS, progress):
+        if place.exists():  # by the run that this one waited for
+            return place
+        progress.say("make the schemas of Kubernetes' kinds, once")
+        openapi = json.loads(module_file(*OPENAPI, progress).read_text())
+        made = schemas.kinds(openapi) | schemas.custom(schemas.read_crd(module_file(*CRD, progress)), openapi)
+        with tempfile.TemporaryDirectory(dir=TOOLS, prefix=".making-") as scratch:
+            whole = pathlib.Path(scratch) / "schemas"
+            whole.mkdir()
+            for name, schema in made.items():
+                (whole / name).write_text(json.dumps(schema))
+            whole.replace(place)
+    return place
+
+
 def gofmt(progress: _build.Progress) -> pathlib.Path:
     """The formatter that belongs to the compiler."""
     beside = pathlib.Path(_build.find_go(CACHE, progress)).resolve().parent / "gofmt"
@@ -115,11 +168,13 @@ def main(names: t.Sequence[str]) -> None:
                 print(helm(progress))
             elif name == "gofmt":
                 print(gofmt(progress))
+            elif name == "schemas":
+                print(kinds(progress))
             elif name in PACKAGES:
                 print(compiled(name, progress))
             else:
-                sys.exit(f"There is no tool {name}: ask for helm, gofmt or {', '.join(PACKAGES)}.")
-    except (_artifacts.ManifestError, _build.BuildError) as error:
+                sys.exit(f"There is no tool {name}: ask for helm, gofmt, schemas, {', '.join(PACKAGES)}.")
+    except (_artifacts.ManifestError, _build.BuildError, schemas.SchemaError) as error:
         sys.exit(str(error))
 
 
