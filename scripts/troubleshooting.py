@@ -10,32 +10,11 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/troubleshooting.md"
-
-# A rollout's cause names pods and containers, so the code has no fixed text for it; these are the words for the table.
-MEANINGS: Mapping[str, str] = {
-    "image_pull_failed": "The node lacks the image and cannot get it from a registry.",
-    "image_missing": "The node lacks the image, and the pod forbids pulling it.",
-    "image_name_invalid": "Repository and tag together are no valid image name.",
-    "config_missing": "A Secret or ConfigMap, or a key of one, that a container takes its environment from is missing.",
-    "crash_loop": "A container ends again and again.",
-    "out_of_memory": "A container was killed because it used more memory than its limit.",
-    "container_start_failed": "The container runtime cannot start a container.",
-    "volume_failed": "A volume cannot be mounted.",
-    "unschedulable": "No node takes the pod: too little CPU or memory is left, or a rule keeps it away.",
-    "pods_refused": "The API server refuses to create the pods.",
-    "job_failed": "A Job, most often the migrations of the database, failed.",
-    "probe_failing": "A container runs, but its startup or readiness probe does not pass.",
-    "workloads_missing": "The release has no Deployment, StatefulSet, DaemonSet or Job in the cluster.",
-    "rollout_stalled": "Nothing has moved for the quiet period and no cause is visible.",
-    "deadline_passed": "Things still move, but the time for the whole rollout is over.",
-    "cluster_unreachable": "The Kubernetes API does not answer.",
-}
 
 
 class OutOfStep(Exception):
@@ -60,18 +39,10 @@ def row(code: str, *cells: str) -> str:
 
 def rollout_table() -> list[str]:
     """Return the table of what rollout_status can say."""
-    rollout = load("_rollout")
-    differ = set(rollout.CODES) ^ set(MEANINGS)
-    if differ:
-        raise OutOfStep(
-            f"MEANINGS in scripts/troubleshooting.py and CODES in _rollout.py differ in: {', '.join(sorted(differ))}"
-        )
-    states: dict[str, list[str]] = {code: [] for code in rollout.CODES}
-    for state, code in rollout._WAITING.items():
-        states[code].append(f"`{state}`")
-    lines = ["| Code | Meaning | What to do | `kubectl get pods` shows |", "|---|---|---|---|"]
+    lines = ["| Code | Meaning | What to do | `kubectl` shows |", "|---|---|---|---|"]
     lines += [
-        row(code, MEANINGS[code], entry.suggestion, ", ".join(states[code])) for code, entry in rollout.CODES.items()
+        row(code, entry.meaning, entry.suggestion, ", ".join(f"`{reason}`" for reason in entry.shows))
+        for code, entry in load("_codes").CODES.items()
     ]
     return lines
 

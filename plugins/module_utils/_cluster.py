@@ -98,7 +98,6 @@ class Cluster:
 
         Raises UnreachableError when nobody answers and ApiError for every status from 400 on.
         """
-        url = self._host + path + (f"?{urlencode(query)}" if query else "")
         headers = dict(self._headers)
         if raw:
             headers["Accept"] = "*/*"
@@ -106,17 +105,28 @@ class Cluster:
         if body is not None:
             headers["Content-Type"] = content_type
             data = json.dumps(body).encode()
+        address = path + (f"?{urlencode(query)}" if query else "")
+        status, text = self._send(method, address, headers=headers, body=data)
+        if status >= 400:
+            raise _api_error(status, text, method, path)
+        return text if raw else json.loads(text)
+
+    def ask(self, path: str, timeout: float = 3.0) -> tuple[int, str]:
+        """Return status and body of a request that the API server hands on to a pod, whatever the status is.
+
+        Raises UnreachableError when there is no answer within C(timeout) seconds.
+        """
+        return self._send("GET", path, headers={**self._headers, "Accept": "*/*"}, timeout=timeout)
+
+    def _send(self, method: str, path: str, **options: Any) -> tuple[int, str]:
         try:
-            answer = self._pool.request(method, url, headers=headers, body=data)
+            answer = self._pool.request(method, self._host + path, **options)
         except urllib3.exceptions.HTTPError as error:
             raise UnreachableError(
                 f"The Kubernetes API at {self._host} does not answer: {_short(error)}. "
                 "Bring the cluster up, or correct the kubeconfig."
             ) from None
-        text = answer.data.decode("utf-8", "replace")
-        if answer.status >= 400:
-            raise _api_error(answer.status, text, method, path)
-        return text if raw else json.loads(text)
+        return int(answer.status), answer.data.decode("utf-8", "replace")
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
         """Return the items of a list call."""

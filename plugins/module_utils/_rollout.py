@@ -1,59 +1,21 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What state a rollout is in and why it cannot end, from plain API objects. Private to the collection.
+"""How far a rollout is and what its workloads say against its end, from plain API objects. Private to the collection.
 
-Nothing here talks to a cluster: every function takes the dictionaries of the Kubernetes API.
+Nothing here talks to a cluster: every function takes the dictionaries of the Kubernetes API and takes missing fields.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._codes import Finding, sentence
+
 Object = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Code:
-    """One entry of the closed list of diagnoses. A code that may heal is believed only after a while."""
-
-    suggestion: str
-    may_heal: bool = False
-
-
-CODES: Mapping[str, Code] = {
-    "image_pull_failed": Code(
-        "Build and deliver the image (--tags build), or correct repository, tag and the registry's credentials."
-    ),
-    "image_missing": Code("Deliver the image to the node: run the playbook with --tags build."),
-    "image_name_invalid": Code("Correct repository and tag of the image in the release's values."),
-    "config_missing": Code("Add the key to application_secrets or to the chart's config, and deploy again."),
-    "crash_loop": Code("Read the log lines, correct the component or its configuration, and deploy again."),
-    "out_of_memory": Code("Raise resources.limits.memory of the component, or find what needs so much."),
-    "container_start_failed": Code("Correct the command, the user or the volumes that the message names."),
-    "volume_failed": Code("Correct the volume or the Secret or ConfigMap that it mounts.", may_heal=True),
-    "unschedulable": Code("Lower the requests or replicas, free resources, or enlarge the cluster.", may_heal=True),
-    "pods_refused": Code("Correct the quota, the Pod Security level or the service account that refuses the pods."),
-    "job_failed": Code("Read the log lines, correct the cause, and deploy again."),
-    "probe_failing": Code("Ask the probe's path inside the pod, and read the log lines for why it is not ready."),
-    "workloads_missing": Code("Deploy the release (--tags deploy); if it is deployed, look at its manifest."),
-    "rollout_stalled": Code("Look at the pods by kubectl describe; nothing has moved for the quiet period."),
-    "deadline_passed": Code("Raise the deadline, or look at why the pods need so long."),
-    "cluster_unreachable": Code("Bring the cluster up (--tags setup), or correct kubeconfig and context."),
-}
-
-_WAITING: Mapping[str, str] = {
-    "ImagePullBackOff": "image_pull_failed",
-    "ErrImageNeverPull": "image_missing",
-    "InvalidImageName": "image_name_invalid",
-    "ErrInvalidImageName": "image_name_invalid",
-    "CreateContainerConfigError": "config_missing",
-    "CrashLoopBackOff": "crash_loop",
-    "RunContainerError": "container_start_failed",
-    "CreateContainerError": "container_start_failed",
-}
 
 
 @dataclass(frozen=True)
@@ -81,57 +43,82 @@ class Progress:
         }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Why a rollout cannot end. C(container) is empty when it is not about one."""
-
-    code: str
-    cause: str
-    namespace: str
-    object: str
-    container: str = ""
-    previous_log: bool = False
-    pod: str = ""
+def dig(item: Any, *path: str) -> Any:
+    """Return what lies at a path of keys, None when any part of it is missing."""
+    for key in path:
+        item = item.get(key) if isinstance(item, Mapping) else None
+    return item
 
 
-def meta(item: Object, key: str, default: Any = "") -> Any:
-    """Return one field of an object's metadata."""
-    return (item.get("metadata") or {}).get(key) or default
+def fields(item: Any, *path: str) -> Mapping[str, Any]:
+    """Return the dictionary at a path, an empty one when there is none."""
+    found = dig(item, *path)
+    return found if isinstance(found, Mapping) else {}
+
+
+def rows(item: Any, *path: str) -> list[Object]:
+    """Return the dictionaries of the list at a path."""
+    found = dig(item, *path)
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list | tuple) else []
+
+
+def number(item: Any, *path: str, default: int = 0) -> int:
+    """Return the whole number at a path."""
+    found = dig(item, *path)
+    if isinstance(found, int):
+        return found
+    return int(found) if isinstance(found, str) and found.isdigit() else default
+
+
+def meta(item: Object, key: str) -> str:
+    """Return one text of an object's metadata, empty when it is not there."""
+    return str(dig(item, "metadata", key) or "")
+
+
+def labels(item: Object) -> Mapping[str, Any]:
+    """Return an object's labels."""
+    return fields(item, "metadata", "labels")
 
 
 def belongs(item: Object, release: str) -> bool:
     """Tell whether an object is part of a Helm release: by the annotation that Helm sets, or by the usual label."""
-    annotations, labels = meta(item, "annotations", {}), meta(item, "labels", {})
-    owner = annotations.get("meta.helm.sh/release-name")
-    return bool(owner == release or (owner is None and labels.get("app.kubernetes.io/instance") == release))
+    owner = fields(item, "metadata", "annotations").get("meta.helm.sh/release-name")
+    return bool(owner == release or (owner is None and labels(item).get("app.kubernetes.io/instance") == release))
 
 
 def is_hook(item: Object) -> bool:
-    """Tell whether an object is a Helm hook, which Helm itself waits for."""
-    return "helm.sh/hook" in meta(item, "annotations", {})
+    """Tell whether an object is a Helm hook, which Helm itself waits for; a test is none that a deploy runs."""
+    hooks = str(fields(item, "metadata", "annotations").get("helm.sh/hook") or "")
+    return any(hook and not hook.strip().startswith("test") for hook in hooks.split(","))
+
+
+def is_test(item: Object) -> bool:
+    """Tell whether an object is there for C(helm test) alone."""
+    return "helm.sh/hook" in fields(item, "metadata", "annotations") and not is_hook(item)
 
 
 def progress(kind: str, item: Object) -> Progress:
-    """Return how far a Deployment, StatefulSet, DaemonSet or Job is.
+    """Return how far a Deployment, StatefulSet, DaemonSet, Job or a hook that is a bare Pod is.
 
-    The conditions are those of ``kubectl rollout status``, and for a Job that it is complete.
+    The conditions are those of C(kubectl rollout status), and for a Job that it is complete.
     """
-    spec, status = item.get("spec") or {}, item.get("status") or {}
-    judge = {"Deployment": _deployment, "StatefulSet": _stateful_set, "DaemonSet": _daemon_set, "Job": _job}[kind]
+    spec, status = fields(item, "spec"), fields(item, "status")
+    judge = {
+        "Deployment": _deployment,
+        "StatefulSet": _stateful_set,
+        "DaemonSet": _daemon_set,
+        "Job": _job,
+        "Pod": _pod,
+    }[kind]
     ready, wanted, message = judge(spec, status)
-    if kind != "Job" and int(status.get("observedGeneration") or 0) < int(meta(item, "generation", 0)):
+    if kind not in ("Job", "Pod") and number(status, "observedGeneration") < number(item, "metadata", "generation"):
         message = "the controller has not seen the change yet"
     return Progress(kind, meta(item, "namespace"), meta(item, "name"), not message, ready, wanted, message)
 
 
-def _number(fields: Object, key: str, default: int = 0) -> int:
-    value = fields.get(key)
-    return default if value is None else int(value)
-
-
 def _deployment(spec: Object, status: Object) -> tuple[int, int, str]:
-    wanted = _number(spec, "replicas", 1)
-    updated, total, available = (_number(status, key) for key in ("updatedReplicas", "replicas", "availableReplicas"))
+    wanted = number(spec, "replicas", default=1)
+    updated, total, available = (number(status, key) for key in ("updatedReplicas", "replicas", "availableReplicas"))
     if updated < wanted:
         message = f"{updated} of {wanted} pods are of the new revision"
     elif total > updated:
@@ -144,13 +131,12 @@ def _deployment(spec: Object, status: Object) -> tuple[int, int, str]:
 
 
 def _stateful_set(spec: Object, status: Object) -> tuple[int, int, str]:
-    wanted = _number(spec, "replicas", 1)
-    ready, updated = _number(status, "readyReplicas"), _number(status, "updatedReplicas")
-    strategy = spec.get("updateStrategy") or {}
-    partition = _number(strategy.get("rollingUpdate") or {}, "partition")
+    wanted = number(spec, "replicas", default=1)
+    ready, updated = number(status, "readyReplicas"), number(status, "updatedReplicas")
+    partition = number(spec, "updateStrategy", "rollingUpdate", "partition")
     if ready < wanted:
         message = f"{ready} of {wanted} pods are ready"
-    elif strategy.get("type") != "OnDelete" and updated < wanted - partition:
+    elif dig(spec, "updateStrategy", "type") != "OnDelete" and updated < wanted - partition:
         message = f"{updated} of {wanted - partition} pods are of the new revision"
     else:
         message = ""
@@ -158,10 +144,9 @@ def _stateful_set(spec: Object, status: Object) -> tuple[int, int, str]:
 
 
 def _daemon_set(spec: Object, status: Object) -> tuple[int, int, str]:
-    wanted, available = _number(status, "desiredNumberScheduled"), _number(status, "numberAvailable")
-    updated = _number(status, "updatedNumberScheduled")
-    strategy = spec.get("updateStrategy") or {}
-    if strategy.get("type") != "OnDelete" and updated < wanted:
+    wanted, available = number(status, "desiredNumberScheduled"), number(status, "numberAvailable")
+    updated = number(status, "updatedNumberScheduled")
+    if dig(spec, "updateStrategy", "type") != "OnDelete" and updated < wanted:
         message = f"{updated} of {wanted} pods are of the new revision"
     elif available < wanted:
         message = f"{available} of {wanted} pods are available"
@@ -171,47 +156,52 @@ def _daemon_set(spec: Object, status: Object) -> tuple[int, int, str]:
 
 
 def _job(spec: Object, status: Object) -> tuple[int, int, str]:
-    wanted, succeeded = _number(spec, "completions", 1), _number(status, "succeeded")
-    if spec.get("suspend") or condition(status, "Complete") == "True":
+    wanted, succeeded = number(spec, "completions", default=1), number(status, "succeeded")
+    if spec.get("suspend") or is_true(status, "Complete"):
         return succeeded, wanted, ""
     return succeeded, wanted, f"{succeeded} of {wanted} runs have succeeded"
 
 
-def condition(status: Object, kind: str) -> str:
-    """Return the status of a condition, empty when it is not there."""
-    found = _condition(status, kind)
-    return str(found.get("status", "")) if found else ""
+def _pod(spec: Object, status: Object) -> tuple[int, int, str]:
+    done = status.get("phase") == "Succeeded"
+    return int(done), 1, "" if done else "it has not ended yet"
 
 
-def _condition(status: Object, kind: str) -> Object | None:
-    for item in status.get("conditions") or ():
-        if item.get("type") == kind:
-            return dict(item)
-    return None
+def condition(status: Object, kind: str) -> Object:
+    """Return a condition, empty when it is not there."""
+    return next((item for item in rows(status, "conditions") if item.get("type") == kind), {})
+
+
+def is_true(status: Object, kind: str) -> bool:
+    """Tell whether a condition is there and true."""
+    return bool(condition(status, kind).get("status") == "True")
 
 
 def selects(workload: Object, pod: Object) -> bool:
     """Tell whether a workload's selector picks a pod."""
-    selector = (workload.get("spec") or {}).get("selector") or {}
-    labels = meta(pod, "labels", {})
-    wanted = selector.get("matchLabels") or {}
-    if meta(workload, "namespace") != meta(pod, "namespace"):
-        return False
-    if not wanted and not selector.get("matchExpressions"):
-        return False
-    return all(labels.get(key) == value for key, value in wanted.items()) and all(
-        _expression(item, labels) for item in selector.get("matchExpressions") or ()
+    wanted, expressions = (
+        fields(workload, "spec", "selector", "matchLabels"),
+        rows(workload, "spec", "selector", "matchExpressions"),
     )
+    if meta(workload, "namespace") != meta(pod, "namespace") or not (wanted or expressions):
+        return False
+    mine = labels(pod)
+    return matches(wanted, mine) and all(_expression(item, mine) for item in expressions)
 
 
-def _expression(item: Object, labels: Mapping[str, str]) -> bool:
+def matches(selector: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Tell whether labels are as a plain selector demands."""
+    return all(found.get(key) == value for key, value in selector.items())
+
+
+def _expression(item: Object, found: Mapping[str, Any]) -> bool:
     key, values = str(item.get("key")), item.get("values") or ()
     operator = item.get("operator")
     if operator == "In":
-        return labels.get(key) in values
+        return found.get(key) in values
     if operator == "NotIn":
-        return labels.get(key) not in values
-    return (key in labels) == (operator == "Exists")
+        return found.get(key) not in values
+    return (key in found) == (operator == "Exists")
 
 
 def current_pods(
@@ -221,121 +211,154 @@ def current_pods(
 
     A Deployment's newest ReplicaSet is the one with the greatest revision; a StatefulSet names its own newest revision.
     """
+    if kind == "Pod":
+        return [workload]
     mine = [pod for pod in pods if selects(workload, pod) and not meta(pod, "deletionTimestamp")]
     if kind == "Deployment":
-        sets = [one for one in replica_sets if _owner(one) == meta(workload, "uid")]
-        if sets:
-            newest = max(sets, key=lambda one: int(_revision(one)))
-            return [pod for pod in mine if _owner(pod) == meta(newest, "uid")]
+        newest = newest_set(workload, replica_sets)
+        return [pod for pod in mine if owner(pod) == meta(newest, "uid")] if newest else mine
     if kind == "StatefulSet":
-        revision = (workload.get("status") or {}).get("updateRevision")
-        newer = [pod for pod in mine if meta(pod, "labels", {}).get("controller-revision-hash") == revision]
+        revision = dig(workload, "status", "updateRevision")
+        newer = [pod for pod in mine if labels(pod).get("controller-revision-hash") == revision]
         return newer if revision else mine
     if kind == "Job":
-        return sorted(mine, key=lambda pod: str(meta(pod, "creationTimestamp")))
+        return sorted(mine, key=lambda pod: meta(pod, "creationTimestamp"))
     return mine
 
 
-def _owner(item: Object) -> str:
-    for owner in meta(item, "ownerReferences", ()):
-        if owner.get("controller"):
-            return str(owner.get("uid"))
+def newest_set(workload: Object, replica_sets: Sequence[Object]) -> Object | None:
+    """Return a Deployment's newest ReplicaSet."""
+    sets = [one for one in replica_sets if owner(one) and owner(one) == meta(workload, "uid")]
+    return max(sets, key=_revision) if sets else None
+
+
+def owner(item: Object) -> str:
+    """Return the UID of an object's controller, empty without one."""
+    for one in rows(item, "metadata", "ownerReferences"):
+        if one.get("controller"):
+            return str(one.get("uid") or "")
     return ""
 
 
-def _revision(item: Object) -> str:
-    return str(meta(item, "annotations", {}).get("deployment.kubernetes.io/revision", "0"))
+def _revision(item: Object) -> int:
+    return number(item, "metadata", "annotations", "deployment.kubernetes.io/revision")
 
 
-def workload_finding(kind: str, workload: Object, pods: Sequence[Object]) -> Finding | None:
+def about(events: Sequence[Object], item: Object, *reasons: str) -> list[Object]:
+    """Return the events about one object, the newest last: by its UID, because a StatefulSet's pods keep their names."""
+    uid, name = meta(item, "uid"), meta(item, "name")
+    found = [
+        event
+        for event in events
+        if (dig(event, "involvedObject", "uid") == uid if uid else dig(event, "involvedObject", "name") == name)
+        and (not reasons or event.get("reason") in reasons)
+    ]
+    return sorted(found, key=event_time)
+
+
+def event_time(event: Object) -> str:
+    """Return when an event was last seen, in the API's form, which sorts as text."""
+    when = dig(event, "series", "lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+    return str(when or meta(event, "creationTimestamp"))
+
+
+def event_count(event: Object) -> int:
+    """Return how often an event was seen."""
+    return max(number(event, "series", "count"), number(event, "count"), 1)
+
+
+def workload_finding(
+    kind: str,
+    workload: Object,
+    pods: Sequence[Object],
+    replica_sets: Sequence[Object] = (),
+    events: Sequence[Object] = (),
+    crash_restarts: int = 1,
+) -> Finding | None:
     """Return what a workload itself says against its end: a failed Job, pods that are refused."""
-    status = workload.get("status") or {}
-    name, namespace = f"{kind}/{meta(workload, 'name')}", meta(workload, "namespace")
-    if kind == "Job" and condition(status, "Failed") == "True":
-        found = _condition(status, "Failed") or {}
-        last = meta(pods[-1], "name") if pods else ""
-        detail = _sentence(found.get("message") or found.get("reason") or "")
-        return Finding(
-            "job_failed", f"The job {meta(workload, 'name')} failed. {detail}".strip(), namespace, name, pod=last
-        )
-    refused = _condition(status, "ReplicaFailure")
-    if refused and refused.get("status") == "True" and not pods:
-        cause = f"The pods of {name} are refused. {_sentence(refused.get('message') or '')}".strip()
-        return Finding("pods_refused", cause, namespace, name)
-    return None
-
-
-def _sentence(text: str, longest: int = 300) -> str:
-    words = " ".join(str(text).split())
-    words = words if len(words) <= longest else words[: longest - 1] + "…"
-    return words if not words or words[-1] in ".…" else words + "."
-
-
-def _containers(pod: Object) -> Iterator[Object]:
-    status = pod.get("status") or {}
-    yield from status.get("initContainerStatuses") or ()
-    yield from status.get("containerStatuses") or ()
-
-
-def pod_findings(pod: Object, crash_restarts: int = 1) -> Iterator[Finding]:
-    """Yield everything in a pod's status that keeps it from getting ready, the surest first."""
-    name, namespace = meta(pod, "name"), meta(pod, "namespace")
-    for container in _containers(pod):
-        found = _container_finding(pod, container, crash_restarts)
+    if kind == "Job":
+        found = _failed_job(workload, pods, crash_restarts)
         if found:
-            yield found
-    scheduled = _condition(pod.get("status") or {}, "PodScheduled")
-    if scheduled and scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
-        cause = f"No node takes the pod. {_sentence(scheduled.get('message') or '')}"
-        yield Finding("unschedulable", cause, namespace, f"Pod/{name}")
+            return found
+    if kind == "Pod":
+        return _failed_hook_pod(workload)
+    return _refused(kind, workload, pods, replica_sets, events)
 
 
-def _container_finding(pod: Object, container: Object, crash_restarts: int) -> Finding | None:
-    name, namespace, label = meta(pod, "name"), meta(pod, "namespace"), str(container.get("name"))
-    state = container.get("state") or {}
-    waiting = state.get("waiting") or {}
-    last = state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
-    restarts = _number(container, "restartCount")
-
-    def finding(code: str, cause: str, previous: bool = False) -> Finding:
-        return Finding(code, cause, namespace, f"Pod/{name}", label, previous, pod=name if previous else "")
-
-    if last.get("reason") == "OOMKilled" and not container.get("ready"):
-        limit = _limit(pod, label)
-        cause = f"Container {label} was killed because it used more memory than its limit{limit}."
-        return finding("out_of_memory", cause, previous="terminated" not in state)
-    reason = str(waiting.get("reason") or "")
-    code = _WAITING.get(reason)
-    if code is None or (code == "crash_loop" and restarts < crash_restarts):
+def _failed_job(job: Object, pods: Sequence[Object], crash_restarts: int) -> Finding | None:
+    status, name = fields(job, "status"), meta(job, "name")
+    told = next((one for one in (condition(status, "Failed"), condition(status, "FailureTarget")) if one), {})
+    failed = number(status, "failed")
+    ended = [(pod, code) for pod in pods for code in _exit_codes(pod)]
+    last = meta(ended[-1][0], "name") if ended else meta(pods[-1], "name") if pods else ""
+    exit_code = f" with exit code {ended[-1][1]}" if ended else ""
+    word = "hook" if is_hook(job) else "job"
+    if told.get("status") == "True":
+        why = sentence(told.get("message") or told.get("reason") or "")
+        cause = f"The {word} {name} failed{exit_code}. {why}".strip()
+    elif failed > crash_restarts:
+        # The Job may try again, with ever longer pauses; the same end twice says enough.
+        cause = f"The {word} {name} failed {failed} times in a row, last{exit_code or ' without an exit code'}."
+    else:
         return None
-    message = _sentence(waiting.get("message") or reason)
-    if code == "crash_loop":
-        cause = f"Container {label} ends again and again, last with exit code {last.get('exitCode', '?')}."
-        return finding(code, cause, previous=True)
-    if code in ("image_pull_failed", "image_missing", "image_name_invalid"):
-        cause = f"The image {container.get('image')} of container {label} cannot be had: {message}"
-        return finding(code, cause)
-    words = "misses a part of its configuration" if code == "config_missing" else "cannot be started"
-    return finding(code, f"Container {label} {words}: {message}")
+    return Finding("job_failed", cause, meta(job, "namespace"), f"Job/{name}", pod=last)
 
 
-def _limit(pod: Object, container: str) -> str:
-    for item in (pod.get("spec") or {}).get("containers") or ():
-        if item.get("name") == container:
-            memory = ((item.get("resources") or {}).get("limits") or {}).get("memory")
-            return f" of {memory}" if memory else ""
-    return ""
+def _exit_codes(pod: Object) -> Iterator[int]:
+    for container in containers(pod):
+        code = dig(container, "state", "terminated", "exitCode")
+        if isinstance(code, int) and code:
+            yield code
 
 
-def not_ready(pods: Sequence[Object]) -> Finding | None:
-    """Return the first pod that runs without getting ready, for the time when nothing else explains a stop."""
-    for pod in pods:
-        for container in _containers(pod):
-            if not container.get("ready") and "running" in (container.get("state") or {}):
-                name, label = meta(pod, "name"), str(container.get("name"))
-                cause = f"Container {label} runs, but its readiness or startup probe does not pass."
-                return Finding("probe_failing", cause, meta(pod, "namespace"), f"Pod/{name}", label, pod=name)
-    return None
+def _failed_hook_pod(pod: Object) -> Finding | None:
+    if dig(pod, "status", "phase") != "Failed":
+        return None
+    code = next(_exit_codes(pod), None)
+    name = meta(pod, "name")
+    cause = f"The hook {name} failed{'' if code is None else f' with exit code {code}'}."
+    return Finding("job_failed", cause, meta(pod, "namespace"), f"Pod/{name}", pod=name)
+
+
+_QUOTA = re.compile(r"exceeded quota|failed quota|must specify (limits|requests)")
+_ADMISSION = re.compile(r"violates PodSecurity|admission webhook|ValidatingAdmissionPolicy|failed calling webhook")
+
+
+def _refused(
+    kind: str, workload: Object, pods: Sequence[Object], replica_sets: Sequence[Object], events: Sequence[Object]
+) -> Finding | None:
+    """Return why the API server creates no pods: by the Deployment's condition, otherwise by the owner's events."""
+    told = condition(fields(workload, "status"), "ReplicaFailure")
+    text = str(told.get("message") or told.get("reason") or "") if told.get("status") == "True" else ""
+    parent = newest_set(workload, replica_sets) if kind == "Deployment" else workload
+    related = f"ReplicaSet/{meta(parent, 'name')}" if parent and kind == "Deployment" else ""
+    if not text and parent:
+        failed = about(events, parent, "FailedCreate")
+        text = str(failed[-1].get("message") or "") if failed else ""
+    if not text or pods:
+        return None
+    name = f"{kind}/{meta(workload, 'name')}"
+    if _QUOTA.search(text):
+        code, heals = "quota_exceeded", None
+    elif _ADMISSION.search(text):
+        # A webhook that cannot be reached may come up; a rule stays as it is.
+        code, heals = "admission_denied", "failed calling webhook" in text
+    else:
+        code, heals = "pods_refused", None
+    return Finding(
+        code,
+        f"The pods of {name} are refused: {sentence(text)}",
+        meta(workload, "namespace"),
+        name,
+        related=(related,) if related else (),
+        heals=heals,
+    )
+
+
+def containers(pod: Object) -> Iterator[Object]:
+    """Yield the status of every container of a pod, those of its start first."""
+    yield from rows(pod, "status", "initContainerStatuses")
+    yield from rows(pod, "status", "containerStatuses")
 
 
 def mark(items: Sequence[Progress], pods: Sequence[Object]) -> str:
@@ -343,8 +366,8 @@ def mark(items: Sequence[Progress], pods: Sequence[Object]) -> str:
     parts = [f"{item.kind}/{item.namespace}/{item.name}:{item.ready}:{item.message}" for item in items]
     for pod in pods:
         states = [
-            f"{one.get('name')}={','.join(one.get('state') or {})}:{one.get('ready')}:{one.get('started')}"
-            for one in _containers(pod)
+            f"{one.get('name')}={','.join(fields(one, 'state'))}:{one.get('ready')}:{one.get('started')}"
+            for one in containers(pod)
         ]
-        parts.append(f"{meta(pod, 'name')}:{(pod.get('status') or {}).get('phase')}:{';'.join(states)}")
+        parts.append(f"{meta(pod, 'name')}:{dig(pod, 'status', 'phase')}:{';'.join(states)}")
     return "\n".join(sorted(parts))

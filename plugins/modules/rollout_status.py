@@ -13,9 +13,11 @@ version_added: 0.1.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Watches the Deployments, StatefulSets, DaemonSets and Jobs of releases until all are rolled out.
+  - Watches the Deployments, StatefulSets, DaemonSets and Jobs of releases until all are rolled out, then looks whether
+    Services and Ingresses lead to them.
   - Ends at once in a state that cannot heal, with a code, the cause, a suggestion, the last log lines and events.
   - Only pods of the newest revision are judged.
+  - docs/troubleshooting.md has an entry for every code.
 requirements:
   - python >= 3.11
   - kubernetes
@@ -34,10 +36,9 @@ attributes:
     details: The module only reads.
 options:
   releases:
-    description: The releases.
+    description: The releases. One of O(releases) and O(selector) is required.
     type: list
     elements: dict
-    required: true
     suboptions:
       name:
         description: Name of the release.
@@ -47,6 +48,14 @@ options:
         description: Namespace of the release.
         type: str
         required: true
+  selector:
+    description: A label selector as of C(kubectl get -l), for workloads that no Helm release made. Needs O(namespace).
+    type: str
+    version_added: 0.2.0
+  namespace:
+    description: The namespace in which O(selector) picks.
+    type: str
+    version_added: 0.2.0
   deadline:
     description: The seconds that the whole rollout may take. With V(0), one look is taken.
     type: float
@@ -58,12 +67,11 @@ options:
   heal_period:
     description:
       - The seconds for which a state that may heal by itself is watched, such as a pod that no node takes while older
-        ones
-        still go.
+        ones still go, or a readiness probe that has failed as often as its own threshold allows.
     type: float
-    default: 15.0
+    default: 10.0
   crash_restarts:
-    description: How many restarts make a crash loop.
+    description: How many restarts make a crash loop; a Job is given up when it fails once more than that.
     type: int
     default: 1
   log_lines:
@@ -71,9 +79,19 @@ options:
     type: int
     default: 8
   hooks:
-    description: Whether Jobs that are Helm hooks are judged too, to explain why Helm failed.
+    description:
+      - Whether Jobs and Pods that are Helm hooks are judged too, to explain why Helm failed.
+      - M(slipway.kube.helm_upgrade) watches them while Helm waits for them.
     type: bool
     default: false
+  routes:
+    description:
+      - Whether Services and Ingresses are judged too once the workloads are ready.
+      - An Ingress without an address is accepted as long as a ready controller of its class is found, because
+        controllers may take a minute to write it and some never do.
+    type: bool
+    default: true
+    version_added: 0.2.0
   fail:
     description: Whether the task fails when the rollout does not end.
     type: bool
@@ -94,6 +112,15 @@ EXAMPLES = r"""
         namespace: todo
     deadline: 180
     context: slipway
+
+- name: Look at a deployment that no Helm release made, without waiting
+  slipway.kube.rollout_status:
+    selector: app=shop
+    namespace: shop
+    deadline: 0
+    fail: false
+    context: slipway
+  register: shop
 """
 
 RETURN = r"""
@@ -138,11 +165,13 @@ diagnosis:
       type: str
       sample: crash_loop
     cause:
-      description: What is wrong, in one sentence.
+      description: What is wrong.
       type: str
+      sample: Container backend ends again and again, last with exit code 3.
     suggestion:
       description: What to do.
       type: str
+      sample: Read the log lines, correct the component or its configuration, and deploy again.
     namespace:
       description: Where it is.
       type: str
@@ -158,7 +187,7 @@ diagnosis:
       type: list
       elements: str
     events:
-      description: The newest warnings of Kubernetes about the object.
+      description: The newest warnings of Kubernetes about the object and what it depends on.
       type: list
       elements: str
 seconds:
@@ -171,18 +200,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils import _cluster
-from ansible_collections.slipway.kube.plugins.module_utils._rollout import CODES
-from ansible_collections.slipway.kube.plugins.module_utils._watch import Options, Watcher
-
-
-def message(diagnosis: dict[str, Any]) -> str:
-    """Return a diagnosis as at most a dozen lines."""
-    lines = [f"{diagnosis['code']}: {diagnosis['cause']}", f"What to do: {diagnosis['suggestion']}"]
-    if diagnosis["object"]:
-        lines.append(f"Where: {diagnosis['object']} in namespace {diagnosis['namespace']}")
-    lines += [f"Event: {event}" for event in diagnosis["events"][-2:]]
-    lines += [f"Log: {line}" for line in diagnosis["log"][-6:]]
-    return "\n".join(lines)
+from ansible_collections.slipway.kube.plugins.module_utils._watch import Options, Watcher, message, unreachable
 
 
 def main() -> None:
@@ -192,22 +210,27 @@ def main() -> None:
             "releases": {
                 "type": "list",
                 "elements": "dict",
-                "required": True,
                 "options": {
                     "name": {"type": "str", "required": True},
                     "namespace": {"type": "str", "required": True},
                 },
             },
+            "selector": {"type": "str"},
+            "namespace": {"type": "str"},
             "deadline": {"type": "float", "default": 300.0},
             "quiet_period": {"type": "float", "default": 120.0},
-            "heal_period": {"type": "float", "default": 15.0},
+            "heal_period": {"type": "float", "default": 10.0},
             "crash_restarts": {"type": "int", "default": 1},
             "log_lines": {"type": "int", "default": 8},
             "hooks": {"type": "bool", "default": False},
+            "routes": {"type": "bool", "default": True},
             "fail": {"type": "bool", "default": True},
             "kubeconfig": {"type": "path"},
             "context": {"type": "str"},
         },
+        required_one_of=[("releases", "selector")],
+        mutually_exclusive=[("releases", "selector")],
+        required_together=[("selector", "namespace")],
         supports_check_mode=True,
     )
     if not _cluster.HAS_KUBERNETES:
@@ -220,23 +243,18 @@ def main() -> None:
         crash_restarts=fields["crash_restarts"],
         log_lines=fields["log_lines"],
         hooks=fields["hooks"],
+        routes=fields["routes"],
+        selector=fields["selector"] or "",
     )
-    releases = [(release["namespace"], release["name"]) for release in fields["releases"]]
+    releases = [(release["namespace"], release["name"]) for release in fields["releases"] or ()]
+    if fields["selector"]:
+        releases = [(fields["namespace"], "")]
     try:
         outcome = Watcher(_cluster.Cluster(fields["kubeconfig"], fields["context"]), releases, options).wait()
     except _cluster.ClusterError as error:
         if module.check_mode and isinstance(error, _cluster.UnreachableError):
             module.exit_json(changed=False, ready=None, workloads=[], diagnosis=None, seconds=0.0)
-        diagnosis = {
-            "code": "cluster_unreachable",
-            "cause": str(error),
-            "suggestion": CODES["cluster_unreachable"].suggestion,
-            "namespace": "",
-            "object": "",
-            "container": "",
-            "log": [],
-            "events": [],
-        }
+        diagnosis = unreachable(error)
         result: dict[str, Any] = {"ready": False, "workloads": [], "diagnosis": diagnosis, "seconds": 0.0}
         if fields["fail"]:
             module.fail_json(msg=message(diagnosis), **result)

@@ -25,7 +25,7 @@ def test_page_is_generated_from_the_code() -> None:
 
 def test_page_has_one_row_for_every_code() -> None:
     page = troubleshooting.PAGE.read_text(encoding="utf-8")
-    codes = [*troubleshooting.load("_rollout").CODES, *troubleshooting.load("_health_errors").FAULTS]
+    codes = [*troubleshooting.load("_codes").CODES, *troubleshooting.load("_health_errors").FAULTS]
     assert len(codes) > 40
     assert [code for code in codes if page.count(f'<a id="{code}"></a>') != 1] == []
 
@@ -35,13 +35,6 @@ def test_tables_replace_only_what_lies_between_the_marks() -> None:
     worn = page.replace("Nothing listens on that address and port.", "Something else.")
     assert worn != page
     assert troubleshooting.render("Before.\n" + worn + "After.\n") == "Before.\n" + page + "After.\n"
-
-
-def test_a_code_without_words_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    fewer = {code: text for code, text in troubleshooting.MEANINGS.items() if code != "crash_loop"}
-    monkeypatch.setattr(troubleshooting, "MEANINGS", fewer)
-    with pytest.raises(troubleshooting.OutOfStep, match="differ in: crash_loop$"):
-        troubleshooting.rollout_table()
 
 
 def test_a_page_without_marks_is_refused() -> None:
