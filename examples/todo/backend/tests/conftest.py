@@ -7,7 +7,17 @@ import os
 
 import pytest
 
-from .support import LocalPostgres, NoDatabase, Person, Service, migrate, register, scratch_database
+from .support import (
+    PRIVATE_KEY,
+    PUBLIC_KEY,
+    LocalPostgres,
+    NoDatabase,
+    Person,
+    Service,
+    migrate,
+    register,
+    scratch_database,
+)
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +68,8 @@ def service(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         LOG_LEVEL="debug",
         APP_VERSION="1.2.3",
         APP_DIGEST="0123456789ab",
+        VAPID_PUBLIC_KEY=PUBLIC_KEY,
+        VAPID_PRIVATE_KEY=PRIVATE_KEY,
         ALLOWED_ORIGINS="http://localhost:3000, https://todo.example.com/",
     )
     yield running

@@ -27,6 +27,9 @@ import psycopg
 
 ROOT = Path(__file__).parent.parent
 SECRET = "test-signing-secret-of-forty-characters!"
+# The pair of RFC 8291, appendix A, belongs to nobody.
+PUBLIC_KEY = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8"
+PRIVATE_KEY = "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"
 START_TIMEOUT = 30.0
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import json
 import logging
 import re
+import subprocess
 import sys
 import time
 import uuid
@@ -23,8 +24,22 @@ from todo_api.database import known_revisions
 from todo_api.log import JsonFormatter, TextFormatter
 from todo_api.middleware import choose_request_id
 from todo_api.settings import Settings, SettingsError, load_settings
+from todo_api.vapid import make_pair
 
-from .support import ROOT, SECRET, LocalPostgres, Person, Service, alembic, migrate, register, run_service
+from .support import (
+    PRIVATE_KEY,
+    PUBLIC_KEY,
+    ROOT,
+    SECRET,
+    LocalPostgres,
+    Person,
+    Service,
+    alembic,
+    environment,
+    migrate,
+    register,
+    run_service,
+)
 
 NOWHERE = "postgresql://todo:hunter2secret@127.0.0.1:9/todo"
 
@@ -254,6 +269,102 @@ def test_wrong_settings_are_told_in_one_sentence(
     assert "hunter2secret" not in message
 
 
+@pytest.mark.parametrize(
+    ("public", "private", "sentence"),
+    [
+        (PUBLIC_KEY, "", "VAPID_PUBLIC_KEY is set and VAPID_PRIVATE_KEY is not: make a pair"),
+        ("", PRIVATE_KEY, "VAPID_PRIVATE_KEY is set and VAPID_PUBLIC_KEY is not: make a pair"),
+        (PUBLIC_KEY[:-1], PRIVATE_KEY, "VAPID_PUBLIC_KEY is no public key ("),
+        (f"A{PUBLIC_KEY[1:]}", PRIVATE_KEY, "VAPID_PUBLIC_KEY is no public key ("),
+        ("not base64!", PRIVATE_KEY, "VAPID_PUBLIC_KEY is no public key ("),
+        (PUBLIC_KEY, PRIVATE_KEY[:-2], "VAPID_PRIVATE_KEY is no private key ("),
+        (PUBLIC_KEY, "A" * 43, "VAPID_PRIVATE_KEY is no private key ("),
+        (PUBLIC_KEY, "_" * 43, "VAPID_PRIVATE_KEY is no private key ("),
+        (PUBLIC_KEY, make_pair()[1], "VAPID_PRIVATE_KEY does not belong to VAPID_PUBLIC_KEY: "),
+    ],
+)
+def test_push_keys_that_cannot_work_are_told(
+    monkeypatch: pytest.MonkeyPatch, public: str, private: str, sentence: str
+) -> None:
+    set_environment(
+        monkeypatch, DATABASE_URL=NOWHERE, JWT_SECRET=SECRET, VAPID_PUBLIC_KEY=public, VAPID_PRIVATE_KEY=private
+    )
+    with pytest.raises(SettingsError) as raised:
+        load_settings(Settings)
+    message = str(raised.value)
+    assert message.startswith(sentence)
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert not [key for key in (public, private) if key and key in message]
+
+
+@pytest.mark.parametrize("pair", [(PUBLIC_KEY, PRIVATE_KEY), (f"{PUBLIC_KEY}=\n", f"{PRIVATE_KEY}="), make_pair()])
+def test_push_keys_in_use_are_understood(monkeypatch: pytest.MonkeyPatch, pair: tuple[str, str]) -> None:
+    set_environment(
+        monkeypatch, DATABASE_URL=NOWHERE, JWT_SECRET=SECRET, VAPID_PUBLIC_KEY=pair[0], VAPID_PRIVATE_KEY=pair[1]
+    )
+    settings = load_settings(Settings)
+    assert settings.vapid_public_key == pair[0].rstrip("=\n")
+    assert settings.vapid_private_key in settings.secrets()
+
+
+def test_a_new_pair_of_push_keys_can_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "todo_api.vapid"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    pair = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert set(pair) == {"VAPID_PUBLIC_KEY", "VAPID_PRIVATE_KEY"}
+    set_environment(monkeypatch, DATABASE_URL=NOWHERE, JWT_SECRET=SECRET, **pair)
+    assert load_settings(Settings).vapid_public_key == pair["VAPID_PUBLIC_KEY"]
+
+
+def test_the_push_key_is_served_where_there_is_one(service: Service, plain: Service) -> None:
+    with service.client() as client:
+        answer = client.get("/api/push/key")
+    assert (answer.status_code, answer.json()) == (200, {"public_key": PUBLIC_KEY})
+    assert PRIVATE_KEY not in service.output()
+    with plain.client() as client:
+        absent = client.get("/api/push/key")
+    assert absent.status_code == 404
+    assert absent.json()["detail"] == "This server has no keys for push messages."
+
+
+# What the deployments of this service set, each in its own way; no name may be one that is passed over.
+DEPLOYMENTS: dict[str, dict[str, str]] = {
+    "a secret by its older name": {"OPENAI_API_KEY": "k", "BETTER_AUTH_SECRET": SECRET},
+    "levels and versions": {
+        "LOG_LEVEL": "info",
+        "ENVIRONMENT": "production",
+        "API_VERSION": "v1",
+        "JWT_SECRET": SECRET,
+        "OPENAI_API_KEY": "k",
+    },
+    "both secrets": {"BETTER_AUTH_SECRET": SECRET[::-1], "OPENAI_API_KEY": "k", "JWT_SECRET": SECRET},
+    "another model and push messages": {
+        "LOG_LEVEL": "INFO",
+        "LOG_FORMAT": "json",
+        "ALLOWED_ORIGINS": "http://localhost:3000",
+        "ENVIRONMENT": "production",
+        "OPENROUTER_API_KEY": "k",
+        "BETTER_AUTH_SECRET": SECRET,
+        "VAPID_PUBLIC_KEY": PUBLIC_KEY,
+        "VAPID_PRIVATE_KEY": PRIVATE_KEY,
+    },
+}
+
+
+@pytest.mark.parametrize("variables", DEPLOYMENTS.values(), ids=DEPLOYMENTS)
+def test_every_deployments_names_are_understood(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    set_environment(monkeypatch, DATABASE_URL=NOWHERE, **variables)
+    settings = load_settings(Settings)
+    assert {name for name in variables if name.lower() not in Settings.model_fields} == set()
+    assert settings.signing_secret == SECRET
+    assert settings.model is not None
+    assert settings.model.api_key == "k"
+    assert settings.log_level == "info"
+    assert settings.allowed_origins == ([variables["ALLOWED_ORIGINS"]] if "ALLOWED_ORIGINS" in variables else [])
+
+
 def test_wrong_settings_end_the_process() -> None:
     done = run_service(DATABASE_URL=NOWHERE, JWT_SECRET="hunter2secret")
     assert (done.returncode, done.stdout) == (78, "")
@@ -348,14 +459,19 @@ def test_simultaneous_migrations(empty_database: str) -> None:
 
 def test_migration_waits_for_the_database(own_postgres: LocalPostgres) -> None:
     own_postgres.stop()
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(alembic, "upgrade", "head", DATABASE_URL=own_postgres.url())
-        time.sleep(2)
-        assert not waiting.done()
+    with subprocess.Popen(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=ROOT,
+        env=environment(DATABASE_URL=own_postgres.url()),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as waiting:
+        assert waiting.stdout
+        first = waiting.stdout.readline()
         own_postgres.start()
-        done = waiting.result()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Waiting up to 60 s for the database (connection refused)" in done.stdout
+        rest, _ = waiting.communicate(timeout=60)
+    assert "Waiting up to 60 s for the database (connection refused)" in first
+    assert waiting.returncode == 0, rest
 
 
 def test_failed_migrations_are_told_in_a_line(empty_database: str) -> None:

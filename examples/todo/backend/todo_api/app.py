@@ -17,7 +17,7 @@ from .assistant.rules import RuleAssistant
 from .database import known_revisions, make_engine, make_sessions
 from .errors import install_error_handlers
 from .middleware import RequestContext
-from .routes import auth, chat, health, tasks
+from .routes import auth, chat, health, push, tasks
 from .settings import Settings
 from .tools import McpEndpoint, make_tool_server
 
@@ -80,7 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tool_server = tool_server
     app.state.assistant = assistant
     install_error_handlers(app)
-    for module in (health, auth, tasks, chat):
+    for module in (health, auth, tasks, chat, push):
         app.include_router(module.router)
     # Routes, not a mount: a mount would answer `/mcp` with a redirect to `/mcp/`.
     for path in ("/mcp", "/mcp/"):

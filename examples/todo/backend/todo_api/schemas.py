@@ -139,3 +139,9 @@ class ChatReply(BaseModel):
     conversation_id: uuid.UUID
     reply: str
     tool_calls: list[ToolCall]
+
+
+class PushKey(BaseModel):
+    """The server's public key for push messages, in base64url."""
+
+    public_key: str

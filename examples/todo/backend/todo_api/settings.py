@@ -15,6 +15,8 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator, model
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 import psycopg
 
+from .vapid import check_pair
+
 EXIT_CONFIG = 78
 MIN_SECRET_LENGTH = 32
 
@@ -132,6 +134,9 @@ class Settings(DatabaseSettings):
     openrouter_api_key: str = ""
     openrouter_base_url: str = _OPENROUTER_URL
 
+    vapid_public_key: str = ""
+    vapid_private_key: str = ""
+
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: object) -> object:
@@ -147,6 +152,11 @@ class Settings(DatabaseSettings):
             raise ValueError("is not an http(s) URL: set it to the address of an OpenAI-compatible API, ending in /v1")
         return value
 
+    @field_validator("vapid_public_key", "vapid_private_key")
+    @classmethod
+    def _without_padding(cls, value: str) -> str:
+        return value.strip().rstrip("=")
+
     @model_validator(mode="after")
     def _signing_secret(self) -> Self:
         name = "JWT_SECRET" if self.jwt_secret else "BETTER_AUTH_SECRET"
@@ -155,6 +165,11 @@ class Settings(DatabaseSettings):
             raise ValueError(f"JWT_SECRET is not set: {_SECRET_HINT}.")
         if len(secret) < MIN_SECRET_LENGTH:
             raise ValueError(f"{name} has {len(secret)} characters, which is too short to sign with: {_SECRET_HINT}.")
+        return self
+
+    @model_validator(mode="after")
+    def _push_keys(self) -> Self:
+        check_pair(self.vapid_public_key, self.vapid_private_key)
         return self
 
     @property
@@ -183,7 +198,13 @@ class Settings(DatabaseSettings):
         return None
 
     def secrets(self) -> list[str]:
-        values = [self.jwt_secret, self.better_auth_secret, self.openai_api_key, self.openrouter_api_key]
+        values = [
+            self.jwt_secret,
+            self.better_auth_secret,
+            self.openai_api_key,
+            self.openrouter_api_key,
+            self.vapid_private_key,
+        ]
         return [*super().secrets(), *(value for value in values if value)]
 
 
