@@ -340,6 +340,43 @@ def test_suites(charts: Path, chart: str) -> None:
     assert re.search(r"Tests:\s+[1-9]\d* passed", result.stdout), "no test was run"
 
 
+def leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every value that is not a dictionary with something in it."""
+    if isinstance(value, dict) and value:
+        for key, child in value.items():
+            yield from leaves(child, (*path, str(key)))
+    else:
+        yield path
+
+
+def set_by_suites(chart: str) -> set[tuple[str, ...]]:
+    """Return the path of every value that a case of the chart's suites sets, by itself or with a values file."""
+    found: set[tuple[str, ...]] = set()
+    for file in (CHARTS / chart / "tests").glob("*_test.yaml"):
+        suite = yaml.safe_load(file.read_text())
+        for case in [suite, *suite["tests"]]:
+            for key, value in (case.get("set") or {}).items():
+                way = tuple(re.sub(r"\[\d+\]", "", key).split("."))
+                found |= set(leaves(value, way))
+            for values in case.get("values", []):
+                found |= set(leaves(yaml.safe_load((file.parent / values).read_text())))
+    return found
+
+
+@pytest.mark.parametrize("chart", ["component", "postgresql", "todo-app"])
+def test_every_value_has_a_case(chart: str) -> None:
+    """Whatever values.yaml offers is switched by some case of the chart's suites; subcharts' values by those of the subchart."""
+    tried = set_by_suites(chart)
+    elsewhere = {item["name"] for item in dependencies(chart)} | {"client"}
+    offered = leaves(yaml.safe_load((CHARTS / chart / "values.yaml").read_text()))
+    missing = [
+        ".".join(path)
+        for path in offered
+        if path[0] not in elsewhere and not any(way[: len(path)] == path or path[: len(way)] == way for way in tried)
+    ]
+    assert not missing
+
+
 @pytest.mark.parametrize("chart", APPLICATIONS)
 def test_dependencies_need_no_network(chart: str) -> None:
     """Every dependency is a neighbouring directory, pinned in the lock at the version that is there."""
