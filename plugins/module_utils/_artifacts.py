@@ -10,13 +10,15 @@ manifest, its files and the digests of what it requires. A digest that is in the
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import pathlib
 import typing as t
 
-import yaml
+with contextlib.suppress(ImportError):  # the modules say so, by _requires
+    import yaml
 
 DIGEST_LENGTH = 16  # hex digits; 64 bits are plenty for a few dozen names
 IMAGE_PREFIX = "slipway.local/"

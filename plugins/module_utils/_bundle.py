@@ -115,12 +115,11 @@ def read(path: pathlib.Path) -> Bundle:
     """What the bundle says of itself; only its first bytes are read. Raises BundleError."""
     with _opened(path) as archive:
         first = archive.next()
-        if first is None or first.name != MANIFEST or not first.isfile() or first.size > MANIFEST_MOST:
+        content = archive.extractfile(first) if first is not None and first.isfile() else None
+        if content is None or first is None or first.name != MANIFEST or first.size > MANIFEST_MOST:
             raise BundleError(
                 f"{path} is a tar file and no bundle: it does not begin with {MANIFEST}. Name the file that 'make bundle' wrote."
             )
-        content = archive.extractfile(first)
-        assert content is not None  # it is a regular file
         bundle = parse(content.read(), path)
     size = path.stat().st_size
     if size < bundle.least_size():

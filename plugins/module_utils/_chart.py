@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import hashlib
 import os
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+with contextlib.suppress(ImportError):  # the modules say so, by _requires
+    import yaml
 
 _RECIPE = b"slipway chart 1\n"
 

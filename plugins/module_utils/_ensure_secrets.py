@@ -227,7 +227,7 @@ class SecretKeeper:
             "name": item.name,
             "namespace": item.namespace,
             "state": state,
-            "keys": sorted(after),
+            "key_names": sorted(after),
             "differences": changes,
             "checksum": "" if unknown else checksum(after, salt),
         }

@@ -26,7 +26,8 @@ import threading
 import time
 import typing as t
 
-import yaml
+with contextlib.suppress(ImportError):  # the modules say so, by _requires
+    import yaml
 
 INGRESS_CONTAINER_PORT = "80/tcp"
 API_SERVER_PORT = "8443/tcp"
@@ -264,8 +265,7 @@ class Minikube:
         errors: list[str] = []
 
         def read_steps() -> None:
-            assert process.stdout is not None
-            for line in process.stdout:
+            for line in process.stdout or ():
                 kind, text = read_event(line)
                 if kind == "error":
                     errors.append(text)
@@ -273,8 +273,7 @@ class Minikube:
                     say(text)
 
         def read_rest() -> None:
-            assert process.stderr is not None
-            for line in process.stderr:
+            for line in process.stderr or ():
                 # klog's lines: E is an error of Minikube itself.
                 if line.startswith("E") and "]" in line:
                     errors.append(line.partition("] ")[2].strip())

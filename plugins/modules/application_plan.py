@@ -156,6 +156,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._plan import SpecificationError, build_plan
+from ansible_collections.slipway.kube.plugins.module_utils._requires import require
 
 
 def main() -> None:
@@ -176,6 +177,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "yaml")
     try:
         plan = build_plan(module.params, Path.cwd())
     except SpecificationError as error:

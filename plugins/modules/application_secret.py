@@ -124,7 +124,7 @@ secrets:
     state:
       description: One of V(created), V(changed) and V(unchanged).
       type: str
-    keys:
+    key_names:
       description: Names of its keys.
       type: list
       elements: str

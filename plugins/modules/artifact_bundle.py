@@ -122,6 +122,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _bundle, _paths
+from ansible_collections.slipway.kube.plugins.module_utils._requires import require
 
 
 def create(module: AnsibleModule, cache: pathlib.Path, progress: _build.Progress) -> dict[str, t.Any]:
@@ -214,6 +215,7 @@ def main() -> None:
         required_if=[("state", "created", ["path"])],
         supports_check_mode=True,
     )
+    require(module, "yaml")
     cache = _paths.cache_dir(module.params["cache_dir"])
     progress = _build.Progress(pathlib.Path(module.params["progress_file"] or "/dev/null"))
     try:

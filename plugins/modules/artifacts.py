@@ -114,6 +114,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _engine, _paths
+from ansible_collections.slipway.kube.plugins.module_utils._requires import require
 
 try:
     import docker
@@ -190,6 +191,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "yaml")
     try:
         result = run(module)
     except (_artifacts.ManifestError, _build.BuildError) as error:

@@ -135,6 +135,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _engine, _minikube, _paths
+from ansible_collections.slipway.kube.plugins.module_utils._requires import require
 
 try:
     import docker
@@ -273,6 +274,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "yaml")
     if DOCKER_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
     address, version = _engine.find()

@@ -65,6 +65,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartError, assemble, digest_chart
+from ansible_collections.slipway.kube.plugins.module_utils._requires import require
 
 
 def keep(chart: Path, target: Path) -> None:
@@ -92,6 +93,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "yaml")
     chart = Path(module.params["chart"]).resolve()
     try:
         digest = digest_chart(chart)

@@ -138,6 +138,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils import _build, _engine, _minikube
+from ansible_collections.slipway.kube.plugins.module_utils._requires import require
 
 try:
     import docker
@@ -238,6 +239,7 @@ def main() -> None:
         required_if=[("state", "started", ["kubernetes_version"])],
         supports_check_mode=True,
     )
+    require(module, "yaml")
     if DOCKER_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
     try:
