@@ -92,6 +92,11 @@ def test_the_other_programs_are_what_their_names_say() -> None:
         == required("minikube", "k8s.io/minikube")
         == defaults("toolchain")["toolchain_minikube_version"]
     )
+    assert (
+        flags("buildkit")["version.Version"]
+        == required("buildkit", "github.com/moby/buildkit")
+        == required("image-build", "github.com/moby/buildkit")
+    )
     assert required("storage-provisioner", "k8s.io/minikube") == required("minikube", "k8s.io/minikube")
     assert tag("storage-provisioner", "storage-provisioner") == flags("minikube")["version.storageProvisionerVersion"]
 
