@@ -44,7 +44,7 @@ VARIABLES = (
     "checks",
     "journey",
 )
-NOT_SPECIFICATION = ("plan",)
+NOT_SPECIFICATION = ("plan", "secrets_needed")
 TAG_LENGTH = 16
 
 _COMPONENT_KEYS = ("source", "dockerfile", "build_args", "repository")
