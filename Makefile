@@ -1,6 +1,6 @@
 # `make deploy` and `make test` are all that one needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy status teardown bundle test lint test-unit test-app test-charts test-molecule requirements
+.PHONY: help setup deploy status teardown bundle test lint test-unit test-app test-charts test-molecule measure requirements
 
 SHELL := /bin/bash
 BIN := $(CURDIR)/.venv/bin
@@ -49,6 +49,9 @@ test-charts: setup-test ## the charts: schemas, suites, invariants
 
 test-molecule: setup-test ## a whole deploy on a throwaway cluster
 	@tests/run.sh molecule
+
+measure: setup-test ## a running deployment against its budgets, written to docs/measurements.md
+	@$(BIN)/python -m tests.bench.budgets --inventory $(INVENTORY) $(ARGS)
 
 requirements: ## pin the Python packages anew (needs uv)
 	cd requirements && for profile in deploy test; do \
