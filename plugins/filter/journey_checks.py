@@ -46,6 +46,8 @@ _value:
   description: All checks.
   type: list
   elements: dict
+  sample:
+    - {name: page, url: "http://todo.local/", resolve: {todo.local: "127.0.0.1:8080"}}
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -40,6 +40,11 @@ _value:
   description: The releases with complete values.
   type: list
   elements: dict
+  sample:
+    - name: todo
+      chart: charts/todo-app
+      values: {backend: {secretChecksum: 0123456789abcdef}}
+      secret_checksums: {todo-backend: backend.secretChecksum}
 """
 
 from collections.abc import Callable, Mapping

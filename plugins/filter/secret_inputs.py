@@ -38,6 +38,7 @@ _value:
   description: The secrets with the source that counts for each key.
   type: list
   elements: dict
+  sample: [{name: todo-backend, namespace: todo, keys: [{name: JWT_SECRET, generate: 48}]}]
 """
 
 import base64

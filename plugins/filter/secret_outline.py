@@ -37,6 +37,7 @@ _value:
   description: The secrets without values.
   type: list
   elements: dict
+  sample: [{name: todo-backend, keys: {JWT_SECRET: {env: JWT_SECRET, available: false, otherwise: {generate: 48}}}}]
 """
 
 import os

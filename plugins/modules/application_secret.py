@@ -128,9 +128,11 @@ secrets:
       description: Names of its keys.
       type: list
       elements: str
+      sample: [DATABASE_URL, JWT_SECRET]
     differences:
       description: Names of the keys that are V(added), V(changed) or V(removed).
       type: dict
+      sample: {JWT_SECRET: added}
     checksum:
       description: A salted sum that changes with the content. Empty in check mode when the content would change.
       type: str
@@ -144,6 +146,7 @@ namespaces:
   returned: success
   type: list
   elements: str
+  sample: [todo]
 labels:
   description: Labels that were set on namespaces, by the namespace's name.
   returned: success

@@ -57,6 +57,7 @@ digest:
   description: The sha256 over the files of the chart and of its local dependencies.
   returned: success
   type: str
+  sample: 9f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c5b4a39281706f5e4d3c2b1a0
 """
 
 import shutil

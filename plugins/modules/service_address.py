@@ -28,6 +28,7 @@ attributes:
     details: RV(url) is empty where the address would only be given now, and where there is no cluster or Service yet.
   diff_mode:
     support: none
+    details: What changes is an address of the node, named by RV(address).
   idempotent:
     support: full
 options:
