@@ -1,0 +1,219 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: helm_upgrade
+short_description: Install or upgrade a Helm release, and end at once when a hook cannot succeed
+version_added: 0.2.0
+author:
+  - Slipway contributors (@slipway)
+description:
+  - Runs C(helm upgrade --install), which waits for hooks such as a migration Job and for nothing else.
+  - While Helm waits, watches its hooks, and of the workloads it has changed what no hook can put right, such as a missing
+    image. What cannot succeed ends Helm, which marks the revision as failed, and the task fails with the cause, the
+    last log lines and events, instead of a timeout.
+  - A hook that an earlier attempt has left behind is not taken for this one's.
+  - The values go to Helm by its standard input, so that they are in no file and on no command line.
+requirements:
+  - python >= 3.11
+  - kubernetes
+  - helm 3.12 or newer
+attributes:
+  check_mode:
+    description: Can run in check mode.
+    support: partial
+    details: Says that the release would change. Whether it has to is the question of M(slipway.kube.helm_history_info).
+  diff_mode:
+    description: Can show a difference.
+    support: none
+    details: Helm knows the difference only after it has rendered the chart.
+  idempotent:
+    description: A second run changes nothing more than the first.
+    support: none
+    details: Every run makes a revision. Ask M(slipway.kube.helm_history_info) first.
+options:
+  name:
+    description: Name of the release.
+    type: str
+    required: true
+  namespace:
+    description: Namespace of the release. It must be there.
+    type: str
+    required: true
+  chart:
+    description: Directory or archive of the chart, with its dependencies in it.
+    type: path
+    required: true
+  values:
+    description: Values of the release, on top of the chart's own.
+    type: dict
+    default: {}
+  timeout:
+    description: The seconds that a single hook may take.
+    type: int
+    default: 300
+  history_max:
+    description: How many revisions Helm keeps; V(0) keeps all.
+    type: int
+    default: 10
+  heal_period:
+    description: As for M(slipway.kube.rollout_status).
+    type: float
+    default: 10.0
+  crash_restarts:
+    description: As for M(slipway.kube.rollout_status).
+    type: int
+    default: 1
+  log_lines:
+    description: How many of a hook's last log lines to return.
+    type: int
+    default: 8
+  binary_path:
+    description: The helm program; the one on the path if omitted.
+    type: path
+  kubeconfig:
+    description: The kubeconfig's path; the usual one if omitted.
+    type: path
+  context:
+    description: The kubeconfig's context; the current one if omitted.
+    type: str
+seealso:
+  - module: slipway.kube.rollout_status
+  - module: slipway.kube.helm_rollback
+"""
+
+EXAMPLES = r"""
+- name: Deploy the application, with its migrations in a hook
+  slipway.kube.helm_upgrade:
+    name: todo
+    namespace: todo
+    chart: charts/todo-app
+    values:
+      backend:
+        image:
+          tag: sha-9333a60a64ac23cd
+    timeout: 300
+    context: slipway
+"""
+
+RETURN = r"""
+revision:
+  description: The newest revision after it, 0 when there is none.
+  returned: when not in check mode
+  type: int
+  sample: 4
+status:
+  description: Status of that revision.
+  returned: when not in check mode
+  type: str
+  sample: deployed
+seconds:
+  description: How long Helm was at work.
+  returned: when not in check mode
+  type: float
+  sample: 2.4
+stopped:
+  description: Whether Helm was ended because what it waited for could not come.
+  returned: when not in check mode
+  type: bool
+diagnosis:
+  description: Why it failed, as of M(slipway.kube.rollout_status); null when that is not known or nothing failed.
+  returned: when not in check mode
+  type: dict
+"""
+
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _helm_run, _releases
+from ansible_collections.slipway.kube.plugins.module_utils._watch import Options, Watcher, message, unreachable
+
+
+def newest(cluster: _cluster.Cluster, namespace: str, name: str) -> tuple[int, str]:
+    """Return number and status of a release's newest revision."""
+    query = {"fieldSelector": f"type={_releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
+    found = _releases.group(cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)).get(name)
+    return (_releases.revision_of(found[-1]), _releases.status_of(found[-1])) if found else (0, "unknown")
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "chart": {"type": "path", "required": True},
+            "values": {"type": "dict", "default": {}},
+            "timeout": {"type": "int", "default": 300},
+            "history_max": {"type": "int", "default": 10},
+            "heal_period": {"type": "float", "default": 10.0},
+            "crash_restarts": {"type": "int", "default": 1},
+            "log_lines": {"type": "int", "default": 8},
+            "binary_path": {"type": "path"},
+            "kubeconfig": {"type": "path"},
+            "context": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    if not _cluster.HAS_KUBERNETES:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    fields = module.params
+    if module.check_mode:
+        module.exit_json(changed=True)
+    name, namespace = fields["name"], fields["namespace"]
+    command = _helm_run.upgrade_command(
+        fields["binary_path"] or module.get_bin_path("helm", required=True),
+        name,
+        namespace,
+        fields["chart"],
+        fields["timeout"],
+        fields["history_max"],
+        fields["kubeconfig"],
+        fields["context"],
+    )
+    options = Options(
+        heal=fields["heal_period"],
+        crash_restarts=fields["crash_restarts"],
+        log_lines=fields["log_lines"],
+        hooks=True,
+        routes=False,
+    )
+    started = time.monotonic()
+    try:
+        cluster = _cluster.Cluster(fields["kubeconfig"], fields["context"])
+        ended = _helm_run.run(command, fields["values"], Watcher(cluster, [(namespace, name)], options))
+        seconds = round(time.monotonic() - started, 2)
+        revision, status = newest(cluster, namespace, name)
+    except _cluster.ClusterError as error:
+        diagnosis = unreachable(error)
+        module.fail_json(msg=message(diagnosis), diagnosis=diagnosis)
+    except OSError as error:
+        module.fail_json(msg=f"{command[0]} cannot be started: {error.strerror}. Correct binary_path, or install Helm.")
+    result: dict[str, Any] = {
+        "revision": revision,
+        "status": status,
+        "seconds": seconds,
+        "stopped": ended.stopped,
+        "diagnosis": ended.diagnosis,
+    }
+    if ended.code == 0:
+        module.exit_json(changed=True, **result)
+    said = _helm_run.error_lines(ended.errors) or [f"Helm ended with exit code {ended.code}."]
+    words = message(ended.diagnosis) if ended.diagnosis else "\n".join(said)
+    module.fail_json(
+        changed=True,
+        rc=ended.code,
+        stderr_lines=said,
+        msg=f"{words}\nHelm: release {name}, revision {revision}, is {status}.",
+        **result,
+    )
+
+
+if __name__ == "__main__":
+    main()
