@@ -537,7 +537,7 @@ def measure_builds(engine: Any, facts: Mapping[str, Any]) -> dict[str, Build]:
 
 
 def machine_load(seconds: float = 5) -> str:
-    """What the machine does besides: the share of its processors that is busy, over some seconds, and the load."""
+    """What the machine does besides: the share of its processors that is busy over some seconds, and the load."""
 
     def look() -> tuple[int, int]:
         fields = [int(one) for one in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]
@@ -546,7 +546,7 @@ def machine_load(seconds: float = 5) -> str:
     total, idle = look()
     time.sleep(seconds)
     total, idle = (after - before for after, before in zip(look(), (total, idle), strict=True))
-    return f"{100 * (1 - idle / total):.0f}% of the processors were busy, load {os.getloadavg()[0]:.1f}"
+    return f"{100 * (1 - idle / total):.0f}% of the processors' time was in use, load {os.getloadavg()[0]:.1f}"
 
 
 def machine() -> str:
@@ -612,7 +612,7 @@ class Measurement:
         parts = [
             "## Budgets",
             conditions,
-            markdown(("What", "Measured", "Budget", ""), (budget.row() for budget in self.budgets())),
+            markdown(("What", "Measured", "Budget", "Verdict"), (budget.row() for budget in self.budgets())),
             f"API: {RATE} requests a second over {CONNECTIONS} open connections for {LOAD:.0f} s each, from this machine "
             f"through the application's address. Reading is a list of {TASKS} tasks; writing adds one. A latency counts from the moment "
             "the request was due.",
@@ -669,13 +669,13 @@ def measure(facts: Mapping[str, Any]) -> Measurement:
     return Measurement(builds, starts, reading, writing, idle.rows("without load") + busy.rows("under load"), killed)
 
 
-def conditions(facts: Mapping[str, Any], inventory: str, before: str, note: str) -> str:
+def conditions(facts: Mapping[str, Any], inventory: str, before: str, after: str, note: str) -> str:
     """Where and when this was measured, and what else went on: one paragraph."""
     planned = {one["image"] for one in facts["plan"]["components"].values() if one.get("deliver", True)}
     running = {container.image for pod in Cluster(facts).pods() for container in pod.spec.containers}
     sentences = [
         f"Written by `make measure INVENTORY={inventory}` on {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC. {machine()}.",
-        f"Before it began, {before}.",
+        f"Just before, {before}; just after, {after}.",
         "" if planned <= running else "The deployment ran an earlier version of the sources that were built.",
         note,
     ]
@@ -696,9 +696,11 @@ def main(arguments: Sequence[str]) -> int:
     measured = measure(facts)
     budgets = measured.budgets()
     document = given.document.read_text(encoding="utf-8") if given.document.exists() else HEAD
-    text = with_section(document, "budgets", measured.section(conditions(facts, given.inventory, before, given.note)))
+    text = with_section(
+        document, "budgets", measured.section(conditions(facts, given.inventory, before, machine_load(), given.note))
+    )
     given.document.write_text(text, encoding="utf-8")
-    print("\n" + aligned([("", "measured", "budget", ""), *(budget.row() for budget in budgets)]) + "\n")
+    print("\n" + aligned([("", "measured", "budget", "verdict"), *(budget.row() for budget in budgets)]) + "\n")
     for answers in (measured.reading, measured.writing):
         for failure in sorted(set(answers.failures))[:3]:
             print(f"failed: {failure}")

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, R
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 PACKAGES = ("chromium", "fonts-dejavu-core")
-PATIENCE = 15_000  # ms until something must have appeared
+PATIENCE = 30_000  # ms until something must have appeared
 
 
 class BrowserError(Exception):
@@ -95,6 +95,7 @@ class Visitor:
     troubles: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        expect.set_options(timeout=PATIENCE)
         self.page.set_default_timeout(PATIENCE)
         self.page.on("pageerror", lambda error: self.troubles.append(f"page error: {error}"))
         self.page.on("console", self._console)

@@ -68,16 +68,14 @@ def test_every_planned_release_is_deployed(deployment: Deployment) -> None:
 
 
 def test_every_release_has_pods_and_all_are_ready(deployment: Deployment) -> None:
-    pods = deployment.pods()
-    assert {pod["metadata"]["labels"]["app.kubernetes.io/instance"] for pod in pods} == {
-        release["name"] for release in deployment.plan["releases"]
-    }
-    unready = [
-        pod["metadata"]["name"]
-        for pod in pods
-        if not all(status["ready"] for status in pod["status"].get("containerStatuses", [{"ready": False}]))
-    ]
-    assert unready == []
+    instances = {pod["metadata"]["labels"]["app.kubernetes.io/instance"] for pod in deployment.pods()}
+    assert instances == {release["name"] for release in deployment.plan["releases"]}
+
+    def ready() -> bool:  # an autoscaler may have just made one more
+        statuses = [pod["status"].get("containerStatuses", []) for pod in deployment.pods()]
+        return all(all(status["ready"] for status in one) and one for one in statuses)
+
+    eventually(ready, 60, "every pod ready")
 
 
 def test_pods_run_the_planned_images(deployment: Deployment) -> None:
