@@ -317,15 +317,15 @@ class Cluster:
             sum(quantity(node["usage"]["memory"]) for node in nodes),
         )
 
-    def killed_for_memory(self) -> list[str]:
-        """Containers of the whole cluster whose present or last end was the lack of memory."""
-        return [
+    def killed_for_memory(self) -> set[str]:
+        """Pods of the releases with a container whose present or last end was the lack of memory."""
+        return {
             f"{pod.metadata.namespace}/{pod.metadata.name}"
-            for pod in self.core.list_pod_for_all_namespaces().items
+            for pod in self.pods()
             for status in pod.status.container_statuses or []
             for state in (status.state, status.last_state)
             if state and state.terminated and state.terminated.reason == "OOMKilled"
-        ]
+        }
 
     def replace(self, pod: Any) -> tuple[str, float, float]:
         """Delete a pod and wait for its successor: that one's UID, and when it was made and ready, in seconds since the epoch.
@@ -502,9 +502,6 @@ def measure_builds(engine: Any, facts: Mapping[str, Any]) -> dict[str, Build]:
     """Build every component without the cache and then with it, and remove what came of it."""
     found = {}
     for name, component in facts["plan"]["components"].items():
-        if component.get("needs"):
-            say(f"build of {name}: left out, its base is another component")
-            continue
         tag = f"slipway-measure/{name}:{uuid.uuid4().hex[:12]}"
         before = {image.id.removeprefix("sha256:") for image in engine.images.list(all=True)}
         times = []
@@ -577,7 +574,7 @@ class Measurement:
     reading: Answers
     writing: Answers
     usage: list[tuple[str, float, float, float, float]]
-    killed: list[str]
+    killed: set[str]
 
     def budgets(self) -> list[Budget]:
         """The figures that have a limit."""
@@ -604,7 +601,7 @@ class Measurement:
             Budget("API, requests that failed", len(self.reading.failures) + len(self.writing.failures), 0, "count"),
             Budget("memory of the whole cluster, largest", max(row[4] for row in cluster), 8e9, "GB"),
             Budget("CPU of the whole cluster, largest", max(row[2] for row in cluster), 4, "CPU"),
-            Budget("containers killed for lack of memory", len(self.killed), 0, "count"),
+            Budget("pods killed for lack of memory", len(self.killed), 0, "count"),
         ]
 
     def section(self, conditions: str) -> str:
@@ -663,8 +660,9 @@ def measure(facts: Mapping[str, Any]) -> Measurement:
         time.sleep(IDLE)
     with busy.running():
         reading, writing = measure_api(address)
-    starts = measure_starts(cluster, engine.containers.get(facts["profile"]))
     killed = cluster.killed_for_memory()
+    starts = measure_starts(cluster, engine.containers.get(facts["profile"]))
+    killed |= cluster.killed_for_memory()
     builds = measure_builds(engine, facts)
     return Measurement(builds, starts, reading, writing, idle.rows("without load") + busy.rows("under load"), killed)
 
