@@ -218,7 +218,7 @@ def backoff(interval: float, factor: float, ceiling: float, jitter: float, failu
     """
     if interval <= 0:
         return 0.0
-    # Beyond this exponent every factor worth using is over the ceiling; it keeps the power finite.
+    # Beyond this exponent every factor that is allowed (up to 100) is over any ceiling; it keeps the power finite.
     grown = interval * factor ** min(max(failures - 1, 0), 64)
     spread = min(grown, ceiling) * (1 + jitter * (2 * chance - 1))
     return max(0.0, min(spread, max(ceiling, interval)))

@@ -31,7 +31,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._health_mask import (
     is_sensitive,
     redact,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._health_spec import Check, Search
+from ansible_collections.slipway.kube.plugins.module_utils._health_spec import Check, Identity, Search
 from ansible_collections.slipway.kube.plugins.module_utils._health_wire import Answer, without_query
 
 NOT_JSON = object()
@@ -168,7 +168,7 @@ def judge(check: Check, answer: Answer, variables: Mapping[str, Any], masker: Ma
             for item in assert_json(search, wanted.path, filled, document):
                 note(_hidden(item, is_sensitive(wanted.path)))
     if expect.identity:
-        note(_identity(check, answer, document, variables), "identity_mismatch")
+        note(_identity(expect.identity, answer, document, variables), "identity_mismatch")
     verdict.assertions = [assertion for _code, assertion in found]
     verdict.fault = _fault(check, answer, found, shown, wants_json and document is NOT_JSON, masker)
     if verdict.fault is None:
@@ -186,9 +186,7 @@ def _hidden(item: Assertion, sensitive: bool) -> Assertion:
     return Assertion(item.subject, item.predicate, expected, observed, item.passed)
 
 
-def _identity(check: Check, answer: Answer, document: Any, variables: Mapping[str, Any]) -> Assertion:
-    identity = check.expect.identity
-    assert identity is not None
+def _identity(identity: Identity, answer: Answer, document: Any, variables: Mapping[str, Any]) -> Assertion:
     wanted = fill_tree(identity.equals, variables)
     if identity.search is None:
         values = answer.header(str(identity.header))

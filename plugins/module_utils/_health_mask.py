@@ -15,7 +15,9 @@ from urllib.parse import quote, quote_plus
 MASK = "********"
 _PLACEHOLDER = re.compile(r"\$(\$\{|\{([^{}$]*)\})")
 _SENSITIVE = re.compile(
-    r"authorization|cookie|passw|secret|token|api[-_]?key|private[-_]?key|credential|session", re.IGNORECASE
+    r"authorization|cookie|passw|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|credential|session|signature"
+    r"|(?:^|[-_.])(?:auth|jwt|otp|pwd|csrf|xsrf)(?:$|[-_.])",
+    re.IGNORECASE,
 )
 # A shorter value is masked only where it stands alone: masking each "7" would make results unreadable.
 _LONG = 4
@@ -101,7 +103,7 @@ def sensitive_values(headers: Mapping[str, str] | None, body: Any) -> set[str]:
     found: set[str] = set()
     for name, value in (headers or {}).items():
         if is_sensitive(str(name)):
-            found.add(str(value))
+            found.update(leaves(value))
             scheme, _blank, credential = str(value).partition(" ")
             if credential and scheme.lower() in ("bearer", "basic", "token"):
                 found.add(credential)

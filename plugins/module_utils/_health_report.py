@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._health_decide import shorten
@@ -40,21 +40,41 @@ def message(checks: Sequence[Mapping[str, Any]], elapsed: float) -> str:
         words += f", {len(skipped)} {'was' if len(skipped) == 1 else 'were'} skipped"
     lines = [f"{words} ({elapsed:.1f} s)."]
     told = failed if failed else skipped
-    # One line is the header's, one each may go to the rest and to the skipped.
-    room = (MAX_LINES - 3) // 2
-    for check in told[:room]:
-        error = check["last_error"] or {"code": "deadline", "message": "", "suggestion": ""}
-        tries = f"{check['attempts']} attempt{'' if check['attempts'] == 1 else 's'} in {check['elapsed']:.1f} s"
-        name = shorten(check["name"], 60)
-        lines.append(f"- {name}: {shorten(error['message'], 300)} [{error['code']}; {tries}]")
-        lines.append(f"  What to do: {error['suggestion']}")
-    if len(told) > room:
-        lines.append(
-            shorten(f"- and {len(told) - room} more: {', '.join(check['name'] for check in told[room:])}", 200)
-        )
+    shown: set[str] = set()
+    for count, check in enumerate(told):
+        block = _block(check, shown)
+        # One line each may go to the rest and to the skipped.
+        if len(lines) + len(block) > MAX_LINES - 2:
+            rest = told[count:]
+            lines.append(shorten(f"- and {len(rest)} more: {', '.join(other['name'] for other in rest)}", 200))
+            break
+        lines += block
+    if len(told) == 1:
+        evidence = [f"  {kind}: {shorten(line, 200)}" for kind, line in _evidence(told[0].get("diagnosis") or {})]
+        lines += evidence[: MAX_LINES - 2 - len(lines)]
     if failed and skipped:
         lines.append(shorten(f"Skipped: {', '.join(check['name'] for check in skipped)}", 200))
     return "\n".join(lines)
+
+
+def _block(check: Mapping[str, Any], shown: set[str]) -> list[str]:
+    """Return the lines of one failed check; what is wrong with a workload is told with its first check only."""
+    error = check["last_error"] or {"code": "deadline", "message": "", "suggestion": ""}
+    tries = f"{check['attempts']} attempt{'' if check['attempts'] == 1 else 's'} in {check['elapsed']:.1f} s"
+    lines = [f"- {shorten(check['name'], 60)}: {shorten(error['message'], 300)} [{error['code']}; {tries}]"]
+    diagnosis = check.get("diagnosis")
+    if not diagnosis:
+        return [*lines, f"  What to do: {error['suggestion']}"]
+    why = f"  Behind it: {shorten(diagnosis['cause'], 300)} [{diagnosis['code']}]"
+    if why in shown:
+        return lines
+    shown.add(why)
+    return [*lines, why, f"  What to do: {diagnosis['suggestion']}"]
+
+
+def _evidence(diagnosis: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from (("Event", line) for line in (diagnosis.get("events") or [])[-2:])
+    yield from (("Log", line) for line in (diagnosis.get("log") or [])[-6:])
 
 
 def as_json(result: Mapping[str, Any]) -> str:
@@ -87,7 +107,10 @@ def as_junit(checks: Sequence[Mapping[str, Any]], elapsed: float) -> str:
             node.set("type", error["code"])
             wrong = [item for item in check["assertions"] if not item["passed"]]
             texts = [f"{i['subject']} {i['predicate']} {i['expected']}: observed {i['observed']}" for i in wrong]
-            node.text = _xml("\n".join([*texts, error["suggestion"]]))
+            found = check.get("diagnosis")
+            why = [f"{found['code']}: {found['cause']}", found["suggestion"]] if found else []
+            more = [f"{kind}: {line}" for kind, line in _evidence(found or {})]
+            node.text = _xml("\n".join([*texts, error["suggestion"], *why, *more]))
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suite, encoding="unicode") + "\n"
 
 

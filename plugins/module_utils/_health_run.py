@@ -10,11 +10,12 @@ that wait for their next attempt or for a dependency hold no place.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -26,6 +27,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._health_decide import
     percentiles,
     shorten,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._health_diagnose import Diagnosis, diagnose, own
 from ansible_collections.slipway.kube.plugins.module_utils._health_errors import CheckError, SpecError
 from ansible_collections.slipway.kube.plugins.module_utils._health_grpc import ask
 from ansible_collections.slipway.kube.plugins.module_utils._health_judge import Verdict, bounded, judge
@@ -36,7 +38,13 @@ from ansible_collections.slipway.kube.plugins.module_utils._health_mask import (
     fill_tree,
     fill_url,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._health_spec import DEFAULT_PORTS, SCHEMES, Check
+from ansible_collections.slipway.kube.plugins.module_utils._health_spec import (
+    DEFAULT_PORTS,
+    SCHEMES,
+    Check,
+    Latency,
+    Workload,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._health_wire import (
     Answer,
     Connection,
@@ -56,13 +64,19 @@ MAX_PARALLEL = 512
 # A bare TLS check does not know which protocol the port speaks, so it offers none.
 ALPN = {"http": "http/1.1", "grpc": "h2", "tls": "", "tcp": ""}
 MAX_THREADS = 32
+# A port forward has a thread of its own in the kubernetes library for as long as it lasts.
+MAX_FORWARDS = 16
 IDENTITY_PAUSE = 0.2
 JUDGING_SECONDS = 1.0
+LOOKING_SECONDS = 5.0
+"""The most that looking at the workloads behind failed checks may take of the deadline."""
 # Faults of the options or of this host: they do not heal by waiting, and no invert makes them good news.
 HOPELESS = frozenset(
     {"library_missing", "kubeconfig_invalid", "placeholder_invalid", "judging_timeout", "internal_error"}
 )
 UNKNOWABLE = HOPELESS | {"kubernetes_api"}
+# What the workload cannot be the cause of.
+UNEXPLAINED = UNKNOWABLE | {"unexpectedly_healthy"}
 
 
 @dataclass
@@ -83,6 +97,7 @@ class Record:
     totals: list[float] = field(default_factory=list)
     samples: int = 0
     sample_errors: int = 0
+    diagnosis: Diagnosis | None = None
 
     def as_result(self, mask: Callable[[str], str]) -> dict[str, Any]:
         """Return the shape of one entry of the module's checks."""
@@ -101,6 +116,7 @@ class Record:
             "timings": self.times,
             "percentiles": percentiles(self.totals),
             "assertions": [item.as_result(mask) for item in self.assertions],
+            "diagnosis": self.diagnosis,
         }
         if self.answer is not None and self.answer.status:
             result["status"] = self.answer.status
@@ -126,6 +142,7 @@ class Runner:
         fail_fast: bool = False,
         cluster: Cluster | None = None,
         chance: Callable[[], float] = random.random,
+        look: Callable[[Workload, float], Diagnosis | None] = diagnose,
     ) -> None:
         self.records = {check.name: Record(check) for check in checks}
         self._variables = dict(variables)
@@ -135,6 +152,7 @@ class Runner:
         self._fail_fast = fail_fast
         self._cluster = cluster or Cluster()
         self._chance = chance
+        self._look = look
         self._stop_code = "deadline"
 
     def prepare(self) -> None:
@@ -156,12 +174,13 @@ class Runner:
     async def _run(self) -> None:
         self._wire = Wire(Threads(MAX_THREADS))
         self._slots = asyncio.Semaphore(self._parallel)
+        self._forwards = asyncio.Semaphore(min(self._parallel, MAX_FORWARDS))
         self._broken = asyncio.Event()
         tasks = {name: asyncio.create_task(self._one(record)) for name, record in self.records.items()}
         self._tasks = tasks
         everything = asyncio.ensure_future(asyncio.wait(tasks.values()))
         broken = asyncio.ensure_future(self._broken.wait())
-        left = max(0.0, self._end - time.monotonic())
+        left = max(0.0, self._end - self._kept() - time.monotonic())
         await asyncio.wait({everything, broken}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if self._broken.is_set():
             self._stop_code = "cancelled"
@@ -173,6 +192,34 @@ class Runner:
             # A task that was cancelled before its first step has not run its own handler.
             if record.state == "skipped" and record.error is None:
                 self._cut(record)
+        await self._explain()
+
+    def _kept(self) -> float:
+        """Return the seconds of the deadline that are kept for looking at workloads, if any is named."""
+        named = any(record.check.workload for record in self.records.values())
+        return min(LOOKING_SECONDS, self._deadline / 4) if named else 0.0
+
+    async def _explain(self) -> None:
+        """Look at the workload behind each failed check, each workload once, all side by side."""
+        failed: dict[Workload, list[Record]] = {}
+        for record in self.records.values():
+            workload = record.check.workload
+            if workload and record.state == "unhealthy" and record.error and record.error.code not in UNEXPLAINED:
+                failed.setdefault(workload, []).append(record)
+
+        async def one(workload: Workload) -> None:
+            seconds = min(LOOKING_SECONDS, max(0.0, self._end - time.monotonic()))
+            try:
+                async with asyncio.timeout(seconds):
+                    found = await self._wire.threads.run(self._look, workload, seconds)
+            except TimeoutError:
+                found = own("kubernetes_api", f"It did not say within {seconds:.1f} s what the workload does.")
+            except Exception as error:  # the checks' own results must not be lost with a look that fails
+                found = own("internal_error", f"{type(error).__name__}: {error}.")
+            for record in failed[workload]:
+                record.diagnosis = found
+
+        await asyncio.gather(*map(one, failed))
 
     async def _one(self, record: Record) -> None:
         check = record.check
@@ -212,12 +259,21 @@ class Runner:
             # The last real fault says more than the clock does.
             record.suffix = f" It was still so at the deadline of {self._deadline:g} s."
 
+    @contextlib.asynccontextmanager
+    async def _place(self, check: Check) -> AsyncIterator[None]:
+        """Wait for a place to ask from; this is not yet a part of the request's time."""
+        async with contextlib.AsyncExitStack() as held:
+            if check.via == "port_forward" or check.type == "command":
+                await held.enter_async_context(self._forwards)
+            await held.enter_async_context(self._slots)
+            yield
+
     async def _until_stable(self, record: Record) -> None:
         check = record.check
         streak, failures = 0, 0
         streak_began = 0.0
         while True:
-            async with self._slots:
+            async with self._place(check):
                 began = time.monotonic()
                 if record.started is None:
                     record.started = began
@@ -248,19 +304,17 @@ class Runner:
                     return
             await asyncio.sleep(pause)
         record.suffix = ""
-        if check.latency and await self._measure(record) is not None:
+        if check.latency and await self._measure(record, check.latency) is not None:
             record.state = "unhealthy"
             return
         record.state = "healthy"
 
-    async def _measure(self, record: Record) -> CheckError | None:
+    async def _measure(self, record: Record, latency: Latency) -> CheckError | None:
         """Take the samples of a latency check and hold them against the ceilings."""
-        latency = record.check.latency
-        assert latency is not None
         record.totals = []
         first: CheckError | None = None
         for _turn in range(latency.samples):
-            async with self._slots:
+            async with self._place(record.check):
                 fault = await self._attempt(record)
             record.samples += 1
             if fault is not None:

@@ -10,7 +10,10 @@ with the check and the key in its first words.
 from __future__ import annotations
 
 import difflib
+import json
+import math
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +44,20 @@ VIAS = {
     "grpc": ("direct", "port_forward", "unix_socket"),
     "command": ("direct",),
 }
+LONGEST = 7 * 86400.0
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "timeout": (0.001, LONGEST),
+    "retry_for": (0, LONGEST),
+    "interval": (0, LONGEST),
+    "backoff": (1, 100),
+    "max_interval": (0, LONGEST),
+    "jitter": (0, 1),
+    "consecutive_successes": (1, 1_000_000),
+    "stable_for": (0, LONGEST),
+    "follow_redirects": (0, 100),
+    "max_body_bytes": (0, 1 << 30),
+}
+"""The least and the most of each number of a check; times in seconds."""
 BUILT_IN = ("run_id",)
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _TOKEN = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
@@ -72,6 +89,17 @@ class Target:
     selector: str | None = None
     container: str | None = None
     port: int | None = None
+    kubeconfig: str | None = None
+    context: str | None = None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What serves a check, to be looked at when the check fails; a Service stands for what it selects."""
+
+    kind: str
+    name: str
+    namespace: str = "default"
     kubeconfig: str | None = None
     context: str | None = None
 
@@ -135,6 +163,7 @@ class Check:
     proxy: str | None = None
     environment_proxy: bool = False
     kubernetes: Target = field(default_factory=Target)
+    workload: Workload | None = None
     command: tuple[str, ...] = ()
     grpc_service: str = ""
     method: str = "GET"
@@ -215,16 +244,40 @@ def _unknown(options: Mapping[str, Any], params: Any, place: str) -> Iterator[st
         del params[key]
     for key, spec in options.items():
         inner, value = spec.get("options"), params.get(key)
+        if value is None:
+            continue
         if not inner:
+            if "int" in (spec.get("type"), spec.get("elements")) and any(map(_endless, _listed(value))):
+                yield f"{place}{key}: {value} is no whole number."
+                del params[key]
             continue
         if isinstance(value, list):
+            # Ansible itself ends in a traceback on some values where it expects a dictionary. It does read texts as one.
+            params[key] = [item for item in value if isinstance(item, (dict, str))]
             for index, item in enumerate(value):
+                if not isinstance(item, (dict, str)):
+                    yield f"{place}{key}[{index}]: it must be a dictionary of options, not {json.dumps(item)[:40]}."
                 label = f"{key}[{index}]"
                 if place == "" and isinstance(item, dict) and item.get("name"):
                     label = f"check {str(item['name'])!r}"
                 yield from _unknown(inner, item, f"{place}{label}: " if place == "" else f"{place}{label}.")
+        elif not isinstance(value, (dict, str)):
+            yield f"{place}{key}: it must be a dictionary of options, not {json.dumps(value)[:40]}."
+            del params[key]
         else:
             yield from _unknown(inner, value, f"{place}{key}." if place else f"{key}.")
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _endless(value: Any) -> bool:
+    """Tell whether a value is infinite, which ends Ansible in a traceback where it expects a whole number."""
+    try:
+        return math.isinf(float(value)) and not isinstance(value, int)
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 # ---------------------------------------------------------------- parsing
@@ -244,9 +297,12 @@ class _Place:
             raise self.wrong(key, f"{pattern!r} is no regular expression: {error}.") from None
         return pattern
 
-    def at_least(self, key: str, value: float, least: float) -> None:
-        if not value >= least or value == float("inf"):
+    def within(self, key: str, value: float, least: float, most: float = sys.float_info.max) -> None:
+        if not value >= least:
             raise self.wrong(key, f"{value} is not allowed, the least is {least:g}.")
+        if value > most:
+            limit = f", the most is {most:g}" if most < sys.float_info.max else ""
+            raise self.wrong(key, f"{value} is not allowed{limit}.")
 
 
 def needs_jmespath(checks: Sequence[Mapping[str, Any]]) -> bool:
@@ -259,11 +315,17 @@ def needs_jmespath(checks: Sequence[Mapping[str, Any]]) -> bool:
     return False
 
 
-def parse_checks(params: Sequence[Mapping[str, Any]], variables: Sequence[str], compile_path: Compile) -> list[Check]:
+def parse_checks(
+    params: Sequence[Mapping[str, Any]],
+    variables: Sequence[str],
+    compile_path: Compile,
+    cluster: Mapping[str, str | None] | None = None,
+) -> list[Check]:
     """Turn the option checks into plans in the given order, or raise SpecError for the first mistake.
 
     The variables are the names that exist before any check runs; compile_path compiles a JMESPath to its
-    search function and raises ValueError for a wrong one.
+    search function and raises ValueError for a wrong one. The cluster is the kubeconfig and context for checks
+    that name none of their own.
     """
     if not params:
         raise SpecError("checks: the list is empty, name at least one check.")
@@ -278,7 +340,7 @@ def parse_checks(params: Sequence[Mapping[str, Any]], variables: Sequence[str], 
         if name in seen:
             raise SpecError(f"check {name!r}: name: another check has this name, names must differ.")
         seen.add(name)
-    checks = [_parse(item, compile_path) for item in params]
+    checks = [_parse(item, compile_path, cluster or {}) for item in params]
     _check_dependencies(checks)
     _check_placeholders(checks, {*variables, *BUILT_IN})
     return checks
@@ -332,7 +394,7 @@ def _fillable(check: Check) -> Iterator[tuple[str, Any]]:
         yield "expect.identity.equals", check.expect.identity.equals
 
 
-def _parse(item: Mapping[str, Any], compile_path: Compile) -> Check:
+def _parse(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping[str, str | None]) -> Check:
     given = {key: value for key, value in item.items() if value is not None}
     name = str(given["name"]).strip()
     place = _Place(name)
@@ -343,11 +405,15 @@ def _parse(item: Mapping[str, Any], compile_path: Compile) -> Check:
     if not _TOKEN.match(method):
         raise place.wrong("method", f"{method!r} is no HTTP method.")
     headers = _headers(given.get("headers") or {}, via, place)
-    target = Target(**{key: value for key, value in (given.get("kubernetes") or {}).items() if value is not None})
+    named = {key: value for key, value in (given.get("kubernetes") or {}).items() if value is not None}
+    target = Target(**{**cluster, **named})
     _check_target(kind, via, target, place)
     url = str(given.get("url", "")).strip()
     _check_url(kind, url, place)
     resolve = {str(host).lower(): str(address) for host, address in (given.get("resolve") or {}).items()}
+    for host, address in (given.get("resolve") or {}).items():
+        if address is None:
+            raise place.wrong(f"resolve.{host}", "it has no value: give the address to connect to.")
     for host, address in resolve.items():
         try:
             split_address(address)
@@ -375,22 +441,9 @@ def _parse(item: Mapping[str, Any], compile_path: Compile) -> Check:
         raise place.wrong("body", "with body_format form it is a dictionary of fields.")
     if body_format == "raw" and isinstance(body, (Mapping, list)):
         raise place.wrong("body", "with body_format raw it is a text.")
-    for key, least in (
-        ("timeout", 0.001),
-        ("retry_for", 0),
-        ("interval", 0),
-        ("backoff", 1),
-        ("max_interval", 0),
-        ("jitter", 0),
-        ("consecutive_successes", 1),
-        ("stable_for", 0),
-        ("follow_redirects", 0),
-        ("max_body_bytes", 0),
-    ):
+    for key, limits in LIMITS.items():
         if key in given:
-            place.at_least(key, given[key], least)
-    if given.get("jitter", 0) > 1:
-        raise place.wrong("jitter", "it is a share between 0 and 1.")
+            place.within(key, given[key], *limits)
     command = tuple(str(word) for word in given.get("command") or ())
     if kind == "command" and not command:
         raise place.wrong("command", "type command needs the program and its arguments as a list.")
@@ -416,6 +469,7 @@ def _parse(item: Mapping[str, Any], compile_path: Compile) -> Check:
         proxy=proxy,
         environment_proxy=bool(given.get("environment_proxy", False)),
         kubernetes=target,
+        workload=_workload(given.get("workload"), target, place),
         command=command,
         grpc_service=str(given.get("grpc_service", "")),
         method=method,
@@ -464,6 +518,23 @@ def _check_target(kind: str, via: str, target: Target, place: _Place) -> None:
         raise place.wrong("kubernetes", "name exactly one of pod, service and selector.")
     if via == "api_proxy" and target.selector:
         raise place.wrong("kubernetes.selector", "via api_proxy needs a pod or a service.")
+
+
+def _workload(given: Mapping[str, Any] | None, target: Target, place: _Place) -> Workload | None:
+    if not given:
+        if not target.service:
+            return None
+        return Workload("Service", target.service, target.namespace, target.kubeconfig, target.context)
+    options = {key: value for key, value in given.items() if value is not None}
+    if not str(options.get("name", "")).strip():
+        raise place.wrong("workload.name", "it is empty: name the object that serves this check.")
+    return Workload(
+        kind=options.get("kind", "Deployment"),
+        name=str(options["name"]).strip(),
+        namespace=options.get("namespace") or target.namespace,
+        kubeconfig=target.kubeconfig,
+        context=target.context,
+    )
 
 
 def _split(url: str, key: str, place: _Place) -> SplitResult:
@@ -583,7 +654,7 @@ def _identity(given: Mapping[str, Any], compile_path: Compile, place: _Place) ->
     if str(given.get("equals") or "") == "":
         raise place.wrong("expect.identity.equals", "it is empty: give the digest that was deployed.")
     consecutive = given.get("consecutive") or 5
-    place.at_least("expect.identity.consecutive", consecutive, 1)
+    place.within("expect.identity.consecutive", consecutive, 1, 1_000_000)
     search = None if header else _compile("expect.identity.path", path, compile_path, place)
     return Identity(search, path, header, given["equals"], consecutive)
 
@@ -594,12 +665,12 @@ def _latency(given: Mapping[str, Any] | None, invert: bool, place: _Place) -> La
     if invert:
         raise place.wrong("latency", "it does not go with invert, which expects no answer.")
     samples = given.get("samples") or 20
-    place.at_least("latency.samples", samples, 1)
+    place.within("latency.samples", samples, 1, 1_000_000)
     rate = given.get("error_rate") or 0.0
     if not 0 <= rate <= 1:
         raise place.wrong("latency.error_rate", "it is a share between 0 and 1.")
     keys = ("p50", "p90", "p95", "p99", "max")
     ceilings = {key: float(given[f"{key}_ms"]) for key in keys if given.get(f"{key}_ms") is not None}
     for key, value in ceilings.items():
-        place.at_least(f"latency.{key}_ms", value, 0)
+        place.within(f"latency.{key}_ms", value, 0)
     return Latency(samples, ceilings, float(rate))

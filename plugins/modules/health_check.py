@@ -17,23 +17,24 @@ description:
   - Follows user journeys, in which one check takes a value from its answer for later ones (log in, use the token).
   - Can demand good answers in a row, a latency, and that the deployed version is what answers.
   - Fails with at most fifteen lines that say what failed, why, on what evidence, and what to do.
-  - Secret values (O(secrets), extracted values, headers and body fields whose names mean a secret) appear in no result,
-    message or report.
+  - Secret values (O(secrets), extracted values, and what stands under names that mean a secret in headers, bodies,
+    queries, expectations and O(variables)) appear in no result, message or report.
+  - The guide is C(docs/health_check.md) of the collection.
 requirements:
-  - python >= 3.11
-  - jmespath (for O(checks[].expect.json), O(checks[].extract) and O(checks[].expect.identity.path))
-  - kubernetes (for O(checks[].type=command), O(checks[].via=port_forward) and O(checks[].via=api_proxy))
+  - jmespath (for O(checks[].expect.json), O(checks[].extract) and O(checks[].expect.identity.path) only)
+  - kubernetes is needed for O(checks[].type=command), O(checks[].via=port_forward), O(checks[].via=api_proxy) and
+    O(checks[].workload) only
+extends_documentation_fragment:
+  - slipway.kube.attributes
+  - slipway.kube.kubernetes
 attributes:
   check_mode:
-    description: Can run in check mode without asking anything.
     support: full
     details: The options are validated, and RV(checks[].asks) says what would be asked. RV(healthy) is then null.
   diff_mode:
-    description: Can show a difference.
     support: none
     details: Nothing is changed, so there is no difference to show.
   idempotent:
-    description: A second run changes nothing more than the first.
     support: partial
     details:
       - The module itself changes nothing and always returns C(changed=false); report files are written anew each time.
@@ -93,8 +94,10 @@ options:
         type: str
       environment_proxy:
         description:
-          - Whether the proxies of the environment (E(http_proxy), E(https_proxy), E(no_proxy)) are used.
-          - They are never used for loopback and for hosts in O(checks[].resolve).
+          - Whether the proxies of the environment (E(http_proxy), E(https_proxy), E(no_proxy)) are used, for
+            O(checks[].via=direct) and types V(http) and V(tls). Otherwise the environment is ignored.
+          - They are never used for loopback and for hosts in O(checks[].resolve). E(no_proxy) lists names, which hold
+            for all names below them too, with or without a port, or V(*).
         type: bool
         default: false
       kubernetes:
@@ -121,10 +124,30 @@ options:
             description: The port of the service or pod; that of O(checks[].url) if omitted.
             type: int
           kubeconfig:
-            description: The kubeconfig's path; the usual one if omitted.
+            description: The kubeconfig's path; O(kubeconfig) if omitted.
             type: path
           context:
-            description: The kubeconfig's context; the current one if omitted.
+            description: The kubeconfig's context; O(context) if omitted.
+            type: str
+      workload:
+        description:
+          - What serves this check. If the check fails, it is looked at once, and RV(checks[].diagnosis) says what is
+            wrong with it, as M(slipway.kube.rollout_status) would.
+          - If omitted, it is the Service of O(checks[].kubernetes.service), if that is given.
+          - Up to a quarter of O(deadline), at most 5 seconds, is kept for looking.
+        type: dict
+        suboptions:
+          kind:
+            description: The kind; V(Service) stands for the workloads that it selects.
+            type: str
+            choices: [Deployment, StatefulSet, DaemonSet, Service]
+            default: Deployment
+          name:
+            description: The name.
+            type: str
+            required: true
+          namespace:
+            description: The namespace; O(checks[].kubernetes.namespace) if omitted.
             type: str
       command:
         description: The program and its arguments for O(checks[].type=command), visible in the pod's process list.
@@ -156,7 +179,9 @@ options:
         type: int
         default: 0
       max_body_bytes:
-        description: The most bytes (after decompression) that are read of a body or a command's output.
+        description:
+          - The most bytes (after decompression) that are read of a body or a command's output, at most 1 GiB.
+          - Larger ones are a fault.
         type: int
         default: 1048576
       tls:
@@ -313,7 +338,9 @@ options:
                 type: int
                 default: 5
       timeout:
-        description: The seconds that one whole request may take, from resolving the name to the body's last byte.
+        description:
+          - The seconds that one whole request may take, from resolving the name to the body's last byte.
+          - Waiting for one of O(max_parallel) places is not a part of it.
         type: float
         default: 10.0
       retry_for:
@@ -327,7 +354,7 @@ options:
         type: float
         default: 1.0
       backoff:
-        description: The factor by which the interval grows with each failure in a row.
+        description: The factor by which the interval grows with each failure in a row, from 1 to 100.
         type: float
         default: 1.5
       max_interval:
@@ -383,7 +410,7 @@ options:
             type: float
             default: 0.0
   variables:
-    description: Values for placeholders.
+    description: Values for placeholders. Those whose names mean a secret are treated like O(secrets).
     type: dict
     default: {}
   secrets:
@@ -395,7 +422,9 @@ options:
     type: float
     default: 120.0
   max_parallel:
-    description: How many requests may be under way at once, from 1 to 512. They share one thread.
+    description:
+      - How many requests may be under way at once, from 1 to 512. They share one thread.
+      - Of O(checks[].via=port_forward) and O(checks[].type=command), at most 16 are.
     type: int
     default: 256
   fail_fast:
@@ -411,7 +440,9 @@ options:
 notes:
   - Sensitive headers are not sent on when a redirect leads to another origin.
   - C(HTTP/2) is spoken for gRPC only.
+  - When a name has several addresses, the next one is tried beside the one before after 0.25 seconds.
 seealso:
+  - module: slipway.kube.rollout_status
   - module: ansible.builtin.uri
   - module: ansible.builtin.wait_for
 """
@@ -482,6 +513,17 @@ EXAMPLES = r"""
         latency:
           samples: 50
           p95_ms: 500
+
+- name: Say what is wrong with the workload when its check fails
+  slipway.kube.health_check:
+    context: slipway
+    checks:
+      - name: backend
+        url: http://todo.localhost:8080/api/ready
+        workload:
+          kind: Deployment
+          name: backend
+          namespace: todo
 
 - name: Check a certificate, a closed port and the database's own tool
   slipway.kube.health_check:
@@ -634,6 +676,55 @@ checks:
       returned: when latency was measured
       type: float
       sample: 0.0
+    diagnosis:
+      description:
+        - What is wrong with the workload behind a failed check, in the shape that M(slipway.kube.rollout_status) returns.
+        - Null when the workload is well, was not looked at, or is not named.
+      returned: when checks were run
+      type: dict
+      contains:
+        code:
+          description: The kind of fault, one of a closed list.
+          returned: always
+          type: str
+          sample: config_missing
+        cause:
+          description: What is wrong, in one sentence.
+          returned: always
+          type: str
+          sample: "Container backend misses a part of its configuration: secret todo-backend not found."
+        suggestion:
+          description: What to do.
+          returned: always
+          type: str
+          sample: Add the key to application_secrets or to the chart's config, and deploy again.
+        namespace:
+          description: Where it is.
+          returned: always
+          type: str
+          sample: todo
+        object:
+          description: What it is, as kind and name.
+          returned: always
+          type: str
+          sample: Pod/backend-6d5f7c9b8-x2x7k
+        container:
+          description: The container, empty when it is not about one.
+          returned: always
+          type: str
+          sample: backend
+        log:
+          description: The last log lines of the container.
+          returned: always
+          type: list
+          elements: str
+          sample: []
+        events:
+          description: The last warnings about the object.
+          returned: always
+          type: list
+          elements: str
+          sample: ["Failed: Error: secret todo-backend not found"]
     assertions:
       description: What was expected of the last answer and what was observed, shortened and masked.
       returned: when checks were run
@@ -663,6 +754,15 @@ def argument_spec() -> dict[str, Any]:
         "port": {"type": "int"},
         "kubeconfig": {"type": "path"},
         "context": {"type": "str"},
+    }
+    workload = {
+        "kind": {
+            "type": "str",
+            "choices": ["Deployment", "StatefulSet", "DaemonSet", "Service"],
+            "default": "Deployment",
+        },
+        "name": {"type": "str", "required": True},
+        "namespace": {"type": "str"},
     }
     tls = {
         "verify": {"type": "bool", "default": True},
@@ -735,6 +835,7 @@ def argument_spec() -> dict[str, Any]:
         "proxy": {"type": "str"},
         "environment_proxy": {"type": "bool", "default": False},
         "kubernetes": {"type": "dict", "options": kubernetes},
+        "workload": {"type": "dict", "options": workload},
         "command": {"type": "list", "elements": "str"},
         "grpc_service": {"type": "str", "default": ""},
         "method": {"type": "str", "default": "GET"},
@@ -759,6 +860,9 @@ def argument_spec() -> dict[str, Any]:
         "latency": {"type": "dict", "options": latency},
     }
     return {
+        # As in _kube_module, whose import would load the kubernetes library for checks that need none of it.
+        "kubeconfig": {"type": "path"},
+        "context": {"type": "str"},
         "checks": {"type": "list", "elements": "dict", "required": True, "options": check},
         "variables": {"type": "dict", "default": {}},
         "secrets": {"type": "dict", "default": {}, "no_log": True},

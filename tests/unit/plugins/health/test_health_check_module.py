@@ -16,8 +16,10 @@ import pytest
 import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.slipway.kube.plugins.doc_fragments import kubernetes
 from ansible_collections.slipway.kube.plugins.module_utils import _health_main as health_main
 from ansible_collections.slipway.kube.plugins.module_utils import _health_report as report
+from ansible_collections.slipway.kube.plugins.module_utils._kube_module import ARGUMENTS
 from ansible_collections.slipway.kube.plugins.modules import health_check
 
 Call = Callable[..., tuple[int, dict[str, Any]]]
@@ -117,6 +119,20 @@ def test_check_mode_asks_nothing(call: Call, server: Any, tmp_path: Path) -> Non
     [
         ({"checks": [{"name": "a", "url": "http://a/", "urls": 1}]}, "check 'a': urls: there is no such option"),
         ({"checks": []}, "checks: the list is empty"),
+        (
+            {"checks": [{"name": "good", "url": "http://a/"}, {"name": "b", "url": "http://a/", "timeout": "soon"}]},
+            "check 'b': argument 'timeout' is of type",
+        ),
+        ({"checks": [{"name": "b", "tls": {"min_version": "SSLv3"}}]}, "check 'b': value of min_version must be one"),
+        ({"checks": [{"url": "http://a/"}]}, "check '0': missing required arguments: name"),
+        ({"checks": [{"name": "a", "url": "http://a/"}, 7]}, "checks[1]: it must be a dictionary of options, not 7."),
+        (
+            {"checks": [{"name": "b", "url": "http://a/", "expect": {"identity": False}}]},
+            "check 'b': expect.identity: it must be a dictionary of options, not false.",
+        ),
+        ({"checks": [{"name": "b", "follow_redirects": float("inf")}]}, "check 'b': follow_redirects: inf is no whole"),
+        ({"checks": [{"name": "b", "expect": {"rc": [1, "Infinity"]}}]}, "check 'b': expect.rc: "),
+        ({"checks": [{"name": "b", "expect": True}]}, "check 'b': expect: it must be a dictionary of options"),
         ({"checks": [{"name": "a", "url": "http://a/"}], "max_parallel": 0}, "max_parallel: "),
         ({"checks": [{"name": "a", "url": "http://a/"}], "deadline": 0}, "deadline: "),
         ({"checks": [{"name": "a", "url": "http://a/"}], "report_json": "/no/such/x"}, "report_json: the directory"),
@@ -223,6 +239,41 @@ def test_the_message_has_at_most_fifteen_lines(count: int, skipped: int) -> None
     assert (f"and {count - 6} more" in text) is (count > 6)
 
 
+def _diagnosis(cause: str = "Container api ends again and again.", lines: int = 8) -> dict[str, Any]:
+    return {
+        "code": "crash_loop",
+        "cause": cause,
+        "suggestion": "Read the log.",
+        "namespace": "todo",
+        "object": "Pod/api-1",
+        "container": "api",
+        "log": [f"line {at}" for at in range(lines)],
+        "events": ["BackOff: again"],
+    }
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 50])
+@pytest.mark.parametrize("skipped", [0, 1])
+def test_the_message_tells_each_diagnosis_once(count: int, skipped: int) -> None:
+    checks = [{**_result(f"check {at}"), "diagnosis": _diagnosis()} for at in range(count)]
+    checks += [{**_result("other"), "diagnosis": _diagnosis("Another cause.")}]
+    checks += [_result(f"s{at}", "skipped") for at in range(skipped)]
+    text = report.message(checks, 3.0)
+    assert len(text.splitlines()) <= report.MAX_LINES
+    assert text.count("  Behind it: Container api ends again and again. [crash_loop]") == 1
+    assert text.count("  What to do: Read the log.") == (2 if count < 10 else 1)
+
+
+def test_the_message_of_one_failure_shows_the_evidence() -> None:
+    checks = [{**_result("one"), "diagnosis": _diagnosis()}, _result("s", "skipped")]
+    lines = report.message(checks, 3.0).splitlines()
+    assert "  Event: BackOff: again" in lines and "  Log: line 7" in lines
+    assert len(lines) <= report.MAX_LINES
+    failure = ET.fromstring(report.as_junit(checks, 1.0).encode()).find("testcase/failure")
+    assert failure is not None and "crash_loop: Container api" in str(failure.text)
+    assert "Log: line 7" in str(failure.text)
+
+
 def test_only_skipped_checks_are_told_too() -> None:
     assert "s1" in report.message([_result("s1", "skipped")], 1.0)
 
@@ -244,7 +295,21 @@ def _compare(documented: dict[str, Any], spec: dict[str, Any], place: str = "") 
 
 
 def test_documentation_and_options_agree() -> None:
-    _compare(yaml.safe_load(health_check.DOCUMENTATION)["options"], health_check.argument_spec())
+    own = yaml.safe_load(health_check.DOCUMENTATION)
+    assert own["extends_documentation_fragment"] == ["slipway.kube.attributes", "slipway.kube.kubernetes"]
+    shared = yaml.safe_load(kubernetes.ModuleDocFragment.DOCUMENTATION)["options"]
+    assert {name: {"type": option["type"]} for name, option in shared.items()} == ARGUMENTS
+    _compare({**shared, **own["options"]}, health_check.argument_spec())
+
+
+def test_everything_returned_is_described_with_type_and_sample() -> None:
+    def walk(returned: dict[str, Any], place: str) -> None:
+        for name, item in returned.items():
+            assert {"description", "returned", "type"} <= set(item), f"{place}{name}"
+            assert "sample" in item or "contains" in item, f"{place}{name}"
+            walk(item.get("contains", {}), f"{place}{name}.")
+
+    walk(yaml.safe_load(health_check.RETURN), "")
 
 
 def test_examples_are_valid_options(call: Call) -> None:

@@ -151,7 +151,7 @@ def test_percentiles_of_a_known_row() -> None:
 
 
 @given(
-    st.floats(0, 60), st.floats(1, 10), st.floats(0, 120), st.floats(0, 1), st.integers(0, 10_000),
+    st.floats(0, 60), st.floats(1, 100), st.floats(0, 120), st.floats(0, 1), st.integers(0, 10_000),
     st.floats(0, 1, exclude_max=True),
 )  # fmt: skip
 def test_backoff_is_bounded(
