@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests and ends with one line of what passed and failed.
 #
-#   tests/run.sh [lint|unit|charts|app|molecule ...]     all of them when none is named
+#   tests/run.sh [lint|sanity|unit|charts|app|molecule ...]     all of them when none is named
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -58,6 +58,7 @@ run_lint() {
   step "shell syntax" shell_syntax
   step "Go formatting" go_formatting
 }
+run_sanity() { step "ansible-test sanity" tests/sanity/run.py; }
 run_unit() { step "unit tests" pytest tests/unit; }
 run_charts() { step "charts" charts; }
 run_app() {
@@ -67,10 +68,10 @@ run_app() {
 run_molecule() { step "molecule default" molecule test --scenario-name default; }
 
 # The cheap ones first, one after the other: most of them use every core by themselves.
-for part in ${*:-lint unit app charts molecule}; do
+for part in ${*:-lint sanity unit app charts molecule}; do
   case $part in
-    lint | unit | charts | app | molecule) "run_$part" ;;
-    *) echo "usage: tests/run.sh [lint|unit|charts|app|molecule ...]" >&2; exit 64 ;;
+    lint | sanity | unit | charts | app | molecule) "run_$part" ;;
+    *) echo "usage: tests/run.sh [lint|sanity|unit|charts|app|molecule ...]" >&2; exit 64 ;;
   esac
 done
 
