@@ -186,7 +186,12 @@ class SecretKeeper:
             path = "/api/v1/namespaces"
             if found is None:
                 metadata = {"name": place, "labels": {MANAGED_BY: MANAGER, **wanted}}
-                self._api.request("POST", path, body={"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+                body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+                try:
+                    self._api.request("POST", path, body=body)
+                except ApiError as error:
+                    if error.status != 409:  # another run was faster
+                        raise
             elif lacking:
                 patch = {"metadata": {"labels": lacking}}
                 self._api.request("PATCH", f"{path}/{place}", body=patch, content_type=MERGE_PATCH)

@@ -12,11 +12,14 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 TYPE = "helm.sh/release.v1"
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
+_IMAGE = re.compile(r"""^[ \t-]*image:[ \t]*["']?([^\s"'#]+)""", re.MULTILINE)
 INTERRUPTED = "Interrupted before it ended; marked as failed so that the release can be changed again"
 
 
@@ -68,6 +71,9 @@ def describe(revisions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     chart = (record.get("chart") or {}).get("metadata") or {}
     info = record.get("info") or {}
     deployed = [revision_of(secret) for secret in revisions if status_of(secret) == "deployed"]
+    if not deployed and status_of(newest) not in ("uninstalled", "uninstalling"):
+        # Helm was killed between replacing the old revision and declaring the new one: the old one is the last that was good.
+        deployed = [revision_of(secret) for secret in revisions[:-1] if status_of(secret) == "superseded"]
     return {
         "revision": revision_of(newest),
         "status": status_of(newest),
@@ -77,20 +83,21 @@ def describe(revisions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "app_version": str(chart.get("appVersion", "")),
         "updated": str(info.get("last_deployed", "")),
         "description": str(info.get("description", "")),
+        "images": sorted(set(_IMAGE.findall(str(record.get("manifest") or "")))),
         "values": record.get("config") or {},
         "history": [{"revision": revision_of(secret), "status": status_of(secret)} for secret in revisions],
     }
 
 
-def interrupted(secret: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the merge patch that turns a pending revision into a failed one.
+def failed(secret: Mapping[str, Any], why: str = INTERRUPTED) -> dict[str, Any]:
+    """Return the merge patch that turns a revision into a failed one.
 
     Helm refuses every change of a release whose newest revision is pending; after a failed one it goes on from the last
-    that was deployed. The patch names the resourceVersion, so that it fails when Helm itself is still at work on it.
+    that was deployed. The patch names the resourceVersion, so that it fails when the record has changed in the meantime.
     """
     record = decode(secret)
     info = dict(record.get("info") or {})
-    info.update(status="failed", description=INTERRUPTED)
+    info.update(status="failed", description=why)
     return {
         "metadata": {
             "resourceVersion": secret["metadata"]["resourceVersion"],
@@ -98,6 +105,33 @@ def interrupted(secret: Mapping[str, Any]) -> dict[str, Any]:
         },
         "data": {"release": encode({**record, "info": info})},
     }
+
+
+def age(secret: Mapping[str, Any], now: datetime) -> float:
+    """Return the seconds since Helm began a revision; a record without a time is as old as can be."""
+    begun = str((decode(secret).get("info") or {}).get("last_deployed", ""))
+    try:
+        # Python reads six digits of a second, Helm writes nine.
+        return (
+            now - datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", begun).replace("Z", "+00:00"))
+        ).total_seconds()
+    except (TypeError, ValueError):
+        return float("inf")
+
+
+def previous(history: Sequence[Mapping[str, Any]], description: str) -> int:
+    """Return the revision before the one in service, 0 when there is none.
+
+    C(history) holds number and status, oldest first. Revisions that failed do not count, and what a rollback has left behind
+    does not either: before "Rollback to 3" comes what came before 3.
+    """
+    current = max((entry["revision"] for entry in history if entry["status"] == "deployed"), default=0)
+    back = re.fullmatch(r"Rollback to (\d+)", description)
+    current = int(back.group(1)) if back else current
+    earlier = (
+        entry["revision"] for entry in history if entry["status"] == "superseded" and entry["revision"] < current
+    )
+    return max(earlier, default=0)
 
 
 def difference(before: Any, after: Any, place: str = "") -> list[str]:

@@ -48,6 +48,10 @@ options:
       chart_version:
         description: The chart's version; not compared if omitted.
         type: str
+  lease_namespace:
+    description: The namespace whose lease of M(slipway.kube.deploy_lease) is read as well.
+    type: str
+    version_added: 0.2.0
 """
 
 EXAMPLES = r"""
@@ -89,8 +93,17 @@ releases:
       description: Number of the newest revision, 0 when there is none.
       type: int
     deployed_revision:
-      description: Number of the revision that is in service, 0 when there is none.
+      description:
+        - Number of the revision that is in service, 0 when there is none. When Helm was killed while it replaced one by
+          another, it is the one that was replaced.
       type: int
+    previous_revision:
+      description: Number of the revision that was in service before that one and had not failed, 0 when there is none.
+      type: int
+    images:
+      description: The images that the newest revision's manifest names.
+      type: list
+      elements: str
     chart:
       description: Name and version of the newest revision's chart.
       type: str
@@ -107,6 +120,10 @@ releases:
       description: Number and status of every revision, oldest first.
       type: list
       elements: dict
+lease:
+  description: The lease as M(slipway.kube.deploy_lease) returns it, with empty texts when there is none.
+  returned: success
+  type: dict
 reachable:
   description: Whether the cluster answers. Only in check mode can it be false.
   returned: success
@@ -117,7 +134,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _releases
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _lease, _releases
 
 
 def look(cluster: _cluster.Cluster, wanted: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -145,6 +162,8 @@ def summary(release: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict
         "pending": facts.get("status") in _releases.PENDING,
         "revision": facts.get("revision", 0),
         "deployed_revision": facts.get("deployed_revision", 0),
+        "previous_revision": _releases.previous(facts.get("history", []), facts.get("description", "")),
+        "images": facts.get("images", []),
         "chart": f"{facts['chart_name']}-{facts['chart_version']}" if found else "",
         "app_version": facts.get("app_version", ""),
         "updated": facts.get("updated", ""),
@@ -169,16 +188,23 @@ def main() -> None:
                     "chart_version": {"type": "str"},
                 },
             },
+            "lease_namespace": {"type": "str"},
             **_kube_module.ARGUMENTS,
         },
         supports_check_mode=True,
     )
-    wanted = module.params["releases"]
-    _kube_module.run(
-        module,
-        lambda cluster: {"changed": False, "releases": look(cluster, wanted), "reachable": True},
-        lambda: {"changed": False, "releases": [summary(release, None) for release in wanted], "reachable": False},
-    )
+    wanted, namespace = module.params["releases"], module.params["lease_namespace"]
+
+    def work(cluster: _cluster.Cluster) -> dict[str, Any]:
+        # First the lease: if it does not change until it is taken, nor have the releases.
+        lease = _lease.LeaseKeeper(cluster, namespace, "").look() if namespace else _lease.Lease()
+        return {"releases": look(cluster, wanted), "lease": lease.as_result(), "reachable": True}
+
+    def without() -> dict[str, Any]:
+        found = [summary(release, None) for release in wanted]
+        return {"releases": found, "lease": _lease.Lease().as_result(), "reachable": False}
+
+    _kube_module.run(module, work, without)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
-    details: What changes is a revision, named by RV(revision).
+    support: full
+    details: Shows the objects of the manifest that change, without secret values.
   idempotent:
     support: full
     details: A release whose deployed revision is O(revision), or came of a rollback to it, is left alone.
@@ -46,8 +46,27 @@ options:
     default: rolled_back
   revision:
     description:
-      - The revision to return to. Required for O(state=rolled_back).
+      - The revision to return to. Required for O(state=rolled_back). One that is itself a rollback stands for that which
+        it had returned to.
     type: int
+  reason:
+    description:
+      - Why the newest revision is left, for O(state=rolled_back). A revision that Helm counts as deployed is then marked
+        as failed with this text, so that nobody returns to it.
+    type: str
+    version_added: 0.2.0
+  least_age:
+    description:
+      - The seconds that a pending revision must be old to be marked as failed, for O(state=unblocked). Of a younger one,
+        Helm may still be at work.
+    type: float
+    default: 0.0
+    version_added: 0.2.0
+  history_max:
+    description: How many revisions Helm keeps of the release.
+    type: int
+    default: 10
+    version_added: 0.2.0
   timeout:
     description: The seconds that Helm may wait for a single hook.
     type: int
@@ -78,6 +97,16 @@ status:
   returned: success
   type: str
   sample: pending-upgrade
+from_revision:
+  description: Number of the newest revision before.
+  returned: success
+  type: int
+  sample: 4
+returned_to:
+  description: Number of the revision that was returned to, 0 for O(state=unblocked).
+  returned: success
+  type: int
+  sample: 3
 revision:
   description: Number of the newest revision afterwards; that before in check mode.
   returned: success
@@ -85,45 +114,86 @@ revision:
   sample: 5
 """
 
+import re
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _releases
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _manifest, _releases
+
+Record = dict[str, Any]
 
 
-def newest(cluster: _cluster.Cluster, namespace: str, name: str) -> dict[str, Any]:
-    """Return the Secret of a release's newest revision. Raises ClusterError when there is none."""
+def revisions_of(cluster: _cluster.Cluster, namespace: str, name: str) -> list[Record]:
+    """Return the Secrets of a release's revisions, oldest first. Raises ClusterError when there is none."""
     query = {"fieldSelector": f"type={_releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
     secrets = cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)
     if not secrets:
         raise _cluster.ClusterError(
             f"There is no release {name} in namespace {namespace}. Check the name and the namespace."
         )
-    return dict(_releases.group(secrets)[name][-1])
+    return [dict(secret) for secret in _releases.group(secrets)[name]]
 
 
-def unblock(module: AnsibleModule, cluster: _cluster.Cluster, secret: dict[str, Any]) -> bool:
+def mark_failed(cluster: _cluster.Cluster, secret: Record, **why: str) -> None:
+    """Mark a revision as failed."""
+    path = f"/api/v1/namespaces/{secret['metadata']['namespace']}/secrets/{secret['metadata']['name']}"
+    cluster.request("PATCH", path, body=_releases.failed(secret, **why), content_type=_cluster.MERGE_PATCH)
+
+
+def unblock(module: AnsibleModule, cluster: _cluster.Cluster, newest: Record) -> bool:
     """Mark a pending revision as failed; returns whether that was needed."""
-    if _releases.status_of(secret) not in _releases.PENDING:
+    status, age = _releases.status_of(newest), _releases.age(newest, datetime.now(timezone.utc))
+    if status not in _releases.PENDING:
         return False
+    if age < module.params["least_age"]:
+        module.fail_json(
+            msg=f"Release {module.params['name']} is {status} for {age:.0f} s, and no run of Slipway has left it so: somebody may be "
+            f"running Helm by hand. Wait for its end; after {module.params['least_age']:.0f} s it counts as interrupted."
+        )
     if not module.check_mode:
-        path = f"/api/v1/namespaces/{secret['metadata']['namespace']}/secrets/{secret['metadata']['name']}"
-        cluster.request("PATCH", path, body=_releases.interrupted(secret), content_type=_cluster.MERGE_PATCH)
+        mark_failed(cluster, newest)
     return True
 
 
-def roll_back(module: AnsibleModule, secret: dict[str, Any]) -> bool:
-    """Run helm rollback unless its result is there already; returns whether that was needed."""
-    revision = module.params["revision"]
-    if _releases.status_of(secret) == "deployed":
-        description = str((_releases.decode(secret).get("info") or {}).get("description", ""))
-        if _releases.revision_of(secret) == revision or description == f"Rollback to {revision}":
-            return False
+def canonical(revisions: list[Record], wanted: int) -> int:
+    """Return the revision that a chain of rollbacks comes from, as far as Helm still has it."""
+    known = {_releases.revision_of(secret): secret for secret in revisions}
+    while wanted in known:
+        description = str((_releases.decode(known[wanted]).get("info") or {}).get("description", ""))
+        back = re.fullmatch(r"Rollback to (\d+)", description)
+        if not back or int(back.group(1)) not in known:
+            break
+        wanted = int(back.group(1))
+    return wanted
+
+
+def roll_back(module: AnsibleModule, cluster: _cluster.Cluster, revisions: list[Record]) -> list[dict[str, str]] | None:
+    """Run helm rollback unless its result is there already; returns the differences, or nothing."""
+    newest = revisions[-1]
+    target = canonical(revisions, module.params["revision"])
+    manifests = {
+        _releases.revision_of(secret): str(_releases.decode(secret).get("manifest") or "") for secret in revisions
+    }
+    current = _releases.revision_of(newest)
+    if target not in manifests:
+        module.fail_json(
+            msg=f"Release {module.params['name']} has no revision {target}; Helm keeps {', '.join(map(str, manifests))}. "
+            "Choose one of them, or deploy the version that you want."
+        )
+    if _releases.status_of(newest) == "deployed" and canonical(revisions, current) == target:
+        return None
+    differences = _manifest.differences(manifests[current], manifests[target])
     if module.check_mode:
-        return True
+        return differences
+    if _releases.status_of(newest) in _releases.PENDING:
+        mark_failed(cluster, newest)
+    elif module.params["reason"] and _releases.status_of(newest) == "deployed":
+        mark_failed(cluster, newest, why=module.params["reason"])
     program = module.params["binary_path"] or module.get_bin_path("helm", required=True)
-    command = [program, "rollback", module.params["name"], str(revision)]
+    command = [program, "rollback", module.params["name"], str(target)]
     command += ["--namespace", module.params["namespace"], "--timeout", f"{module.params['timeout']}s"]
+    command += ["--history-max", str(module.params["history_max"])]
     if module.params["kubeconfig"]:
         command += ["--kubeconfig", module.params["kubeconfig"]]
     if module.params["context"]:
@@ -132,11 +202,11 @@ def roll_back(module: AnsibleModule, secret: dict[str, Any]) -> bool:
     if code:
         last = " ".join(errors.split())[-500:]
         module.fail_json(
-            msg=f"Release {module.params['name']} could not be rolled back to revision {revision}: {last}. "
+            msg=f"Release {module.params['name']} could not be rolled back to revision {target}: {last}. "
             f"See what Helm knows of it by 'helm history {module.params['name']} -n {module.params['namespace']}'.",
             rc=code,
         )
-    return True
+    return differences
 
 
 def main() -> None:
@@ -147,6 +217,9 @@ def main() -> None:
             "namespace": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["rolled_back", "unblocked"], "default": "rolled_back"},
             "revision": {"type": "int"},
+            "reason": {"type": "str"},
+            "least_age": {"type": "float", "default": 0.0},
+            "history_max": {"type": "int", "default": 10},
             "timeout": {"type": "int", "default": 300},
             "binary_path": {"type": "path"},
             **_kube_module.ARGUMENTS,
@@ -157,14 +230,22 @@ def main() -> None:
     name, namespace = module.params["name"], module.params["namespace"]
 
     def work(cluster: _cluster.Cluster) -> dict[str, Any]:
-        secret = newest(cluster, namespace, name)
-        unblocks = module.params["state"] == "unblocked"
-        changed = unblock(module, cluster, secret) if unblocks else roll_back(module, secret)
-        after = newest(cluster, namespace, name) if changed else secret
+        revisions = revisions_of(cluster, namespace, name)
+        before = revisions[-1]
+        differences: list[dict[str, str]] | None = None
+        if module.params["state"] == "unblocked":
+            changed = unblock(module, cluster, before)
+        else:
+            differences = roll_back(module, cluster, revisions)
+            changed = differences is not None
+        after = revisions_of(cluster, namespace, name)[-1] if changed else before
         return {
             "changed": changed,
-            "status": _releases.status_of(secret),
+            "status": _releases.status_of(before),
+            "from_revision": _releases.revision_of(before),
+            "returned_to": canonical(revisions, module.params["revision"] or 0),
             "revision": _releases.revision_of(after),
+            "diff": differences or [],
         }
 
     _kube_module.run(module, work)

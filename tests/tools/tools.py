@@ -35,6 +35,7 @@ TOOLS = CACHE / "tools"
 PACKAGES = {
     "helm-unittest": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
     "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform",
+    "helm3": "helm.sh/helm/v3/cmd/helm",
 }
 # Where the schemas come from: the Go module that pins the other one, and the file in that.
 OPENAPI = ("kube", "k8s.io/kubernetes", "api/openapi-spec/swagger.json")

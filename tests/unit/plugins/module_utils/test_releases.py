@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -115,9 +116,55 @@ def test_difference(before: Any, after: Any, paths: list[str]) -> None:
 
 
 def test_interrupted_revision_becomes_a_failed_one() -> None:
-    patch = _releases.interrupted(secret(4, "pending-upgrade"))
+    patch = _releases.failed(secret(4, "pending-upgrade"))
     assert patch["metadata"] == {"resourceVersion": "9", "labels": {"status": "failed"}}
     after = _releases.decode(patch)
     assert after["info"]["status"] == "failed" and "Interrupted" in after["info"]["description"]
     assert {**after, "info": None} == {**record(), "info": None}
     assert json.loads(json.dumps(patch)) == patch
+
+
+def test_revision_in_service_when_helm_was_killed_while_it_replaced_it() -> None:
+    killed = [secret(1, "superseded"), secret(2, "superseded"), secret(3, "failed"), secret(4, "pending-upgrade")]
+    assert _releases.describe(killed)["deployed_revision"] == 2
+    assert _releases.describe([secret(1, "pending-install")])["deployed_revision"] == 0
+    assert _releases.describe([secret(1, "superseded"), secret(2, "uninstalled")])["deployed_revision"] == 0
+
+
+@pytest.mark.parametrize(
+    ("statuses", "description", "revision"),
+    [
+        (["superseded", "superseded", "deployed"], "Upgrade complete", 2),
+        (["superseded", "failed", "deployed"], "Upgrade complete", 1),
+        (["superseded", "superseded", "failed", "deployed"], "Rollback to 2", 1),
+        (["deployed", "failed"], "Upgrade failed", 0),
+        (["superseded", "deployed"], "Rollback to 1", 0),
+        ([], "", 0),
+    ],
+)
+def test_revision_before(statuses: list[str], description: str, revision: int) -> None:
+    history = [{"revision": number, "status": status} for number, status in enumerate(statuses, start=1)]
+    assert _releases.previous(history, description) == revision
+
+
+def test_images_of_the_newest_revision() -> None:
+    manifest = """
+      initContainers:
+      - image: "busybox:1"
+        name: a
+      containers:
+        - name: web
+          image: registry.example:5000/web:sha-1 # the page
+          imagePullPolicy: Never
+    """
+    found = _releases.describe(
+        [secret(1, "superseded", manifest="image: old:1"), secret(2, "deployed", manifest=manifest)]
+    )
+    assert found["images"] == ["busybox:1", "registry.example:5000/web:sha-1"]
+
+
+def test_age() -> None:
+    now = datetime(2026, 1, 1, 0, 1, tzinfo=timezone.utc)
+    begun = {"info": {"last_deployed": "2026-01-01T01:00:30.123456789+01:00"}}
+    assert _releases.age(secret(1, "pending-upgrade", **begun), now) == pytest.approx(29.876544)
+    assert _releases.age(secret(1, "pending-upgrade", info={}), now) == float("inf")

@@ -20,7 +20,9 @@ from ansible.utils.plugin_docs import merge_fragment
 NAMES = (
     "application_plan",
     "application_secret",
+    "deploy_lease",
     "helm_chart",
+    "helm_diff",
     "helm_history_info",
     "helm_rollback",
     "rollout_status",

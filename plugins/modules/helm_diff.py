@@ -1,0 +1,157 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: helm_diff
+short_description: Show what installing or upgrading a Helm release would change
+version_added: 0.2.0
+author:
+  - Slipway contributors (@slipway)
+description:
+  - Renders the chart by a dry run of Helm and compares it, object by object, with the manifest that is deployed.
+  - The values of Secrets, and of environment variables and configuration keys whose names mean a secret, are not shown;
+    only whether they differ.
+  - Fails as the real change would, when the chart refuses its values.
+requirements:
+  - helm
+extends_documentation_fragment:
+  - slipway.kube.attributes
+  - slipway.kube.kubernetes
+attributes:
+  check_mode:
+    support: full
+    details: Without a cluster, every object counts as new. Without Helm, it only says that there is none yet.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+    details: The module changes nothing. RV(changed) says whether there is a difference.
+options:
+  name:
+    description: Name of the release.
+    type: str
+    required: true
+  namespace:
+    description: Namespace of the release.
+    type: str
+    required: true
+  chart:
+    description: Directory of the chart. Local dependencies need not be in it.
+    type: path
+    required: true
+  values:
+    description: The values.
+    type: dict
+    default: {}
+  binary_path:
+    description: The helm program; the one on the path if omitted.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Show what an upgrade would change
+  slipway.kube.helm_diff:
+    name: todo
+    namespace: todo
+    chart: charts/todo-app
+    values:
+      backend:
+        replicas: 3
+    context: slipway
+  diff: true
+"""
+
+RETURN = r"""
+objects:
+  description: The objects that would be added, changed or removed, as kind and name.
+  returned: success
+  type: list
+  elements: str
+  sample: [Deployment todo-backend]
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _manifest, _releases
+from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartError, assemble
+
+
+def deployed(cluster: _cluster.Cluster, namespace: str, name: str) -> tuple[str, bool]:
+    """Return the manifest of the revision in service, and whether Helm would upgrade it without further ado."""
+    query = {"fieldSelector": f"type={_releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
+    revisions = _releases.group(cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)).get(name, [])
+    if not revisions:
+        return "", False
+    current = _releases.describe(revisions)["deployed_revision"]
+    record = next((secret for secret in revisions if _releases.revision_of(secret) == current), revisions[-1])
+    return str(_releases.decode(record).get("manifest") or ""), _releases.status_of(revisions[-1]) == "deployed"
+
+
+def render(module: AnsibleModule, upgrade: bool) -> str:
+    """Return the manifest that Helm would install, by a dry run, or by the template alone where there is nothing to upgrade."""
+    options = module.params
+    program = options["binary_path"] or module.get_bin_path("helm", required=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        chart = Path(scratch) / Path(options["chart"]).name
+        assemble(Path(options["chart"]).resolve(), chart)
+        words = ["upgrade", "--dry-run=server", "--output", "json"] if upgrade else ["template"]
+        command = [program, *words, options["name"], str(chart), "--namespace", options["namespace"], "--values", "-"]
+        if upgrade:
+            command += ["--kubeconfig", options["kubeconfig"]] if options["kubeconfig"] else []
+            command += ["--kube-context", options["context"]] if options["context"] else []
+        # The values go by standard input: a command line can be read by everybody.
+        code, output, errors = module.run_command(command, data=json.dumps(options["values"]))
+    if code:
+        raise ValueError(
+            f"Helm refuses release {options['name']}: {' '.join(errors.split())[-600:]}. Correct its values or the chart."
+        )
+    return str(json.loads(output).get("manifest") or "") if upgrade else str(output)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "chart": {"type": "path", "required": True},
+            "values": {"type": "dict", "default": {}},
+            "binary_path": {"type": "path"},
+            **_kube_module.ARGUMENTS,
+        },
+        supports_check_mode=True,
+    )
+
+    def result(before: str, upgrade: bool) -> dict[str, Any]:
+        if module.check_mode and not Path(module.params["binary_path"] or module.get_bin_path("helm") or "").is_file():
+            return {
+                "changed": True,
+                "objects": [],
+                "diff": [],
+                "msg": "Helm is not there yet, so the objects are not known.",
+            }
+        try:
+            differences = _manifest.differences(before, render(module, upgrade))
+        except ChartError as error:
+            raise ValueError(f"{error}.") from None
+        names = [one["after_header"] if one["after"] else one["before_header"] for one in differences]
+        return {"changed": bool(differences), "objects": names, "diff": differences}
+
+    _kube_module.run(
+        module,
+        lambda cluster: result(*deployed(cluster, module.params["namespace"], module.params["name"])),
+        lambda: result("", False),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""A web component that says which version it is, and can be broken on purpose by the environment variable BROKEN."""
+
+import json
+import os
+import signal
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+BROKEN = os.environ.get("BROKEN", "")
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        good = not (self.path == "/ready" and BROKEN == "probe") and not (
+            self.path.endswith("/work") and BROKEN == "verify"
+        )
+        body = json.dumps({"good": good, "digest": os.environ["APP_DIGEST"], "pod": os.environ["HOSTNAME"]}).encode()
+        self.send_response(200 if good else 500)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
+
+server = ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler)
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+server.serve_forever()

@@ -1,0 +1,230 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules that run Helm, with a script in its place and an API server that holds its records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.slipway.kube.plugins.module_utils import _kube_module, _releases
+from ansible_collections.slipway.kube.plugins.modules import deploy_lease, helm_diff, helm_rollback
+
+Object = dict[str, Any]
+MANIFEST = "---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: web}\ndata: {A: %s}\n"
+
+
+def secret(revision: int, status: str, description: str = "", manifest: str = "") -> Object:
+    info = {"status": status, "description": description, "last_deployed": "2026-01-01T00:00:00Z"}
+    record = {"name": "web", "info": info, "manifest": manifest or MANIFEST % f"v{revision}"}
+    return {
+        "type": _releases.TYPE,
+        "metadata": {
+            "name": f"sh.helm.release.v1.web.v{revision}",
+            "namespace": "shop",
+            "resourceVersion": str(revision),
+            "labels": {"name": "web", "owner": "helm", "status": status, "version": str(revision)},
+        },
+        "data": {"release": _releases.encode(record)},
+    }
+
+
+class FakeCluster:
+    """Helm's records, which a patch changes."""
+
+    def __init__(self, *secrets: Object) -> None:
+        self.secrets = list(secrets)
+        self.patched: list[tuple[str, Object]] = []
+
+    def items(self, path: str, **query: str) -> list[Object]:
+        assert path == "/api/v1/namespaces/shop/secrets" and query["labelSelector"] == "owner=helm,name=web"
+        return self.secrets
+
+    def request(self, method: str, path: str, body: Any = None, content_type: str = "") -> Object:
+        assert method == "PATCH"
+        self.patched.append((path.rpartition(".")[2], _releases.decode(body)["info"]))
+        return {}
+
+
+class Helm:
+    """A script that stands in for Helm: it writes down its command line and input, and answers what it is told to."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.path = place / "helm"
+        self.answer("")
+
+    def answer(self, output: str, code: int = 0) -> None:
+        (self.place / "output").write_text(output)
+        self.path.write_text(
+            f'#!/bin/sh\ncd {self.place}\nprintf "%s\\n" "$@" > line\n[ -p /dev/stdin ] && cat > input\ncat output\necho broken >&2\nexit {code}\n'
+        )
+        self.path.chmod(0o755)
+
+    @property
+    def line(self) -> list[str]:
+        file = self.place / "line"
+        return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.fixture
+def helm(tmp_path: Path) -> Helm:
+    return Helm(tmp_path)
+
+
+def run(
+    module: Any,
+    cluster: FakeCluster,
+    options: Mapping[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Object:
+    monkeypatch.setattr(_kube_module._cluster, "Cluster", lambda *_: cluster)
+    with patch_module_args(dict(options)), pytest.raises(SystemExit):
+        module.main()
+    found: Object = json.loads(capsys.readouterr().out)
+    return found
+
+
+def rolled_back(
+    cluster: FakeCluster,
+    helm: Helm,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    **options: Any,
+) -> Object:
+    given = {"name": "web", "namespace": "shop", "binary_path": str(helm.path), **options}
+    return run(helm_rollback, cluster, given, monkeypatch, capsys)
+
+
+def test_rollback_marks_what_it_leaves(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = FakeCluster(secret(1, "superseded"), secret(2, "deployed"))
+    result = rolled_back(cluster, helm, monkeypatch, capsys, revision=1, reason="crash_loop: it ends", history_max=3)
+    assert result["changed"] and (result["from_revision"], result["returned_to"]) == (2, 1)
+    assert helm.line[:3] == ["rollback", "web", "1"] and helm.line[-2:] == ["--history-max", "3"]
+    ((name, info),) = cluster.patched
+    assert name == "v2" and (info["status"], info["description"]) == ("failed", "crash_loop: it ends")
+    assert "A: v1" in result["diff"][0]["after"] and "A: v2" in result["diff"][0]["before"]
+
+
+def test_rollback_to_a_rollback_is_one_to_what_that_returned_to(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = [
+        secret(1, "superseded"),
+        secret(2, "failed"),
+        secret(3, "superseded", "Rollback to 1"),
+        secret(4, "failed"),
+    ]
+    result = rolled_back(FakeCluster(*records), helm, monkeypatch, capsys, revision=3)
+    assert result["returned_to"] == 1 and helm.line[2] == "1"
+
+
+@pytest.mark.parametrize("description", ["", "Rollback to 1"])
+def test_rollback_that_has_been_done_is_left_alone(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], description: str
+) -> None:
+    records = [secret(1, "superseded" if description else "deployed")]
+    records += [secret(2, "failed"), secret(3, "deployed", description)] if description else []
+    result = rolled_back(FakeCluster(*records), helm, monkeypatch, capsys, revision=1, reason="x")
+    assert not result["changed"] and not helm.line
+
+
+def test_rollback_in_check_mode(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = FakeCluster(secret(1, "superseded"), secret(2, "deployed"))
+    result = rolled_back(cluster, helm, monkeypatch, capsys, revision=1, reason="x", _ansible_check_mode=True)
+    assert result["changed"] and result["diff"] and not helm.line and not cluster.patched
+
+
+def test_rollback_to_nowhere_and_rollback_that_helm_refuses(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = FakeCluster(secret(4, "superseded"), secret(5, "deployed"))
+    result = rolled_back(cluster, helm, monkeypatch, capsys, revision=1)
+    assert result["failed"] and "no revision 1; Helm keeps 4, 5" in result["msg"]
+    helm.answer("", 1)
+    result = rolled_back(cluster, helm, monkeypatch, capsys, revision=4)
+    assert result["failed"] and "could not be rolled back to revision 4: broken" in result["msg"]
+    assert "no release web" in rolled_back(FakeCluster(), helm, monkeypatch, capsys, revision=1)["msg"]
+
+
+def test_pending_release_is_freed_when_it_is_old_enough(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = FakeCluster(secret(1, "deployed"), secret(2, "pending-upgrade"))
+    young = rolled_back(cluster, helm, monkeypatch, capsys, state="unblocked", least_age=1e12)
+    assert young["failed"] and "running Helm by hand" in young["msg"] and not cluster.patched
+    freed = rolled_back(cluster, helm, monkeypatch, capsys, state="unblocked", least_age=300)
+    assert freed["changed"] and freed["status"] == "pending-upgrade" and cluster.patched[0][0] == "v2"
+    assert not rolled_back(FakeCluster(secret(1, "deployed")), helm, monkeypatch, capsys, state="unblocked")["changed"]
+
+
+@pytest.fixture
+def chart(tmp_path: Path) -> Path:
+    place = tmp_path / "charts" / "web"
+    place.mkdir(parents=True)
+    (place / "Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 1.0.0\n")
+    return place
+
+
+def test_difference_of_an_upgrade(
+    helm: Helm, chart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {
+        "name": "web",
+        "namespace": "shop",
+        "chart": str(chart),
+        "binary_path": str(helm.path),
+        "values": {"a": 1},
+    }
+    helm.answer(json.dumps({"manifest": MANIFEST % "v3"}))
+    # What failed is not what is in service.
+    cluster = FakeCluster(secret(1, "superseded"), secret(2, "deployed"))
+    result = run(helm_diff, cluster, options, monkeypatch, capsys)
+    assert result["changed"] and result["objects"] == ["ConfigMap web"]
+    assert (result["diff"][0]["before"].count("v2"), result["diff"][0]["after"].count("v3")) == (1, 1)
+    assert (
+        helm.line[0] == "upgrade"
+        and "--dry-run=server" in helm.line
+        and not [word for word in helm.line if '"a"' in word]
+    )
+    assert json.loads((helm.place / "input").read_text()) == {"a": 1}
+    helm.answer(json.dumps({"manifest": MANIFEST % "v2"}))
+    assert not run(helm_diff, cluster, options, monkeypatch, capsys)["changed"]
+
+
+def test_difference_without_a_release_or_after_an_interruption_is_rendered_by_template(
+    helm: Helm, chart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"name": "web", "namespace": "shop", "chart": str(chart), "binary_path": str(helm.path)}
+    helm.answer(MANIFEST % "v3")
+    new = run(helm_diff, FakeCluster(), options, monkeypatch, capsys)
+    assert new["objects"] == ["ConfigMap web"] and new["diff"][0]["before"] == "" and helm.line[0] == "template"
+    cluster = FakeCluster(secret(1, "deployed"), secret(2, "pending-upgrade"))
+    pending = run(helm_diff, cluster, options, monkeypatch, capsys)
+    assert "v1" in pending["diff"][0]["before"] and helm.line[0] == "template"
+
+
+def test_values_that_the_chart_refuses(
+    helm: Helm, chart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"name": "web", "namespace": "shop", "chart": str(chart), "binary_path": str(helm.path)}
+    helm.answer("", 1)
+    result = run(helm_diff, FakeCluster(), options, monkeypatch, capsys)
+    assert result["failed"] and "Helm refuses release web: broken. Correct" in result["msg"]
+    away = {**options, "binary_path": "/nowhere/helm", "_ansible_check_mode": True}
+    assert "not there yet" in run(helm_diff, FakeCluster(), away, monkeypatch, capsys)["msg"]
+
+
+def test_lease_needs_a_holder(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(deploy_lease, FakeCluster(), {"namespace": "shop"}, monkeypatch, capsys)
+    assert result["failed"] and "action plugin" in result["msg"]
