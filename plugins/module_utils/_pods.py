@@ -34,7 +34,7 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 _NOT_FOUND = re.compile(r"not found|manifest unknown|name unknown|does not exist|\b404\b", re.IGNORECASE)
-_ROOT = re.compile(r"runAsNonRoot|non-numeric user|verify user is non-root")
+_ROOT = re.compile(r"runAsNonRoot|non-numeric user|verify user is non-root|breaks non-root policy")
 _LACKS = re.compile(
     r"""(?P<kind>secret|configmap)\s"(?P<name>[^"]+)"\snot\sfound|references\snon-existent\s(?P<part>secret|config)\skey""",
     re.IGNORECASE,
@@ -313,18 +313,17 @@ def _probe_finding(pod: Object, container: str, kind: str, answer: str) -> Findi
 
 
 def not_ready(pods: Sequence[Object], events: Sequence[Object] = ()) -> Finding | None:
-    """Return the first pod that runs without getting ready, for the time when nothing else explains a stop."""
+    """Return the first pod that runs without passing a probe, for the time when nothing else explains a stop."""
     for pod in pods:
         mine = about(events, pod)
-        for container in containers(pod):
-            if container.get("ready") or not _is_running(container):
-                continue
+        for container in rows(pod, "status", "containerStatuses"):
             label, name = str(container.get("name")), meta(pod, "name")
-            for kind in ("startup", "readiness"):
-                seen = _unhealthy(mine, label, kind)
-                if seen:
-                    return _probe_finding(pod, label, kind, _answer(seen))
             kind = "readiness" if container.get("started") else "startup"
+            if container.get("ready") or not _is_running(container) or not fields(_spec(pod, label), f"{kind}Probe"):
+                continue
+            seen = _unhealthy(mine, label, kind)
+            if seen:
+                return _probe_finding(pod, label, kind, _answer(seen))
             cause = f"Container {label} runs, but its {probe_words(pod, label, kind)} has not passed."
             return Finding("probe_failing", cause, meta(pod, "namespace"), f"Pod/{name}", label, pod=name, probe=kind)
     return None

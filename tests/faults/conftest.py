@@ -12,7 +12,7 @@ import pytest
 from faults import FAULTS
 from play import Answer, Place, Stage
 
-WORKERS = 12
+WORKERS = 6
 
 
 @pytest.fixture(scope="session")

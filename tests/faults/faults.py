@@ -171,9 +171,13 @@ FAULTS: tuple[Fault, ...] = (
         "key-missing",
         "a key of a Secret is missing",
         "config_missing",
-        "couldn't find key MAIL_PASSWORD in Secret faults-key-missing/app-web",
+        "couldn't find key MAIL_PASSWORD in Secret faults-key-missing/app-web-secrets",
         "event:Failed",
-        {"extraEnv": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "app-web", "key": "MAIL_PASSWORD"}}}]},
+        {
+            "extraEnv": [
+                {"name": "A", "valueFrom": {"secretKeyRef": {"name": "app-web-secrets", "key": "MAIL_PASSWORD"}}}
+            ]
+        },
     ),
     Fault(
         "mount-missing",

@@ -70,11 +70,11 @@ class Answer:
     seconds: float = 0.0
     lines: list[str] = field(default_factory=list)
     diagnosis: Object = field(default_factory=dict)
-    began: float = 0.0
-    ended: float = 0.0
     visible: float | None = None
     # How long the answer took from when the fault was visible and asked for.
     waited: float = 0.0
+    # How long a single look takes on this machine at this time.
+    look: float = 0.0
     evidence: str = ""
 
 
@@ -194,8 +194,8 @@ class Stage:
         answer, namespace = Answer(fault), fault.namespace
         values = self._prepare(fault, namespace)
         hooked = bool(values["migration"]["enabled"])
+        wanted = {"releases": [{"name": RELEASE, "namespace": namespace}]}
         began = time.monotonic()
-        answer.began = time.time()
         options = {"name": RELEASE, "namespace": namespace, "chart": chart, "values": values}
         options |= {"binary_path": self.place.helm}
         if hooked:  # the wait for a hook is what is looked at
@@ -205,14 +205,15 @@ class Stage:
                 result = self.module("helm_upgrade", **options)
         if not result.get("failed"):
             self._beside(fault, namespace)
-            answer.began = time.time()
-            wanted = [{"name": RELEASE, "namespace": namespace}]
-            result = self.module("rollout_status", releases=wanted, deadline=DEADLINE, **fault.options)
-        answer.seconds, answer.ended = time.monotonic() - began, time.time()
+            result = self.module("rollout_status", **wanted, deadline=DEADLINE, **fault.options)
+        answer.seconds, ended = time.monotonic() - began, time.time()
         answer.diagnosis = dict(result.get("diagnosis") or {})
         answer.lines = str(result.get("msg") or "ready").splitlines()
         answer.visible = self.visible_at(fault)
-        answer.waited = answer.ended - max(answer.began, answer.visible or answer.began)
+        # By the module's own clock, which begins with its first look: how fast a process starts is not its matter.
+        watched = float(result.get("seconds") or 0.0)
+        answer.waited = min(watched, ended - answer.visible) if answer.visible else watched
+        answer.look = float(self.module("rollout_status", **wanted, deadline=0, fail=False).get("seconds") or 0.0)
         answer.evidence = self.evidence(namespace) if answer.diagnosis.get("code") != fault.code else ""
         return answer
 

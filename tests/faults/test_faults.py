@@ -10,7 +10,7 @@ import re
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._codes import CODES
 from faults import FAULTS, Fault
-from play import Answer, Stage
+from play import DEADLINE, Answer, Stage
 
 # From when Kubernetes shows a fault to the answer. What may heal by itself is watched for ten seconds of it.
 SECONDS = 15.0
@@ -36,7 +36,9 @@ def test_fault(fault: Fault, answers: dict[str, Answer | Exception]) -> None:
     assert answer.diagnosis["suggestion"] == CODES[fault.code].suggestion
     assert len(answer.lines) <= 15, said
     assert answer.visible is not None, f"Kubernetes never showed {fault.visible}:\n{said}"
-    assert answer.waited <= SECONDS + fault.patience, f"{answer.waited:.1f} s after it was visible:\n{said}"
+    # A busy machine takes longer for every look, and an answer needs a look for the fault and one for its evidence.
+    allowed = SECONDS + fault.patience + 3 * answer.look
+    assert answer.waited <= min(allowed, DEADLINE / 2), f"{answer.waited:.1f} s after it was visible:\n{said}"
 
 
 def test_nothing_is_wrong_with_what_is_well(stage: Stage, answers: dict[str, Answer | Exception]) -> None:

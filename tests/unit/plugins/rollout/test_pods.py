@@ -53,6 +53,11 @@ OOM = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
             "runs_as_root",
             "non-numeric user",
         ),
+        (
+            waiting("CreateContainerConfigError", "container's runAsUser breaks non-root policy"),
+            "runs_as_root",
+            "non-root policy",
+        ),
         (waiting("CreateContainerError", "no command specified"), "container_start_failed", "no command"),
         (
             crashed(128, "StartError", ready=False),
@@ -211,6 +216,13 @@ def test_readiness_probe_is_believed_when_it_failed_as_often_as_it_may(
 ) -> None:
     found = list(unready([item], [unhealthy("Readiness", answer, count)]))
     assert [one.code for one in found] == (["probe_failing"] if seen else [])
+
+
+def test_init_container_that_runs_on_is_not_taken_for_a_failing_probe() -> None:
+    item = pod()
+    item["status"]["initContainerStatuses"] = [{"name": "init", "state": {"running": {}}}]
+    assert not_ready([item]) is None
+    assert not_ready([without(running(), "readinessProbe")]) is None
 
 
 def test_container_that_runs_without_getting_ready_is_named_with_its_probe() -> None:
