@@ -4,7 +4,7 @@ ARG BASE_IMAGE
 
 FROM ${BASE_IMAGE} AS builder
 # Optional: where packages come from; the usual index when empty. Not kept in the image.
-ARG PIP_INDEX_URL
+ARG PIP_INDEX_URL=
 # One sum for x86_64 and one for aarch64.
 RUN echo 'uv==0.13.9 --hash=sha256:d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19 --hash=sha256:ecb6028d79dc96fbeafffe5c8af62a7099487ebc05a701e76714eebcffd06375' > /tmp/uv.txt \
     && python -m venv /opt/uv \

@@ -5,7 +5,7 @@ ARG BASE_IMAGE
 # Everything the build needs, the development dependencies included. A stage of its own: it is built again
 # only when the lock file changes.
 FROM ${BASE_IMAGE} AS dependencies
-ARG NPM_CONFIG_REGISTRY
+ARG NPM_CONFIG_REGISTRY=
 COPY package.json package-lock.json ./
 RUN npm ci
 
