@@ -246,8 +246,7 @@ def _entry(child: os.DirEntry[str], path: str) -> Entry:
 def read_context(root: Path, dockerfile: str = "Dockerfile") -> Context:
     """Read what Docker would send of C(root), and what in it a person would not want inside an image.
 
-    Directories are descended into wherever an exception with a wildcard could bring something back. Docker's classic
-    builder is lazier there and sends less; the digest then covers more than is sent, which is the safe side.
+    Directories are descended into wherever an exception with a wildcard could bring something back.
     """
     rules = dockerignore_of(root, dockerfile)
     warnings: list[str] = []
@@ -259,8 +258,6 @@ def read_context(root: Path, dockerfile: str = "Dockerfile") -> Context:
             raise ContextError(f"{rules} is not UTF-8 text; Docker cannot read it either") from None
         except ContextError as error:
             raise ContextError(f"{rules}, {error}; Docker would refuse it too") from None
-        if rules.name != ".dockerignore":
-            warnings.append(f"{rules} is obeyed as BuildKit does; Docker's classic builder does not read it.")
     walk = _Walk()
     _scan(str(root), "", patterns, _ancestors(patterns, []), walk)
     if walk.suspicious:

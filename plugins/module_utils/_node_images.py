@@ -1,33 +1,29 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which images the engine and a Minikube node have, and how they get from one to the other. Private to the collection."""
+"""Which images the engine, a Minikube node or a registry have, and how they get there. Private to the collection."""
 
 from __future__ import annotations
 
 import json
+import shlex
+import socket
+import time
 import typing as t
 
+from ansible_collections.slipway.kube.plugins.module_utils._image_build import BUILDKIT_SOCKET, run_in
+from ansible_collections.slipway.kube.plugins.module_utils._images import (
+    COMPONENT_LABEL,
+    DELIVERED_LABEL,
+    Component,
+    Held,
+    ImageError,
+    normal_name,
+)
+
 CHUNK = 1 << 20  # bytes
-
-
-class NodeError(Exception):
-    """The node does not do as it is told; the text says what it answered."""
-
-
-def normal_name(reference: str) -> str:
-    """A reference with registry, path and tag spelled out, as containerd keeps it.
-
-    >>> normal_name("todo-backend:1")
-    'docker.io/library/todo-backend:1'
-    """
-    name, _, last = reference.rpartition("/")
-    if ":" not in last and "@" not in last:
-        reference += ":latest"
-    first = reference.split("/", 1)[0]
-    if name and ("." in first or ":" in first or first == "localhost"):
-        return reference
-    return f"docker.io/{reference}" if "/" in reference else f"docker.io/library/{reference}"
+_MARK = "--- slipway ---"  # between the answers of one script
+_CTR = "ctr --namespace=k8s.io"
 
 
 def identities(listing: str) -> dict[str, str]:
@@ -42,78 +38,177 @@ def identities(listing: str) -> dict[str, str]:
     return found
 
 
-def lacking(
-    components: t.Mapping[str, t.Mapping[str, t.Any]], engine: t.Mapping[str, str], node: t.Mapping[str, str]
-) -> tuple[list[str], list[str]]:
-    """Names of the components that must be built, in the order given, and of those that the node must get.
+def delivered(listing: str, ids: t.Mapping[str, str]) -> list[Held]:
+    """What was put into the node for a component, from the table of ``ctr images ls``: its labels say when."""
+    held = []
+    for line in listing.splitlines()[1:]:
+        columns = line.split()
+        labels = dict(label.partition("=")[::2] for label in columns[-1].split(",")) if columns else {}
+        if labels.get(DELIVERED_LABEL, "").isdigit() and columns[0] in ids:
+            held.append(Held(columns[0], ids[columns[0]], float(labels[DELIVERED_LABEL])))
+    return held
 
-    Each component has ``image`` and may have ``deliver`` (false: others are built from it and the node does not need
-    it) and ``needs`` (the components it is built from, which come before it). A tag is a digest of what the image was
-    made of, so an image that only the node has needs no building. One that both have under the same name with
-    different IDs is delivered again.
-    """
-    build: list[str] = []
-    deliver: list[str] = []
-    bases: set[str] = set()
-    for name, component in reversed(components.items()):
-        image = normal_name(component["image"])
-        delivered = component.get("deliver", True)
-        if delivered and (image not in node or engine.get(image, node[image]) != node[image]):
-            deliver.insert(0, name)
-        if image not in engine and (name in bases or (delivered and image not in node)):
-            build.insert(0, name)
-            bases.update(component.get("needs", ()))
-    return build, deliver
+
+def in_use(listing: str, ids: t.Mapping[str, str]) -> set[str]:
+    """IDs of the images that containers in the node were made from, from the table of ``ctr containers ls``."""
+    names = {columns[1] for line in listing.splitlines()[1:] if len(columns := line.split()) > 2}
+    return {ids.get(name, name) for name in names}
+
+
+class Engine:
+    """The engine's images; ``client`` is a docker.DockerClient."""
+
+    def __init__(self, client: t.Any) -> None:
+        self.client = client
+        # One answer for all of them; docker.DockerClient.images.list asks once more for each.
+        self._listed: list[dict[str, t.Any]] = client.api.images()
+
+    def _tags(self, image: t.Mapping[str, t.Any]) -> list[str]:
+        return [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
+
+    def images(self) -> dict[str, str]:
+        """Image ID by normal name."""
+        return {normal_name(tag): image["Id"] for image in self._listed for tag in self._tags(image)}
+
+    def sizes(self) -> dict[str, int]:
+        """Size in bytes by normal name."""
+        return {normal_name(tag): image["Size"] for image in self._listed for tag in self._tags(image)}
+
+    def built(self) -> list[Held]:
+        """What was built for a component."""
+        return [
+            Held(tag, image["Id"], float(image["Created"]))
+            for image in self._listed
+            if COMPONENT_LABEL in (image.get("Labels") or {})
+            for tag in self._tags(image)
+        ]
+
+    def in_use(self) -> set[str]:
+        """IDs of the images that containers, running or not, were made from."""
+        return {container["ImageID"] for container in self.client.api.containers(all=True)}
+
+    def remove(self, references: t.Iterable[str]) -> None:
+        """Remove images by their names."""
+        for reference in references:
+            self.client.api.remove_image(reference)
 
 
 class Node:
-    """A node that is a container of the engine; ``engine`` is a docker.DockerClient."""
+    """A node that is a container of the engine; ``client`` is a docker.DockerClient."""
 
-    def __init__(self, engine: t.Any, container: str) -> None:
-        self._engine = engine
-        self._name = container
+    def __init__(self, client: t.Any, container: str) -> None:
+        self._client = client
+        self.name = container
+        self.buildkit = False
 
     def running(self) -> bool:
         """Whether the node's container exists and runs."""
         import docker.errors
 
         try:
-            return bool(self._engine.containers.get(self._name).status == "running")
+            return bool(self._client.api.inspect_container(self.name)["State"]["Running"])
         except docker.errors.NotFound:
             return False
 
     def images(self) -> dict[str, str]:
-        """Image ID by normal name. Raises NodeError."""
-        return identities(self._exec(["crictl", "images", "--output", "json"]))
+        """Image ID by normal name; notes whether images can be built here. Raises ImageError."""
+        listing, daemon = self._shell(
+            f"crictl images --output json && echo '{_MARK}' && if test -S {BUILDKIT_SOCKET}; then echo yes; fi"
+        ).split(_MARK)
+        self.buildkit = bool(daemon.strip())
+        return identities(listing)
 
-    def _exec(self, command: list[str]) -> str:
-        code, output = self._engine.containers.get(self._name).exec_run(command)
-        text = str(output.decode(errors="replace"))
-        if code:
-            raise NodeError(f"'{' '.join(command)}' in the node {self._name} failed: {text.strip()[-500:]}")
-        return text
+    def _shell(self, script: str) -> str:
+        """Run a script in the node and return its output. Raises ImageError."""
+        run = self._client.api.exec_create(self.name, ["/bin/sh", "-c", script])
+        output, errors = (part or b"" for part in self._client.api.exec_start(run["Id"], demux=True))
+        if self._client.api.exec_inspect(run["Id"])["ExitCode"]:
+            said = (errors or output).decode(errors="replace").strip()[-500:]
+            raise ImageError(f"'{script}' in the node {self.name} failed: {said}")
+        return str(output.decode(errors="replace"))
 
-    def load(self, references: t.Sequence[str]) -> None:
-        """Stream images of the engine into the node's containerd; nothing is written in between. Raises NodeError."""
-        api = self._engine.api
-        source = api.get(api._url("/images/get"), params={"names": list(references)}, stream=True)
+    def load(self, reference: str) -> None:
+        """Stream an image of the engine into the node's containerd; nothing is written in between. Raises ImageError."""
+        api = self._client.api
+        source = api.get(api._url("/images/get"), params={"names": [reference]}, stream=True)
         source.raise_for_status()
-        command = ["ctr", "--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs", "-"]
-        run = api.exec_create(self._name, command, stdin=True, stdout=True, stderr=True)
-        stream = api.exec_start(run["Id"], socket=True)
-        raw = getattr(stream, "_sock", stream)
+        command = [*_CTR.split(), "images", "import", "--snapshotter=overlayfs", "-"]
+        run, channel = run_in(self._client, self.name, command)
         try:
             for chunk in source.iter_content(chunk_size=CHUNK):
-                raw.sendall(chunk)
-            raw.shutdown(1)  # SHUT_WR: the end of the archive
-            output = b"".join(iter(lambda: raw.recv(65536), b""))
+                channel.sendall(chunk)
+            channel.shutdown(socket.SHUT_WR)  # the end of the archive
+            output = b"".join(iter(lambda: channel.recv(CHUNK), b"")) + channel.errors
         except OSError as error:
-            raise NodeError(
-                f"The stream of images into the node {self._name} broke: {error}. Does the node have room (df in the node)?"
+            raise ImageError(
+                f"The stream of images into the node {self.name} broke: {error}. Does the node have room (df in the node)?"
             ) from error
         finally:
-            stream.close()
-        if api.exec_inspect(run["Id"])["ExitCode"]:
-            raise NodeError(
-                f"The node {self._name} did not take {', '.join(references)}: {output.decode(errors='replace').strip()[-500:]}"
+            channel.close()
+        if api.exec_inspect(run)["ExitCode"]:
+            raise ImageError(
+                f"The node {self.name} did not take {reference}: {output.decode(errors='replace').strip()[-500:]}"
             )
+
+    def note(self, reference: str) -> None:
+        """Write on an image in the node when it came there. Raises ImageError."""
+        name = shlex.quote(normal_name(reference))
+        self._shell(f"{_CTR} images label {name} {DELIVERED_LABEL}={int(time.time())}")
+
+    def held(self) -> tuple[list[Held], set[str]]:
+        """What was put into the node for components, and the IDs of the images in use. Raises ImageError."""
+        asked = ["crictl images --output json", f"{_CTR} images ls", f"{_CTR} containers ls"]
+        images, listing, containers = self._shell(f" && echo '{_MARK}' && ".join(asked)).split(f"{_MARK}\n")
+        ids = identities(images)
+        return delivered(listing, ids), in_use(containers, ids)
+
+    def remove(self, references: t.Sequence[str]) -> None:
+        """Remove images by their names. Raises ImageError."""
+        if references:
+            self._shell(f"crictl rmi {shlex.join(references)}")
+
+
+class Registry:
+    """Images in a registry, which the engine asks and pushes to with the credentials of the machine's Docker client."""
+
+    def __init__(self, client: t.Any, address: str) -> None:
+        self._client = client
+        self._address = address
+
+    def refuse_foreign(self, components: t.Iterable[Component]) -> None:
+        """Raise ImageError for an image whose name does not lead to the registry."""
+        for component in components:
+            if component.deliver and not component.image.startswith(f"{self._address}/"):
+                raise ImageError(
+                    f"The image {component.image} does not begin with {self._address}/, so nobody would find it in that registry: "
+                    f"write 'repository: {self._address}/{component.image.rpartition(':')[0].rpartition('/')[2]}' for the component "
+                    f"{component.name}."
+                )
+
+    def has(self, reference: str) -> bool:
+        """Whether the registry has an image. Raises ImageError."""
+        import docker.errors
+
+        try:
+            self._client.api.inspect_distribution(reference)
+        except docker.errors.NotFound:
+            return False
+        except docker.errors.APIError as error:
+            # Docker's word for a repository that nobody has pushed to yet.
+            if error.status_code in (401, 403) and "unknown" in str(error.explanation):
+                return False
+            raise ImageError(
+                f"The registry {self._address} does not tell about {reference}: {error.explanation}. "
+                f"Log in with 'docker login {self._address}'."
+            ) from error
+        return True
+
+    def push(self, reference: str) -> None:
+        """Send what the registry lacks of an image. Raises ImageError."""
+        repository, _, tag = reference.rpartition(":")
+        for message in self._client.api.push(repository, tag=tag, stream=True, decode=True):
+            if "error" in message:
+                raise ImageError(
+                    f"The registry {self._address} did not take {reference}: {message['error']}. "
+                    f"Log in with 'docker login {self._address}'."
+                )

@@ -221,7 +221,18 @@ def test_dockerfile_with_rules_of_its_own(source: Path) -> None:
     (source / "web.Dockerfile.dockerignore").write_text("*\n!src\n")
     context = read_context(source, "web.Dockerfile")
     assert [entry.path for entry in context.entries] == ["src", "src/app.py"]
-    assert "classic builder" in context.warnings[0]
+
+
+def test_dockerfile_outside_with_rules_of_its_own(source: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    recipes = tmp_path_factory.mktemp("recipes")
+    dockerfile = os.path.relpath(recipes / "web.Dockerfile", source)
+    (recipes / "web.Dockerfile").write_text("FROM scratch")
+    before = digest(source, dockerfile)
+    assert [entry.path for entry in read_context(source, dockerfile).entries] == ["Dockerfile", "src", "src/app.py"]
+    (recipes / "web.Dockerfile.dockerignore").write_text("Dockerfile\n")
+    assert [entry.path for entry in read_context(source, dockerfile).entries] == ["src", "src/app.py"]
+    (recipes / "web.Dockerfile").write_text("FROM scratch AS web")
+    assert digest(source, dockerfile) != before
 
 
 def test_symlink_to_a_directory_is_not_followed(source: Path) -> None:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which images are to be built and delivered, and what a node answers."""
+"""What the engine, a node and a registry answer, and what they are told."""
 
 from __future__ import annotations
 
@@ -10,29 +10,11 @@ from typing import Any
 
 import docker.errors
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils import _node_images
+from ansible_collections.slipway.kube.plugins.module_utils import _image_build, _node_images
+from ansible_collections.slipway.kube.plugins.module_utils._images import Component, Held, ImageError, read_components
 
 TODO = "docker.io/library/todo:1"
-
-
-@pytest.mark.parametrize(
-    ("reference", "name"),
-    [
-        ("todo", "docker.io/library/todo:latest"),
-        ("todo:1", TODO),
-        ("team/todo:1", "docker.io/team/todo:1"),
-        ("docker.io/library/todo:1", TODO),
-        ("registry.example/todo", "registry.example/todo:latest"),
-        ("registry.example:5000/team/todo:1", "registry.example:5000/team/todo:1"),
-        ("registry.example:5000/todo", "registry.example:5000/todo:latest"),
-        ("localhost/todo:1", "localhost/todo:1"),
-        ("localhost:5000/todo:1", "localhost:5000/todo:1"),
-        ("todo@sha256:00", "docker.io/library/todo@sha256:00"),
-    ],
-)
-def test_normal_name(reference: str, name: str) -> None:
-    assert _node_images.normal_name(reference) == name
-    assert _node_images.normal_name(name) == name
+MARK = "--- slipway ---"
 
 
 def test_identities_are_by_normal_name() -> None:
@@ -49,69 +31,122 @@ def test_identities_are_by_normal_name() -> None:
     assert _node_images.identities("{}") == {}
 
 
-@pytest.mark.parametrize(
-    ("engine", "node", "build", "deliver"),
-    [
-        ({}, {}, True, True),
-        ({TODO: "a"}, {}, False, True),
-        ({TODO: "a"}, {TODO: "a"}, False, False),
-        # Made elsewhere or pruned here: a tag says what an image was made of, so the node's is the right one.
-        ({}, {TODO: "a"}, False, False),
-        # Built again by hand under the same tag.
-        ({TODO: "b"}, {TODO: "a"}, False, True),
-    ],
-    ids=["nowhere", "engine only", "both", "node only", "both, different"],
-)
-def test_lacking(engine: dict[str, str], node: dict[str, str], build: bool, deliver: bool) -> None:
-    expected = (["todo"] if build else [], ["todo"] if deliver else [])
-    assert _node_images.lacking({"todo": {"image": "todo:1"}}, engine, node) == expected
+IMAGES = f"""\
+REF                                TYPE                                                 DIGEST     SIZE      PLATFORMS   LABELS
+docker.io/library/python:3.13-slim application/vnd.docker.distribution.manifest.v2+json sha256:00  130.8 MiB linux/amd64 io.cri-containerd.image=managed
+{TODO}           application/vnd.docker.distribution.manifest.v2+json sha256:01  229.1 MiB linux/amd64 io.cri-containerd.image=managed,io.github.slipway.delivered=1795280727
+docker.io/library/gone:1           application/vnd.docker.distribution.manifest.v2+json sha256:02  229.1 MiB linux/amd64 io.github.slipway.delivered=1795280728
+"""
+CONTAINERS = f"""\
+CONTAINER    IMAGE                         RUNTIME
+0031ea214ecd {TODO}      io.containerd.runc.v2
+0736d8673a8c registry.k8s.io/pause:3.10.1  io.containerd.runc.v2
+0736d8673a8d sha256:77                     io.containerd.runc.v2
+"""
 
 
-BASED = {
-    "unused": {"image": "unused:1", "deliver": False},
-    "base": {"image": "base:1", "deliver": False},
-    "first": {"image": "first:1", "needs": ["base"], "deliver": True},
-    "second": {"image": "second:1", "needs": ["first"]},
-}
+def test_only_what_carries_the_label_counts_as_delivered() -> None:
+    assert _node_images.delivered(IMAGES, {TODO: "a"}) == [Held(TODO, "a", 1795280727.0)]
+    assert _node_images.delivered("REF TYPE\n", {}) == []
 
 
-@pytest.mark.parametrize(
-    ("engine", "node", "build", "deliver"),
-    [
-        ([], [], ["base", "first", "second"], ["first", "second"]),
-        (["base"], [], ["first", "second"], ["first", "second"]),
-        # A base is needed only where something is built from it.
-        (["first", "second"], [], [], ["first", "second"]),
-        ([], ["first", "second"], [], []),
-        # The engine cannot build from an image that only the node has.
-        ([], ["first"], ["base", "first", "second"], ["second"]),
-    ],
-    ids=["nothing", "base", "built", "delivered", "pruned"],
-)
-def test_base_is_built_before_what_needs_it_and_not_delivered(
-    engine: list[str], node: list[str], build: list[str], deliver: list[str]
-) -> None:
-    places = [{f"docker.io/library/{name}:1": "id" for name in names} for names in (engine, node)]
-    assert _node_images.lacking(BASED, *places) == (build, deliver)
+def test_images_in_use_are_by_id() -> None:
+    assert _node_images.in_use(CONTAINERS, {TODO: "a"}) == {"a", "registry.k8s.io/pause:3.10.1", "sha256:77"}
 
 
-class Container:
-    def __init__(self, status: str = "running", answer: tuple[int, bytes] = (0, b"{}")) -> None:
-        self.status = status
-        self.commands: list[list[str]] = []
-        self._answer = answer
+class Api:
+    """Enough of a docker.APIClient: commands in a container are answered in turn."""
 
-    def exec_run(self, command: list[str]) -> tuple[int, bytes]:
-        self.commands.append(command)
-        return self._answer
+    def __init__(self, *answers: tuple[int, str, str]) -> None:
+        self.api = self
+        self.answers = list(answers)
+        self.commands: list[str] = []
+        self.state: dict[str, Any] | None = {"Running": True}
+        self.asked: dict[str, Any] = {}
+        self._code = 0
+
+    def inspect_container(self, _name: str) -> dict[str, Any]:
+        if self.state is None:
+            raise docker.errors.NotFound("no such container")
+        return {"State": self.state}
+
+    def exec_create(self, _name: str, command: list[str]) -> dict[str, str]:
+        self.commands.append(command[-1])
+        return {"Id": "1"}
+
+    def exec_start(self, _run: str, demux: bool) -> tuple[bytes | None, bytes | None]:
+        assert demux  # a warning of crictl's must not get into its answer
+        self._code, output, errors = self.answers.pop(0)
+        return output.encode() or None, errors.encode() or None
+
+    def exec_inspect(self, _run: str) -> dict[str, int]:
+        return {"ExitCode": self._code}
+
+    def get(self, url: str, params: dict[str, Any], stream: bool) -> Any:
+        assert stream
+        self.asked = {"url": url, **params}
+        return self
+
+    def raise_for_status(self) -> None:
+        pass
+
+    def iter_content(self, chunk_size: int) -> list[bytes]:
+        assert chunk_size == _node_images.CHUNK
+        return [b"one", b"two"]
+
+    def _url(self, path: str) -> str:
+        return f"http+docker://{path}"
 
 
-class Stream:
-    """The two directions of an exec: what was sent, and what is answered once the sender is done."""
+def node(api: Api) -> _node_images.Node:
+    return _node_images.Node(api, "slipway")
 
-    def __init__(self, answer: bytes, breaks: bool = False) -> None:
+
+@pytest.mark.parametrize(("state", "running"), [(None, False), ({"Running": False}, False), ({"Running": True}, True)])
+def test_running(state: dict[str, Any] | None, running: bool) -> None:
+    api = Api()
+    api.state = state
+    assert node(api).running() is running
+
+
+@pytest.mark.parametrize(("daemon", "has_it"), [("yes\n", True), ("", False)])
+def test_images_and_whether_it_can_build_are_one_question(daemon: str, has_it: bool) -> None:
+    listing = json.dumps({"images": [{"id": "a", "repoTags": [TODO]}]})
+    asked = node(api := Api((0, f"{listing}\n{MARK}\n{daemon}", "a warning")))
+    assert asked.images() == {TODO: "a"}
+    assert asked.buildkit is has_it
+    assert len(api.commands) == 1
+
+
+def test_failing_command_in_the_node_is_told_with_its_words() -> None:
+    with pytest.raises(ImageError, match="in the node slipway failed: no runtime"):
+        node(Api((1, "", "no runtime\n"))).images()
+
+
+def test_what_is_held_and_used_is_one_question() -> None:
+    listing = json.dumps({"images": [{"id": "a", "repoTags": [TODO]}]})
+    held, used = node(api := Api((0, f"{listing}\n{MARK}\n{IMAGES}{MARK}\n{CONTAINERS}", ""))).held()
+    assert held == [Held(TODO, "a", 1795280727.0)] and "a" in used
+    assert len(api.commands) == 1
+
+
+def test_note_and_removal_name_images_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_node_images.time, "time", lambda: 17.9)
+    node(api := Api((0, "", ""))).note("todo:1")
+    assert api.commands == [f"ctr --namespace=k8s.io images label {TODO} io.github.slipway.delivered=17"]
+    node(api := Api((0, "", ""))).remove([TODO, "b:2"])
+    assert api.commands == [f"crictl rmi {TODO} b:2"]
+    node(api := Api()).remove([])
+    assert api.commands == []
+
+
+class Channel:
+    """The two directions of a command: what was sent, and what is answered once the sender is done."""
+
+    def __init__(self, answer: bytes = b"", errors: bytes = b"", breaks: bool = False) -> None:
         self.sent = b""
         self.closed = False
+        self.errors = errors
         self._answer = answer
         self._breaks = breaks
 
@@ -131,79 +166,141 @@ class Stream:
         self.closed = True
 
 
+def load(monkeypatch: pytest.MonkeyPatch, channel: Channel, code: int = 0) -> tuple[Api, list[str]]:
+    commands: list[str] = []
+
+    def run_in(_client: Any, _container: str, command: list[str]) -> tuple[str, Channel]:
+        commands.extend(command)
+        return "1", channel
+
+    monkeypatch.setattr(_node_images, "run_in", run_in)
+    api = Api()
+    api._code = code
+    node(api).load("todo:1")
+    return api, commands
+
+
+def test_image_is_streamed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    api, commands = load(monkeypatch, channel := Channel(b"saved"))
+    assert channel.sent == b"onetwo<end>" and channel.closed
+    assert api.asked["names"] == ["todo:1"]
+    assert commands[:4] == ["ctr", "--namespace=k8s.io", "images", "import"]
+
+
+def test_refused_import_is_told_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImageError, match="did not take todo:1: ctr: no space left on device"):
+        load(monkeypatch, Channel(errors=b"ctr: no space left on device"), code=1)
+
+
+def test_broken_stream_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    channel = Channel(breaks=True)
+    with pytest.raises(ImageError, match=r"broke: .*Broken pipe.* Does the node have room"):
+        load(monkeypatch, channel)
+    assert channel.closed
+
+
+# -- the engine --------------------------------------------------------------------------------------------------------
+
+
+class Images:
+    def __init__(self, *images: dict[str, Any]) -> None:
+        self.api = self
+        self._images = images
+
+    def images(self) -> tuple[dict[str, Any], ...]:
+        return self._images
+
+
+def test_engine_knows_its_own_builds_by_their_label() -> None:
+    label = {"io.github.slipway.component": "todo"}
+    engine = _node_images.Engine(
+        Images(
+            {"Id": "a", "RepoTags": ["todo:1", "todo:2"], "Labels": label, "Created": 7, "Size": 5},
+            {"Id": "b", "RepoTags": ["other:1"], "Labels": None, "Created": 8, "Size": 6},
+            {"Id": "c", "RepoTags": ["<none>:<none>"], "Labels": label, "Created": 9, "Size": 6},
+            {"Id": "d", "RepoTags": None, "Labels": label, "Created": 9, "Size": 6},
+        )
+    )
+    assert engine.images() == {TODO: "a", "docker.io/library/todo:2": "a", "docker.io/library/other:1": "b"}
+    assert engine.built() == [Held("todo:1", "a", 7.0), Held("todo:2", "a", 7.0)]
+    assert engine.sizes()[TODO] == 5
+
+
+# -- a registry --------------------------------------------------------------------------------------------------------
+
+
 class Response:
-    def raise_for_status(self) -> None:
-        pass
-
-    def iter_content(self, chunk_size: int) -> list[bytes]:
-        assert chunk_size == _node_images.CHUNK
-        return [b"one", b"two"]
+    def __init__(self, status: int) -> None:
+        self.status_code = status
 
 
-class Engine:
-    """Enough of a docker.DockerClient."""
+class Pushes:
+    """An engine that asks a registry and pushes to it."""
 
-    def __init__(self, container: Container | None = None, stream: Stream | None = None, code: int = 0) -> None:
-        self.containers = self.api = self
-        self.container = container
-        self.stream = stream
-        self.code = code
-        self.asked: dict[str, Any] = {}
+    def __init__(self, status: int = 200, words: str = "", messages: tuple[dict[str, str], ...] = ()) -> None:
+        self.api = self
+        self._status = status
+        self._words = words
+        self._messages = messages
+        self.pushed: list[tuple[str, str]] = []
 
-    def get(self, name: str, params: dict[str, Any] | None = None, stream: bool = False) -> Any:
-        if params is not None:
-            self.asked = {"url": name, **params}
-            return Response()
-        if self.container is None:
-            raise docker.errors.NotFound("no such container")
-        return self.container
+    def inspect_distribution(self, _reference: str) -> dict[str, str]:
+        if self._status == 404:
+            raise docker.errors.NotFound("not found", Response(404), self._words)
+        if self._status != 200:
+            raise docker.errors.APIError("refused", Response(self._status), self._words)
+        return {}
 
-    def _url(self, path: str) -> str:
-        return f"http+docker://{path}"
-
-    def exec_create(self, _name: str, command: list[str], **_options: bool) -> dict[str, str]:
-        self.asked["command"] = command
-        return {"Id": "1"}
-
-    def exec_start(self, _id: str, socket: bool) -> Any:
-        assert socket
-        return self.stream
-
-    def exec_inspect(self, _id: str) -> dict[str, int]:
-        return {"ExitCode": self.code}
+    def push(self, repository: str, tag: str, stream: bool, decode: bool) -> tuple[dict[str, str], ...]:
+        assert stream and decode
+        self.pushed.append((repository, tag))
+        return self._messages
 
 
-@pytest.mark.parametrize(("container", "running"), [(None, False), (Container("exited"), False), (Container(), True)])
-def test_running(container: Container | None, running: bool) -> None:
-    assert _node_images.Node(Engine(container), "slipway").running() is running
+def registry(pushes: Pushes) -> _node_images.Registry:
+    return _node_images.Registry(pushes, "registry.example:5000/team")
 
 
-def test_failing_command_in_the_node_is_told_with_its_words() -> None:
-    node = _node_images.Node(Engine(Container(answer=(1, b"no runtime\n"))), "slipway")
-    with pytest.raises(
-        _node_images.NodeError, match="'crictl images --output json' in the node slipway failed: no runtime"
-    ):
-        node.images()
+def test_registry_tells_what_it_has() -> None:
+    assert registry(Pushes()).has("registry.example:5000/team/todo:1")
+    assert not registry(Pushes(404)).has("registry.example:5000/team/todo:1")
+    assert not registry(Pushes(403, "manifest unknown")).has("registry.example:5000/team/todo:1")
+    with pytest.raises(ImageError, match="denied. Log in with 'docker login registry.example:5000/team'"):
+        registry(Pushes(401, "denied")).has("registry.example:5000/team/todo:1")
 
 
-def test_images_are_streamed_to_their_end() -> None:
-    stream = Stream(b"saved")
-    engine = Engine(stream=stream)
-    _node_images.Node(engine, "slipway").load(["todo:1", "other:2"])
-    assert stream.sent == b"onetwo<end>"
-    assert stream.closed
-    assert engine.asked["names"] == ["todo:1", "other:2"]
-    assert engine.asked["command"][:2] == ["ctr", "--namespace=k8s.io"]
+def test_push_names_repository_and_tag() -> None:
+    registry(pushes := Pushes(messages=({"status": "Pushed"},))).push("registry.example:5000/team/todo:1")
+    assert pushes.pushed == [("registry.example:5000/team/todo", "1")]
+    with pytest.raises(ImageError, match="did not take registry.example:5000/team/todo:1: denied"):
+        registry(Pushes(messages=({"error": "denied"},))).push("registry.example:5000/team/todo:1")
 
 
-def test_refused_import_is_told_with_its_words() -> None:
-    stream = Stream(b"ctr: no space left on device")
-    with pytest.raises(_node_images.NodeError, match="did not take todo:1: ctr: no space left on device"):
-        _node_images.Node(Engine(stream=stream, code=1), "slipway").load(["todo:1"])
+def component(image: str, deliver: bool = True) -> Component:
+    return read_components({"todo": {"source": "/src", "image": image, "deliver": deliver}}, {})["todo"]
 
 
-def test_broken_stream_is_no_traceback() -> None:
-    stream = Stream(b"", breaks=True)
-    with pytest.raises(_node_images.NodeError, match="broke: .*Broken pipe.* Does the node have room"):
-        _node_images.Node(Engine(stream=stream), "slipway").load(["todo:1"])
-    assert stream.closed
+def test_names_must_lead_to_the_registry() -> None:
+    asked = registry(Pushes())
+    asked.refuse_foreign([component("registry.example:5000/team/todo:1"), component("base:1", deliver=False)])
+    with pytest.raises(ImageError, match="'repository: registry.example:5000/team/todo-backend'"):
+        asked.refuse_foreign([component("todo-backend:1")])
+
+
+def test_the_frames_of_a_command_are_taken_off() -> None:
+    class Connection:
+        def __init__(self, data: bytes) -> None:
+            self.data = data
+
+        def recv(self, size: int) -> bytes:
+            size = min(size, 3)  # frames do not end where packets do
+            piece, self.data = self.data[:size], self.data[size:]
+            return piece
+
+    def frame(kind: int, text: bytes) -> bytes:
+        return bytes([kind, 0, 0, 0]) + len(text).to_bytes(4, "big") + text
+
+    connection: Any = Connection(frame(1, b"hello ") + frame(2, b"oh") + frame(1, b"") + frame(1, b"world"))
+    channel = _image_build.ExecChannel(connection)
+    assert b"".join(iter(lambda: channel.recv(100), b"")) == b"hello world"
+    assert channel.errors == b"oh"
