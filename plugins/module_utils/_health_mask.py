@@ -108,6 +108,7 @@ def sensitive_values(headers: Mapping[str, str] | None, body: Any) -> set[str]:
             if credential and scheme.lower() in ("bearer", "basic", "token"):
                 found.add(credential)
     found.update(_sensitive_fields(body))
+    found.update(line for value in list(found) for line in lines_of(value))
     return {value for value in found if len(value) >= _LONG and not placeholders(value)}
 
 
@@ -177,9 +178,16 @@ class Masker:
         return value
 
 
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a secret of several, which may be shown one by one or with other words for their ends."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if len(line) >= 2 * _LONG] if len(lines) > 1 else []
+
+
 def _forms(text: str) -> set[str]:
-    """Return a secret as it is, JSON-escaped, percent-encoded, on one line, and in base64."""
+    """Return a secret as it is, by lines, JSON-escaped, percent-encoded, on one line, and in base64."""
     found = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], " ".join(text.split())}
+    found.update(lines_of(text))
     # JSON can hold halves of surrogate pairs, which no encoding has.
     data = text.encode("utf-8", "replace")
     found |= {quote(data, safe=""), quote(data), quote_plus(data)}
