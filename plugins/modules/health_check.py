@@ -22,8 +22,6 @@ description:
   - The guide is C(docs/health_check.md) of the collection.
 requirements:
   - jmespath (for O(checks[].expect.json), O(checks[].extract) and O(checks[].expect.identity.path) only)
-  - kubernetes is needed for O(checks[].type=command), O(checks[].via=port_forward), O(checks[].via=api_proxy) and
-    O(checks[].workload) only
 extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.kubernetes
@@ -438,6 +436,8 @@ options:
     description: A file to write the result to as JUnit XML.
     type: path
 notes:
+  - The library kubernetes is needed for O(checks[].type=command), O(checks[].via=port_forward), O(checks[].via=api_proxy)
+    and O(checks[].workload) only.
   - Sensitive headers are not sent on when a redirect leads to another origin.
   - C(HTTP/2) is spoken for gRPC only.
   - When a name has several addresses, the next one is tried beside the one before after 0.25 seconds.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -319,6 +320,21 @@ def test_examples_are_valid_options(call: Call) -> None:
         params.pop("report_junit", None)
         code, result = call(_ansible_check_mode=True, **params)
         assert code == 0, (task["name"], result)
+
+
+def _snippets() -> list[Any]:
+    guide = Path(__file__).resolve().parents[4] / "docs" / "health_check.md"
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)]
+
+
+@pytest.mark.parametrize("snippet", _snippets())
+def test_the_guide_s_snippets_are_valid_options(call: Call, snippet: Any) -> None:
+    item = snippet[0] if isinstance(snippet, list) else snippet
+    params = item.get("slipway.kube.health_check") or (item if "checks" in item else None)
+    if params is None:  # a check, or a part of one
+        params = {"checks": [{"name": "a", "url": "http://a/", **item}]}
+    code, result = call(_ansible_check_mode=True, **params)
+    assert code == 0, result["msg"]
 
 
 def test_what_is_returned_is_documented(call: Call, server: Any, refused_port: int) -> None:
