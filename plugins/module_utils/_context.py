@@ -293,10 +293,13 @@ def _records(context: Context) -> Iterator[bytes]:
             yield entry.kind.encode() + b"\0" + name
 
 
-def digest_context(context: Context, dockerfile: Path, build_args: Mapping[str, str]) -> str:
+def digest_context(
+    context: Context, dockerfile: Path, build_args: Mapping[str, str], bases: Mapping[str, str] | None = None
+) -> str:
     """Return the sha256 (hex) of everything an image is made of.
 
-    Times and owners do not count. The Dockerfile counts even where .dockerignore names it, because Docker sends it
+    C(bases) are digests of the images that the Dockerfile starts from, by name, as far as they are known; their names
+    are in the Dockerfile and the arguments. Times and owners do not count. The Dockerfile counts even where .dockerignore names it, because Docker sends it
     all the same; a .dockerignore counts by what it keeps out.
     """
     digest = hashlib.sha256(_RECIPE)
@@ -308,4 +311,6 @@ def digest_context(context: Context, dockerfile: Path, build_args: Mapping[str, 
         for text in (key, value):
             encoded = text.encode()
             digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    for name, content in sorted((bases or {}).items()):
+        digest.update(f"base\0{name}\0{content}\0".encode())
     return digest.hexdigest()

@@ -186,6 +186,15 @@ def test_digest_depends_on_content_name_mode_and_kind(source: Path) -> None:
     assert len(set(seen)) == len(seen)
 
 
+def test_digest_depends_on_what_is_known_of_base_images(source: Path) -> None:
+    context, dockerfile = read_context(source), source / "Dockerfile"
+    without = digest_context(context, dockerfile, {})
+    one = digest_context(context, dockerfile, {}, {"python": "1"})
+    other = digest_context(context, dockerfile, {}, {"python": "2"})
+    assert len({without, one, other}) == 3
+    assert digest_context(context, dockerfile, {}, {}) == without
+
+
 def test_content_cannot_pass_for_another_file(source: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Names and contents are kept apart: ab + c is not a + bc."""
     roots = []
