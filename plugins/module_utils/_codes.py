@@ -204,6 +204,8 @@ class Finding:
     probe: str = ""
     # Set where this case differs from what is usual for the code.
     heals: bool | None = None
+    # Told before Kubernetes gives up: believed only while nothing else that it may wait for is on its way.
+    early: bool = False
 
     def may_heal(self) -> bool:
         """Tell whether it is believed only after a while."""

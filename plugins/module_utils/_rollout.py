@@ -301,7 +301,8 @@ def _failed_job(job: Object, pods: Sequence[Object], crash_restarts: int) -> Fin
         cause = f"The {word} {name} failed {failed} times in a row, last{exit_code or ' without an exit code'}."
     else:
         return None
-    return Finding("job_failed", cause, meta(job, "namespace"), f"Job/{name}", pod=last)
+    early = told.get("status") != "True"
+    return Finding("job_failed", cause, meta(job, "namespace"), f"Job/{name}", pod=last, early=early)
 
 
 def _exit_codes(pod: Object) -> Iterator[int]:

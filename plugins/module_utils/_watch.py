@@ -228,11 +228,10 @@ class Watcher:
         items = [progress(kind, item) for kind, item in workloads]
         look = _Look(workloads, items, missing, {}, {}, {})
         for namespace in dict.fromkeys(item.namespace for item in items if not item.done):
-            look.pods[namespace] = self._api.items(_PODS.format(namespace))
-            look.sets[namespace] = self._api.items(f"/apis/apps/v1/namespaces/{namespace}/replicasets")
-            look.events[namespace] = (
-                self._readable(f"/api/v1/namespaces/{namespace}/events", fieldSelector="type=Warning") or []
-            )
+            look.pods[namespace] = list(self._api.items(_PODS.format(namespace)))
+            look.sets[namespace] = list(self._api.items(f"/apis/apps/v1/namespaces/{namespace}/replicasets"))
+            warnings = self._readable(f"/api/v1/namespaces/{namespace}/events", fieldSelector="type=Warning")
+            look.events[namespace] = list(warnings or [])
         return look
 
     def _is_of(self, item: Object, release: str) -> bool:
@@ -259,7 +258,9 @@ class Watcher:
         for kind, item, mine in unfinished:
             for found in self._found(kind, item, mine, look):
                 helped = self._before is not None and not is_hook(item) and found.code not in _NO_HOOK_HELPS
-                if not helped and not (found.may_heal() and self._heals(found.code, found.object)):
+                if helped or (found.early and self._on_its_way(unfinished, look)):
+                    continue
+                if not (found.may_heal() and self._heals(found.code, found.object)):
                     return found
         return None if self._before is not None else self._unready(unfinished, look)
 
@@ -282,6 +283,15 @@ class Watcher:
                 found = node_finding(pod, nodes)
                 if found:
                     yield found
+
+    def _on_its_way(self, unfinished: Sequence[tuple[str, Object, list[Object]]], look: _Look) -> bool:
+        """Tell whether a workload is still starting without a fault, such as the database that a migration waits for."""
+        for kind, item, mine in unfinished:
+            events = look.about(meta(item, "namespace"))
+            stuck = next(self._found(kind, item, mine, look), None) or next(unready(mine, events), None)
+            if kind not in ("Job", "Pod") and stuck is None:
+                return True
+        return False
 
     def _node_list(self) -> list[Object]:
         now = self._clock()

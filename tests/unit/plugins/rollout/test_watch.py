@@ -263,6 +263,25 @@ def test_failing_hook_is_found_beside_helm() -> None:
     assert found and found.code == "job_failed" and "exit code 3" in found.cause
 
 
+def test_hook_that_may_wait_for_a_database_is_given_time() -> None:
+    database = deployment(**STARTING)
+    database["metadata"] |= {"name": "db", "uid": "d2"}
+    hook = job({"failed": 2}, hook="post-install")
+    starting = pod("db-1", owner="rs2", state={"running": {}}, started=False)
+    watcher = beside(FakeApi(deployments=[]), deployments=[database], jobs=[hook], pods=[starting])
+    assert watcher.step() is None
+    answering = beside(
+        FakeApi(deployments=[]),
+        deployments=[database],
+        jobs=[hook],
+        pods=[running()],
+        events=[unhealthy("Readiness", STATUS)],
+    ).step()
+    assert answering and answering.code == "job_failed", "what answers that it is not ready may wait for the hook"
+    hook["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
+    assert watcher.step().code == "job_failed"
+
+
 def test_hook_that_an_earlier_attempt_left_is_not_judged() -> None:
     old = job({"conditions": [{"type": "Failed", "status": "True"}]}, hook="pre-upgrade")
     assert beside(FakeApi(jobs=[old])).step() is None
