@@ -37,8 +37,9 @@ install_compose() {
 }
 
 cd "$root"
-say "engine and base images: what is missing is made, which takes minutes the first time"
-quiet "engine and base images" ansible-playbook -i inventory/umbrella tests/app/engine.yml -e "engine_address_file=$scratch/engine"
+# Not in silence: making them takes as long as a first deploy.
+SLIPWAY_REPORT_DIR=$logs/engine ansible-playbook -i inventory/umbrella tests/app/engine.yml -e "engine_address_file=$scratch/engine" \
+  </dev/null 2>&1 | sed -u 's/^/   /'
 DOCKER_HOST=$(cat "$scratch/engine")
 export DOCKER_HOST
 

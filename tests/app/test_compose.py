@@ -25,6 +25,7 @@ COMPOSE = os.environ["TODO_COMPOSE"].splitlines()
 PROJECT = os.environ["TODO_COMPOSE_PROJECT"]
 BASE = f"http://127.0.0.1:{os.environ['TODO_PORT']}"
 PATIENCE = 90.0  # seconds until the page, or the database again, must answer
+SERVICES: dict[str, Any] = yaml.safe_load((EXAMPLE / "compose.yaml").read_text())["services"]
 LIMITS = {"backend": 300, "migrate": 300, "frontend": 200}  # MB
 
 
@@ -155,12 +156,20 @@ def test_migrations_end_well_before_the_backend_starts(containers: dict[str, Any
     assert migrated["FinishedAt"] <= backend["StartedAt"]
 
 
+def test_the_backend_can_be_given_all_that_a_deployment_gives_it() -> None:
+    names = {"DATABASE_URL", "JWT_SECRET", "BETTER_AUTH_SECRET", "OPENAI_API_KEY", "OPENROUTER_API_KEY"}
+    names |= {"LOG_LEVEL", "LOG_FORMAT", "ALLOWED_ORIGINS", "ENVIRONMENT", "API_VERSION"}
+    names |= {"VAPID_PUBLIC_KEY", "VAPID_PRIVATE_KEY"}
+    assert names <= set(SERVICES["backend"]["environment"])
+    # What the migrations see is what the service sees.
+    assert SERVICES["migrate"]["environment"] == SERVICES["backend"]["environment"]
+
+
 def test_no_secret_is_written_into_the_file() -> None:
-    services = yaml.safe_load((EXAMPLE / "compose.yaml").read_text())["services"]
     secret = re.compile(r"PASSWORD|SECRET|_KEY$")
     values = {
         name: value
-        for service in services.values()
+        for service in SERVICES.values()
         for name, value in service["environment"].items()
         if secret.search(name)
     }
