@@ -43,6 +43,10 @@ _value:
   description: The checks that the deployed version should pass.
   type: list
   elements: dict
+  sample:
+    - name: frontend version
+      url: http://todo.localhost/healthz
+      expect: {identity: {equals: sha-3f2a9c0d1e5b7a68}}
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -365,7 +365,8 @@ class BuildKit:
                 text=True,
                 errors="replace",
             )
-            assert process.stdin and process.stdout and process.stderr
+            if process.stdin is None or process.stdout is None or process.stderr is None:
+                raise AssertionError("all three were asked for")
             try:
                 # Read last: it holds no more than the reason, which fits into the pipe.
                 process.stdin.write(json.dumps(self.request(component, address)))

@@ -224,7 +224,8 @@ def _work(
     )
 
     def build(component: Component, step: Say) -> None:
-        assert in_engine is not None
+        if in_engine is None:
+            raise AssertionError("nothing was to be built in the engine")
         in_engine.build(component, step)
 
     def deliver(component: Component) -> None:

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from ansible_collections.slipway.kube.plugins.module_utils._health_mask import is_sensitive
 
-# The parser written in C is ten times as fast, where PyYAML was built with it.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+with contextlib.suppress(ImportError):  # comes with kubernetes, for which _kube_module asks
+    import yaml
+
 SAME = "(hidden)"
 OTHER = "(hidden, differs)"
 Key = tuple[str, str, str]
@@ -20,8 +21,10 @@ Key = tuple[str, str, str]
 
 def objects(manifest: str) -> dict[Key, dict[str, Any]]:
     """Return the objects of a manifest by kind, namespace and name, without hooks. Raises ValueError for no YAML."""
+    # The parser written in C is ten times as fast, where PyYAML was built with it.
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        found = [item for item in yaml.load_all(manifest, Loader=_LOADER) if isinstance(item, Mapping)]
+        found = [item for item in yaml.load_all(manifest, Loader=loader) if isinstance(item, Mapping)]
     except yaml.YAMLError as error:
         raise ValueError(f"The manifest is no YAML: {' '.join(str(error).split())[:300]}") from None
     result = {}

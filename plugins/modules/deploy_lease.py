@@ -114,6 +114,7 @@ taken_over:
   description: The holder from whom an abandoned lease was taken over, empty otherwise.
   returned: O(state=held)
   type: str
+  sample: ""
 lease:
   description: The lease as it is now.
   returned: O(state=held)
@@ -125,9 +126,11 @@ lease:
     holder:
       description: Who holds it.
       type: str
+      sample: ann@laptop/1b9d6bcd-4711-88123
     since:
       description: When it was taken (RFC 3339).
       type: str
+      sample: "2026-11-21T16:20:05.000000Z"
     renewed:
       description: When it was renewed last.
       type: str
@@ -137,6 +140,7 @@ lease:
     note:
       description: What was in service before, as revisions by V(namespace/release).
       type: dict
+      sample: {todo/todo: 3}
     log:
       description: The last deploys that succeeded, the newest first, each with C(at), C(by) and C(before).
       type: list

@@ -30,7 +30,7 @@ attributes:
     support: full
   idempotent:
     support: full
-    details: The module changes nothing. RV(changed) says whether there is a difference.
+    details: The module changes nothing. C(changed) says whether there is a difference.
 options:
   name:
     description: Name of the release.

@@ -83,9 +83,11 @@ releases:
     reason:
       description: Why, in a few words.
       type: str
+      sample: "these values change: backend.image.tag"
     status:
       description: Status of the newest revision, V(absent) when there is none.
       type: str
+      sample: deployed
     pending:
       description: Whether an interrupted run left the newest revision pending, so that Helm would refuse every change.
       type: bool
@@ -104,6 +106,7 @@ releases:
       description: The images that the newest revision's manifest names.
       type: list
       elements: str
+      sample: ["todo-backend:sha-3f2a9c0d1e5b7a68"]
     chart:
       description: Name and version of the newest revision's chart.
       type: str
@@ -120,10 +123,12 @@ releases:
       description: Number and status of every revision, oldest first.
       type: list
       elements: dict
+      sample: [{revision: 1, status: superseded}, {revision: 2, status: deployed}]
 lease:
   description: The lease as M(slipway.kube.deploy_lease) returns it, with empty texts when there is none.
   returned: success
   type: dict
+  sample: {version: "", holder: "", since: "", renewed: "", expires: "", note: {}, log: []}
 reachable:
   description: Whether the cluster answers. Only in check mode can it be false.
   returned: success

@@ -20,20 +20,18 @@ description:
   - A hook that an earlier attempt has left behind is not taken for this one's.
   - The values go to Helm by its standard input, so that they are in no file and on no command line.
 requirements:
-  - python >= 3.11
-  - kubernetes
   - helm 3.12 or newer
+extends_documentation_fragment:
+  - slipway.kube.attributes
+  - slipway.kube.kubernetes
 attributes:
   check_mode:
-    description: Can run in check mode.
     support: partial
     details: Says that the release would change. Whether it has to is the question of M(slipway.kube.helm_history_info).
   diff_mode:
-    description: Can show a difference.
     support: none
     details: Helm knows the difference only after it has rendered the chart.
   idempotent:
-    description: A second run changes nothing more than the first.
     support: none
     details: Every run makes a revision. Ask M(slipway.kube.helm_history_info) first.
 options:
@@ -76,12 +74,6 @@ options:
   binary_path:
     description: The helm program; the one on the path if omitted.
     type: path
-  kubeconfig:
-    description: The kubeconfig's path; the usual one if omitted.
-    type: path
-  context:
-    description: The kubeconfig's context; the current one if omitted.
-    type: str
 seealso:
   - module: slipway.kube.rollout_status
   - module: slipway.kube.helm_rollback
@@ -125,13 +117,14 @@ diagnosis:
   description: Why it failed, as of M(slipway.kube.rollout_status); null when that is not known or nothing failed.
   returned: when not in check mode
   type: dict
+  sample: {code: job_failed, cause: Job todo-backend-migration failed., object: Job/todo-backend-migration, namespace: todo}
 """
 
 import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _helm_run, _releases
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _helm_run, _kube_module, _releases
 from ansible_collections.slipway.kube.plugins.module_utils._watch import Options, Watcher, message, unreachable
 
 
@@ -156,8 +149,7 @@ def main() -> None:
             "crash_restarts": {"type": "int", "default": 1},
             "log_lines": {"type": "int", "default": 8},
             "binary_path": {"type": "path"},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
+            **_kube_module.ARGUMENTS,
         },
         supports_check_mode=True,
     )

@@ -79,13 +79,15 @@ options:
   progress_file:
     description: File to which a line is appended for every step; read it while the module runs.
     type: path
+extends_documentation_fragment:
+  - slipway.kube.attributes
 attributes:
   check_mode:
     support: full
-    description: Says what would be built, delivered and removed.
+    details: Says what would be built, delivered and removed.
   diff_mode:
     support: none
-    description: Images have no text to compare.
+    details: Images have no text to compare.
   idempotent:
     support: full
 requirements: [docker]
