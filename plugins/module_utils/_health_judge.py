@@ -58,14 +58,19 @@ def bounded(seconds: float) -> Iterator[None]:
         yield
         return
 
+    # An exception that meets a destructor on its way is lost, so there is more than one.
+    left = [CheckError("judging_timeout", f"It was stopped after {seconds:.1f} s.") for _turn in range(5)]
+
     def stop(_number: int, _frame: object) -> None:
-        raise CheckError("judging_timeout", f"It was stopped after {seconds:.1f} s.")
+        if left:
+            raise left.pop()
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
     try:
         yield
     finally:
+        left.clear()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 

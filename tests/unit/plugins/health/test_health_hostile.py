@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils import _health_judge as judging
 from ansible_collections.slipway.kube.plugins.module_utils import _health_run as running
 from ansible_collections.slipway.kube.plugins.module_utils import _health_wire as wire
 from ansible_collections.slipway.kube.plugins.module_utils._health_errors import CheckError
@@ -457,6 +458,20 @@ def test_a_pattern_that_never_ends_is_stopped(
     assert body["attempts"] == 1
     assert other["state"] == "healthy"
     assert time.monotonic() - began < 4
+
+
+def test_a_stop_that_is_lost_in_a_destructor_comes_again() -> None:
+    class Swallows:
+        def __del__(self) -> None:
+            with contextlib.suppress(CheckError):
+                time.sleep(0.3)
+
+    began = time.monotonic()
+    with pytest.raises(CheckError), judging.bounded(0.1):
+        Swallows()
+        time.sleep(5)
+    assert 0.3 < time.monotonic() - began < 3
+    assert judging.signal.getitimer(judging.signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("depth", [150, 5_000, 200_000])
