@@ -172,6 +172,8 @@ def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool) -> dict[
     state = params["state"]
     registry = Registry(client, params["registry"].rstrip("/")) if params["delivery"] == "registry" else None
     running = registry is None and node.running()
+    if registry is None and params["start_wait"] and not check_mode:
+        running = node.await_start(params["start_wait"])
     there = node.images() if running else {}
     if check_mode and state == "present" and not running:
         state = "info"  # the cluster is one of the things that are still to come

@@ -22,6 +22,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images import (
 )
 
 CHUNK = 1 << 20  # bytes
+START_LOOK = 0.5  # seconds between two looks at a node that starts
 _MARK = "--- slipway ---"  # between the answers of one script
 _CTR = "ctr --namespace=k8s.io"
 
@@ -109,6 +110,23 @@ class Node:
             return bool(self._client.api.inspect_container(self.name)["State"]["Running"])
         except docker.errors.NotFound:
             return False
+
+    def await_start(self, seconds: float) -> bool:
+        """Wait until a starting node can take and build images, and return whether it can.
+
+        That is long before its cluster answers. Minikube configures containerd anew before it starts the kubelet, and
+        nothing that is begun earlier would outlive that.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            if self.running():
+                run = self._client.api.exec_create(self.name, ["systemctl", "is-active", "--quiet", "kubelet"])
+                self._client.api.exec_start(run["Id"])
+                if self._client.api.exec_inspect(run["Id"])["ExitCode"] == 0:
+                    return True
+            if time.monotonic() > end:
+                return False
+            time.sleep(START_LOOK)
 
     def images(self) -> dict[str, str]:
         """Image ID by normal name; notes whether images can be built here. Raises ImageError."""

@@ -49,6 +49,12 @@ options:
     description: Minikube profile, whose node is a container of that name.
     type: str
     default: slipway
+  start_wait:
+    description:
+      - How many seconds to wait for a node that another process is starting. Images can be built and taken in long before its cluster answers,
+        so this module can work beside M(slipway.kube.minikube_cluster). V(0) waits for nothing.
+    type: int
+    default: 0
   docker_host:
     description: Address of the container engine.
     type: str
@@ -196,6 +202,7 @@ def main() -> None:
             },
             "registry": {"type": "str", "default": ""},
             "profile": {"type": "str", "default": "slipway"},
+            "start_wait": {"type": "int", "default": 0},
             "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
             "builder": {"type": "path"},
             "network": {"type": "str", "default": "host"},

@@ -123,6 +123,7 @@ def deliver(engine: Any, registry: Store, source: Path, version: str) -> dict[st
         "delivery": "registry",
         "registry": address,
         "profile": "none",
+        "start_wait": 0,
         "builder": None,
         "network": "default",
         "build_args": {},

@@ -141,6 +141,10 @@ class Node:
     def running(self) -> bool:
         return self._running
 
+    def await_start(self, seconds: float) -> bool:
+        self.told.append(f"wait {seconds}")
+        return True
+
     def images(self) -> dict[str, str]:
         return self._images
 
@@ -207,6 +211,7 @@ def run(
         "delivery": "auto",
         "registry": "",
         "profile": "slipway",
+        "start_wait": 0,
         "builder": None,
         "network": "host",
         "build_args": {},
@@ -253,6 +258,16 @@ def test_what_the_engine_has_is_loaded_although_the_node_could_build(
     result = run(monkeypatch, source, Engine("todo:1"), node)
     assert result["way"] == "in_node" and result["deliver"] == ["todo"] and not result["build_in_node"]
     assert node.told == ["load todo:1", "note todo:1"]
+
+
+def test_node_that_is_being_started_is_waited_for_and_not_in_check_mode(
+    monkeypatch: pytest.MonkeyPatch, source: Any
+) -> None:
+    node = Node(running=False, buildkit=False)
+    assert run(monkeypatch, source, Engine("todo:1"), node, start_wait=9)["deliver"] == ["todo"]
+    assert node.told == ["wait 9", "load todo:1", "note todo:1"]
+    run(monkeypatch, source, Engine("todo:1"), node := Node(running=False), check_mode=True, start_wait=9)
+    assert node.told == []
 
 
 def test_check_mode_says_it_all_and_does_nothing(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:

@@ -74,8 +74,9 @@ class Api:
         self.commands.append(command[-1])
         return {"Id": "1"}
 
-    def exec_start(self, _run: str, demux: bool) -> tuple[bytes | None, bytes | None]:
-        assert demux  # a warning of crictl's must not get into its answer
+    def exec_start(self, _run: str, demux: bool = False) -> tuple[bytes | None, bytes | None]:
+        # A warning of crictl's must not get into its answer.
+        assert demux or self.commands[-1] == "kubelet"
         self._code, output, errors = self.answers.pop(0)
         return output.encode() or None, errors.encode() or None
 
@@ -107,6 +108,15 @@ def test_running(state: dict[str, Any] | None, running: bool) -> None:
     api = Api()
     api.state = state
     assert node(api).running() is running
+
+
+def test_starting_node_is_waited_for_until_its_kubelet_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_node_images, "START_LOOK", 0.001)
+    assert node(api := Api((3, "", ""), (3, "", ""), (0, "", ""))).await_start(5)
+    assert api.commands == ["kubelet"] * 3
+    api = Api()
+    api.state = None
+    assert not node(api).await_start(0.01)
 
 
 @pytest.mark.parametrize(("daemon", "has_it"), [("yes\n", True), ("", False)])
