@@ -149,7 +149,11 @@ class Threads:
             except RuntimeError:
                 return  # the loop has ended, nobody waits any more
 
-        threading.Thread(target=work, name="slipway-health", daemon=True).start()
+        try:
+            threading.Thread(target=work, name="slipway-health", daemon=True).start()
+        except RuntimeError:
+            self._slots.release()  # this machine gives no more threads
+            raise
         return await future
 
 
