@@ -102,7 +102,12 @@ def run(params: dict[str, Any], log: list[str], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(basic.AnsibleModule, "_log_to_syslog", lambda _self, text: log.append(str(text)))
     monkeypatch.setattr(basic, "has_journal", False)
     out, errors = io.StringIO(), io.StringIO()
-    with patch_module_args(params), contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors), contextlib.suppress(SystemExit):
+    with (
+        patch_module_args(params),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(errors),
+        contextlib.suppress(SystemExit),
+    ):
         health_check.main()
     files = [Path(params[key]) for key in ("report_json", "report_junit")]
     written = [file.read_text() for file in files if file.exists()]
