@@ -34,8 +34,10 @@ API_SERVER_PORT = "8443/tcp"
 API_SERVER_PATIENCE = 5.0  # seconds
 OWNER_FILE = "slipway-owner.json"
 WATCH_INTERVAL = 2.0  # seconds
-# The kubelet restarts a few times before kubeadm has written its configuration; more than this is a crash loop.
+# Until kubeadm has written the kubelet's configuration, it fails and is restarted, the longer the slower the machine is. As many
+# restarts after that are a crash loop.
 KUBELET_RESTARTS = 12
+COUNT_RESTARTS = "test ! -e /var/lib/kubelet/config.yaml || systemctl show kubelet --property=NRestarts --value"
 PORTS_TRIED = 20
 
 
@@ -282,9 +284,10 @@ class Minikube:
         for reader in readers:
             reader.start()
         cause = None
+        restarts: list[int] = []
         while process.poll() is None and cause is None:
             time.sleep(WATCH_INTERVAL)
-            cause = self._kubelet_trouble(profile)
+            cause = self._kubelet_trouble(profile, restarts)
         if cause is not None and process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
             try:
@@ -317,10 +320,15 @@ class Minikube:
             return ""
         return output.decode(errors="replace").strip() if code == 0 else ""
 
-    def _kubelet_trouble(self, profile: str) -> str | None:
-        """The kubelet's last words when systemd had to restart it over and over, otherwise None."""
-        shown = self._in_node(profile, ["systemctl", "show", "kubelet", "--property=NRestarts", "--value"])
-        if not shown.isdigit() or int(shown) < KUBELET_RESTARTS:
+    def _kubelet_trouble(self, profile: str, seen: list[int]) -> str | None:
+        """The kubelet's last words when systemd had to restart it over and over, otherwise None.
+
+        C(seen) keeps the counts of restarts of this start from one look to the next.
+        """
+        shown = self._in_node(profile, ["sh", "-c", COUNT_RESTARTS])
+        if shown.isdigit():
+            seen.append(int(shown))
+        if not seen or seen[-1] - seen[0] < KUBELET_RESTARTS:
             return None
         return self._kubelet_words(profile) or "(its journal is empty)"
 

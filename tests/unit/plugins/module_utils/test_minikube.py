@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,11 @@ PROFILE = "slipway"
 
 class Container:
     def __init__(
-        self, status: str = "running", made_by_minikube: bool = True, restarts: str = "0", journal: str = ""
+        self,
+        status: str = "running",
+        made_by_minikube: bool = True,
+        restarts: Iterable[str] = ("0",),
+        journal: str = "",
     ) -> None:
         self.status = status
         self.labels = {"created_by.minikube.sigs.k8s.io": "true"} if made_by_minikube else {}
@@ -34,10 +38,15 @@ class Container:
             },
         }
         self.removed = False
-        self._answers = {"systemctl": restarts, "journalctl": journal}
+        # One answer a look, the last one again and again.
+        self._restarts = list(restarts)
+        self._journal = journal
 
     def exec_run(self, command: list[str]) -> tuple[int, bytes]:
-        return 0, self._answers[command[0]].encode()
+        if command[0] == "journalctl":
+            return 0, self._journal.encode()
+        assert command == ["sh", "-c", _minikube.COUNT_RESTARTS]
+        return 0, (self._restarts.pop(0) if len(self._restarts) > 1 else self._restarts[0]).encode()
 
     def remove(self, force: bool, v: bool) -> None:
         assert force and v
@@ -291,10 +300,18 @@ def test_failed_start_is_told_with_its_words_and_stays_ours(make: Callable[..., 
 
 @pytest.mark.usefixtures("quickly")
 def test_kubelet_that_does_not_stay_up_ends_the_start_at_once(make: Callable[..., _minikube.Minikube]) -> None:
-    container = Container(restarts="12", journal="E1121 10:00:00.000000 7 run.go:72] failed to run Kubelet: no cgroup")
+    container = Container(
+        restarts=["", "30", "42"], journal="E1121 10:00:00.000000 7 run.go:72] failed to run Kubelet: no cgroup"
+    )
     minikube = make(container, binary="exec sleep 60")
     with pytest.raises(_minikube.ClusterError, match=r"(?s)does not stay up.*failed to run Kubelet: no cgroup"):
         minikube.start(wanted(), lambda text: None)
+
+
+@pytest.mark.usefixtures("quickly")
+def test_restarts_before_the_kubelet_is_configured_are_no_trouble(make: Callable[..., _minikube.Minikube]) -> None:
+    minikube = make(Container(restarts=["", "30", "41"], journal="no such file or directory"), binary="sleep 0.3")
+    minikube.start(wanted(), lambda text: None)
 
 
 def test_foreign_profile_is_never_deleted(make: Callable[..., _minikube.Minikube], tmp_path: Path) -> None:
