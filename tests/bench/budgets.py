@@ -179,6 +179,10 @@ def with_section(document: str, name: str, body: str) -> str:
 # -- load --------------------------------------------------------------------------------------------------------------
 
 
+# Method, path, body and token: what Address.ask takes first.
+Request = tuple[str, str, dict[str, Any] | None, str]
+
+
 @dataclass
 class Answers:
     """Latencies in seconds of the requests that were answered as expected, and what went wrong with the others."""
@@ -191,7 +195,7 @@ class Answers:
         return [WRITE["ms"](percentile(self.latencies, share)) for share in (0.5, 0.95, 0.99, 1)]
 
 
-def load(address: Address, request: Mapping[str, Any], expected: int, seconds: float) -> Answers:
+def load(address: Address, request: Request, expected: int, seconds: float) -> Answers:
     """Send C(RATE) requests a second over C(CONNECTIONS) connections that stay open.
 
     A latency counts from the moment the request was due, so that waiting behind a slow one is not hidden.
@@ -209,7 +213,7 @@ def load(address: Address, request: Mapping[str, Any], expected: int, seconds: f
                     return
                 time.sleep(max(0.0, due - time.monotonic()))
                 try:
-                    status, body = address.ask(**request, connection=connection)
+                    status, body = address.ask(*request, connection=connection)
                 except (OSError, HTTPException) as error:
                     connection.close()
                     answers.failures.append(str(error) or type(error).__name__)
@@ -229,33 +233,43 @@ def load(address: Address, request: Mapping[str, Any], expected: int, seconds: f
     return answers
 
 
+def ask(address: Address, expected: int, *request: Any) -> str:
+    """Body of one request outside of the load. Raises MeasureError when the answer is another one."""
+    try:
+        status, body = address.ask(*request)
+    except (OSError, HTTPException) as error:
+        raise MeasureError(
+            f"{address.url} does not answer ({error}). Look at 'make status', and let nothing be deployed meanwhile."
+        ) from error
+    if status != expected:
+        raise MeasureError(
+            f"{' '.join(request[:2])} answered {status} instead of {expected}: {body[:200]}. Look at the backend's log."
+        )
+    return body
+
+
 @contextlib.contextmanager
 def user(address: Address) -> Iterator[str]:
     """A new user's token; the user and all tasks are removed afterwards."""
     name = uuid.uuid4().hex
     account = {"email": f"{name}@measure.invalid", "password": name}
-    status, body = address.ask("POST", "/api/auth/register", account)
-    if status != 201:
-        raise MeasureError(f"Registering a user answered {status}: {body[:200]}. Look at the backend's log.")
-    token = json.loads(body)["access_token"]
+    token = json.loads(ask(address, 201, "POST", "/api/auth/register", account))["access_token"]
     try:
         yield token
     finally:
-        address.ask("DELETE", "/api/auth/me", token=token)
+        try:
+            ask(address, 204, "DELETE", "/api/auth/me", None, token)
+        except MeasureError as error:  # what was measured is not lost for it
+            say(f"the user {account['email']} stays: {error}")
 
 
 def measure_api(address: Address) -> tuple[Answers, Answers]:
     """Latencies of reading a list of C(TASKS) tasks, and of adding tasks."""
     with user(address) as token:
-        read: dict[str, Any] = {"method": "GET", "path": "/api/tasks", "token": token}
-        write: dict[str, Any] = {
-            "method": "POST",
-            "path": "/api/tasks",
-            "body": {"title": "Measure the latency"},
-            "token": token,
-        }
+        read: Request = ("GET", "/api/tasks", None, token)
+        write: Request = ("POST", "/api/tasks", {"title": "Measure the latency"}, token)
         for _task in range(TASKS):
-            address.ask(**write)
+            ask(address, 201, *write)
         load(address, read, 200, 3)  # not counted: connections to the database are opened
         say(f"API: reading for {LOAD:.0f} s, {RATE} requests a second")
         reading = load(address, read, 200, LOAD)
@@ -388,11 +402,11 @@ class Sampler:
 
     cluster: Cluster
     seen: list[tuple[dict[str, tuple[float, float]], tuple[float, float]]] = field(default_factory=list)
-    error: Exception | None = None
+    error: MeasureError | None = None
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Sample while the block runs. Raises what the sampling raised."""
+        """Sample while the block runs. Raises MeasureError when nothing was seen."""
         over = threading.Event()
 
         def work() -> None:
@@ -401,9 +415,8 @@ class Sampler:
             while not over.is_set():
                 try:
                     self.seen.append(self.cluster.usage())
-                except Exception as error:
+                except MeasureError as error:  # one look that fails leaves the others
                     self.error = error
-                    return
                 over.wait(SAMPLE)
 
         thread = threading.Thread(target=work)
@@ -413,10 +426,8 @@ class Sampler:
         finally:
             over.set()
             thread.join()
-        if self.error:
-            raise self.error
         if not self.seen:
-            raise MeasureError("No metrics were seen.")
+            raise self.error or MeasureError("No metrics were seen.")
 
     def rows(self, name: str) -> list[tuple[str, float, float, float, float]]:
         """For each component, the application and the cluster: CPU mean and largest, memory mean and largest."""

@@ -130,7 +130,15 @@ def server() -> Iterator[str]:
 
 
 def test_every_request_of_the_load_is_counted(server: str) -> None:
-    answers = budgets.load(web.Address(server), {"method": "GET", "path": "/"}, 200, 1.0)
+    answers = budgets.load(web.Address(server), ("GET", "/", None, ""), 200, 1.0)
     assert len(answers.latencies) + len(answers.failures) == budgets.RATE
     assert answers.failures == ["503: {}"] * (budgets.RATE // 10)
     assert all(latency >= 0 for latency in answers.latencies)
+
+
+def test_what_does_not_answer_is_told_with_a_remedy(server: str) -> None:
+    closed = web.Address("http://127.0.0.1:9")
+    with pytest.raises(budgets.MeasureError, match="http://127.0.0.1:9 does not answer.*make status"):
+        budgets.ask(closed, 200, "GET", "/")
+    with pytest.raises(budgets.MeasureError, match="GET / answered (200|503) instead of 201"):
+        budgets.ask(web.Address(server), 201, "GET", "/")
