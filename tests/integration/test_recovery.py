@@ -52,7 +52,7 @@ def lose(deployment: Deployment, pods: list[Object]) -> None:
     lost = {pod["metadata"]["uid"] for pod in pods}
     for namespace in {pod["metadata"]["namespace"] for pod in pods}:
         names = [pod["metadata"]["name"] for pod in pods if pod["metadata"]["namespace"] == namespace]
-        deployment.kubectl("delete", "pods", *names, "--wait=true", "--timeout=90s", namespace=namespace)
+        deployment.kubectl("delete", "pods", *names, "--wait=true", "--timeout=120s", namespace=namespace)
 
     def whole() -> bool:
         workloads = deployment.objects("deployments", "statefulsets")
@@ -61,7 +61,7 @@ def lose(deployment: Deployment, pods: list[Object]) -> None:
         ]
         return bool(ready) and all(ready) and not lost & {pod["metadata"]["uid"] for pod in deployment.pods()}
 
-    eventually(whole, 120, "new pods")
+    eventually(whole, 180, "new pods")
 
 
 @pytest.mark.parametrize("what", ["the database", "everything"])
