@@ -1,6 +1,6 @@
 # `make deploy` and `make test` are all that one needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy status teardown bundle test lint test-unit test-app test-charts test-molecule measure requirements
+.PHONY: help setup deploy status rollback teardown undeploy bundle test lint test-unit test-app test-charts test-molecule test-deployments measure requirements
 
 SHELL := /bin/bash
 BIN := $(CURDIR)/.venv/bin
@@ -12,7 +12,7 @@ BUNDLE_DIR ?= $(CURDIR)
 PLAYBOOK = $(BIN)/ansible-playbook -i $(INVENTORY)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv with everything a deploy runs on
 	@scripts/setup.sh deploy
@@ -26,8 +26,14 @@ deploy: setup ## from source to a verified deployment, cluster and tools include
 status: setup ## what runs, which revision, healthy or why not
 	@$(PLAYBOOK) playbooks/status.yml $(ARGS)
 
+rollback: setup ## back to what was in service before the last deploy
+	@$(PLAYBOOK) playbooks/rollback.yml $(ARGS)
+
 teardown: setup ## remove the cluster, and the engine if it was installed for it; the cache stays
 	@$(PLAYBOOK) playbooks/teardown.yml -e teardown_cluster=true $(ARGS)
+
+undeploy: setup ## remove the deployment and its data; the cluster stays
+	@$(PLAYBOOK) playbooks/teardown.yml $(ARGS)
 
 bundle: setup ## write everything that another machine needs into one file (BUNDLE_DIR: where)
 	@$(PLAYBOOK) playbooks/bundle.yml -e toolchain_bundle_dir=$(BUNDLE_DIR) $(ARGS)
@@ -47,8 +53,11 @@ test-app: setup-test ## the example application's own tests
 test-charts: setup-test ## the charts: schemas, suites, invariants
 	@tests/run.sh charts
 
-test-molecule: setup-test ## a whole deploy on a throwaway cluster
+test-molecule: setup-test ## everything that needs a cluster, on a throwaway one
 	@tests/run.sh molecule
+
+test-deployments: setup-test ## only the five deployments of the example, one after the other
+	@tests/run.sh deployments
 
 measure: setup-test ## a running deployment against its budgets, written to docs/measurements.md
 	@$(BIN)/python -m tests.bench.budgets --inventory $(INVENTORY) $(ARGS)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests and ends with one line of what passed and failed.
 #
-#   tests/run.sh [lint|sanity|unit|charts|app|molecule ...]     all of them when none is named
+#   tests/run.sh [lint|sanity|unit|charts|app|engine|molecule|deployments ...]     all of them when none is named
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -64,14 +64,22 @@ run_charts() { step "charts" charts; }
 run_app() {
   step "backend" tests/app/backend.sh
   step "frontend" tests/app/frontend.sh
+  step "compose" tests/app/compose.sh
 }
-run_molecule() { step "molecule default" molecule test --scenario-name default; }
+# After the compose step, which brings an engine where there is none.
+run_engine() { step "container engine" pytest tests/engine; }
+# One cluster for all scenarios of a run: made by the first step, removed by the last.
+run_molecule() { step "molecule, every scenario" molecule test --all --report; }
+run_deployments() {
+  step "molecule, the five deployments" molecule test --report \
+    -s default -s two_charts -s hardened -s nodeport -s loadbalancer
+}
 
 # The cheap ones first, one after the other: most of them use every core by themselves.
-for part in ${*:-lint sanity unit app charts molecule}; do
+for part in ${*:-lint sanity unit charts app engine molecule}; do
   case $part in
-    lint | sanity | unit | charts | app | molecule) "run_$part" ;;
-    *) echo "usage: tests/run.sh [lint|sanity|unit|charts|app|molecule ...]" >&2; exit 64 ;;
+    lint | sanity | unit | charts | app | engine | molecule | deployments) "run_$part" ;;
+    *) echo "usage: tests/run.sh [lint|sanity|unit|charts|app|engine|molecule|deployments ...]" >&2; exit 64 ;;
   esac
 done
 
