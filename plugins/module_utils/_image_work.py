@@ -144,8 +144,12 @@ def carry_out(
             raise error
 
 
-def choose_way(delivery: str, state: str, node: Node, running: bool) -> str:
-    """The way that ``delivery`` means here: in_node, load or registry. Raises ImageError."""
+def choose_way(delivery: str, state: str, node: Node, running: bool, builder: str | None) -> str:
+    """The way that ``delivery`` means here: in_node, load or registry. Raises ImageError.
+
+    ``builder`` is the program image-build, which the node's own buildctl can stand in for.
+    """
+    builds = node.buildkit and bool(builder or node.buildctl)
     if delivery == "docker_env":
         raise ImageError(
             f"The node {node.name} runs containerd and has no Docker to build in, which docker_env needs: use image_build_delivery=in_node, "
@@ -155,11 +159,12 @@ def choose_way(delivery: str, state: str, node: Node, running: bool) -> str:
         return delivery
     if state == "present" and not running:
         raise ImageError(f"The cluster {node.name} does not run: start it with --tags setup.")
-    if delivery == "in_node" and running and not node.buildkit:
+    if delivery == "in_node" and running and not builds:
+        lack = "nobody to ask its BuildKit" if node.buildkit else "no BuildKit"
         raise ImageError(
-            f"The node {node.name} has no BuildKit, which in_node needs: use image_build_delivery=load, or make the cluster anew."
+            f"The node {node.name} has {lack}, which in_node needs: use image_build_delivery=load, or set the tools and the cluster up anew."
         )
-    if state == "built" or not running or not node.buildkit:
+    if state == "built" or not running or not builds:
         return "load"
     return "in_node" if delivery == "auto" else delivery
 
@@ -177,7 +182,7 @@ def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool) -> dict[
     there = node.images() if running else {}
     if check_mode and state == "present" and not running:
         state = "info"  # the cluster is one of the things that are still to come
-    way = choose_way(params["delivery"], state, node, running)
+    way = choose_way(params["delivery"], state, node, running, params["builder"])
     here = engine.images()
     if registry is not None:
         registry.refuse_foreign(components.values())

@@ -101,6 +101,7 @@ class Node:
         self._client = client
         self.name = container
         self.buildkit = False
+        self.buildctl = False
 
     def running(self) -> bool:
         """Whether the node's container exists and runs."""
@@ -130,10 +131,12 @@ class Node:
 
     def images(self) -> dict[str, str]:
         """Image ID by normal name; notes whether images can be built here. Raises ImageError."""
-        listing, daemon = self._shell(
-            f"crictl images --output json && echo '{_MARK}' && if test -S {BUILDKIT_SOCKET}; then echo yes; fi"
+        listing, found = self._shell(
+            f"crictl images --output json && echo '{_MARK}' && "
+            f"if test -S {BUILDKIT_SOCKET}; then echo buildkit; command -v buildctl; fi; true"
         ).split(_MARK)
-        self.buildkit = bool(daemon.strip())
+        self.buildkit = "buildkit" in found.split()
+        self.buildctl = "buildctl" in found
         return identities(listing)
 
     def _shell(self, script: str) -> str:

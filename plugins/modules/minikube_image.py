@@ -37,7 +37,7 @@ options:
       - V(load) builds in the engine and streams images into the node's containerd.
       - V(registry) builds in the engine and pushes to O(registry), to which only changed layers travel.
       - V(docker_env) would build in the Docker inside of the node. It is refused, because nodes of this collection run containerd.
-      - V(auto) is V(in_node) where the node has BuildKit, V(load) elsewhere.
+      - V(auto) is V(in_node) where the node has BuildKit and O(builder) or a C(buildctl) of its own to ask it, V(load) elsewhere.
     type: str
     choices: [auto, in_node, load, registry, docker_env]
     default: auto

@@ -134,7 +134,7 @@ class Node:
 
     def __init__(self, running: bool = True, buildkit: bool = True, **images: str) -> None:
         self._running = running
-        self.buildkit = buildkit
+        self.buildkit = self.buildctl = buildkit
         self._images = {f"docker.io/library/{name}:1": identity for name, identity in images.items()}
         self.told: list[str] = []
 
@@ -308,7 +308,19 @@ def test_nothing_is_removed_where_that_is_not_wanted(monkeypatch: pytest.MonkeyP
 )
 def test_way(delivery: str, state: str, running: bool, buildkit: bool, way: str) -> None:
     node: Any = Node(running, buildkit)
-    assert _image_work.choose_way(delivery, state, node, running) == way
+    assert _image_work.choose_way(delivery, state, node, running, "image-build") == way
+
+
+@pytest.mark.parametrize(("builder", "buildctl"), [("image-build", False), (None, True), (None, False)])
+def test_a_buildkit_that_nobody_can_ask_is_none(builder: str | None, buildctl: bool) -> None:
+    node: Any = Node()
+    node.buildctl = buildctl
+    if builder or buildctl:
+        assert _image_work.choose_way("in_node", "present", node, True, builder) == "in_node"
+        return
+    assert _image_work.choose_way("auto", "present", node, True, builder) == "load"
+    with pytest.raises(ImageError, match="has nobody to ask its BuildKit"):
+        _image_work.choose_way("in_node", "present", node, True, builder)
 
 
 @pytest.mark.parametrize(
@@ -322,7 +334,7 @@ def test_way(delivery: str, state: str, running: bool, buildkit: bool, way: str)
 def test_impossible_way_is_refused_with_a_remedy(delivery: str, running: bool, buildkit: bool, words: str) -> None:
     node: Any = Node(running, buildkit)
     with pytest.raises(ImageError, match=words):
-        _image_work.choose_way(delivery, "present", node, running)
+        _image_work.choose_way(delivery, "present", node, running, "image-build")
 
 
 def test_image_that_does_not_lead_to_the_registry_is_refused(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:

@@ -119,12 +119,15 @@ def test_starting_node_is_waited_for_until_its_kubelet_runs(monkeypatch: pytest.
     assert not node(api).await_start(0.01)
 
 
-@pytest.mark.parametrize(("daemon", "has_it"), [("yes\n", True), ("", False)])
-def test_images_and_whether_it_can_build_are_one_question(daemon: str, has_it: bool) -> None:
+@pytest.mark.parametrize(
+    ("found", "buildkit", "buildctl"),
+    [("buildkit\n/usr/local/bin/buildctl\n", True, True), ("buildkit\n", True, False), ("", False, False)],
+)
+def test_images_and_whether_it_can_build_are_one_question(found: str, buildkit: bool, buildctl: bool) -> None:
     listing = json.dumps({"images": [{"id": "a", "repoTags": [TODO]}]})
-    asked = node(api := Api((0, f"{listing}\n{MARK}\n{daemon}", "a warning")))
+    asked = node(api := Api((0, f"{listing}\n{MARK}\n{found}", "a warning")))
     assert asked.images() == {TODO: "a"}
-    assert asked.buildkit is has_it
+    assert (asked.buildkit, asked.buildctl) == (buildkit, buildctl)
     assert len(api.commands) == 1
 
 
