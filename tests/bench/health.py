@@ -126,10 +126,11 @@ class Usage:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of ansible-playbook: seconds of the whole process and of the checks alone, bytes, threads."""
+    """One run of ansible-playbook: seconds of the whole process and of the checks alone, CPU seconds, bytes, threads."""
 
     seconds: float
     own: float
+    cpu: float
     memory: float
     threads: int
 
@@ -154,14 +155,15 @@ def playbook(task: dict[str, Any], directory: Path) -> Run:
     with open(directory / "output", "w+", encoding="utf-8") as output:
         process = subprocess.Popen(arguments, cwd=directory, env=environment, stdout=output, stderr=output)
         usage = Usage(process.pid)
-        code = process.wait()
+        _pid, status, used = os.wait4(process.pid, 0)
         seconds = time.monotonic() - began
+        code = process.returncode = os.waitstatus_to_exitcode(status)
         usage.stop()
         if code:
             output.seek(0)
             raise RuntimeError(f"ansible-playbook ended with {code}: {output.read()[-2000:]}")
     own = json.loads(report.read_text())["elapsed"] if report.exists() else seconds
-    return Run(seconds, own, usage.memory, usage.threads)
+    return Run(seconds, own, used.ru_utime + used.ru_stime, usage.memory, usage.threads)
 
 
 # -- what is compared --------------------------------------------------------------------------------------------------
@@ -203,7 +205,7 @@ class Figures:
     many: Run
 
     def rows(self) -> list[tuple[str, ...]]:
-        """What, least, median and greatest seconds, and the greatest memory."""
+        """What, least, median and greatest seconds, median CPU seconds, and the greatest memory."""
         table: list[tuple[str, list[float], list[Run]]] = [
             ("the slowest endpoint, asked by itself", self.slowest, []),
             (f"`health_check`, {ENDPOINTS} checks: the checks alone", [run.own for run in self.checked], []),
@@ -224,6 +226,7 @@ class Figures:
                 f"{min(values):.2f} s",
                 f"{statistics.median(values):.2f} s",
                 f"{max(values):.2f} s",
+                f"{statistics.median(run.cpu for run in runs):.1f} s" if runs else "",
                 f"{max(run.memory for run in runs) / 1e6:.0f} MB" if runs else "",
             )
             for what, values, runs in table
@@ -287,21 +290,26 @@ def chart(bars: Sequence[tuple[str, float]]) -> str:
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def measure(repeat: int) -> Figures:
-    """Make all runs: each kind after the other, and that as often as told, so that all meet the same machine."""
+def measure(repeat: int) -> Iterator[Figures]:
+    """Make all runs: each kind after the other, and that as often as told, so that all meet the same machine.
+
+    Yields what there is after each turn.
+    """
     slowest: list[float] = []
     checked: list[Run] = []
     looped: list[Run] = []
     with endpoints() as port, tempfile.TemporaryDirectory(prefix="slipway-bench-") as place:
         directory = Path(place)
         by_health_check(port, directory, 1)  # the first run of Ansible also fills caches
+        many = by_health_check(port, directory, MANY)
+        say(f"{MANY} checks: {many.own:.2f} s, {many.memory / 1e6:.0f} MB, {many.threads} threads")
         for turn in range(repeat):
             slowest.append(by_itself(port))
             checked.append(by_health_check(port, directory))
             say(f"{turn + 1}: health_check {checked[-1].own:.2f} s, with Ansible {checked[-1].seconds:.2f} s")
             looped.append(by_loop(port, directory))
             say(f"{turn + 1}: loop over uri {looped[-1].seconds:.1f} s")
-        return Figures(slowest, checked, looped, by_health_check(port, directory, MANY))
+            yield Figures(slowest, checked, looped, many)
 
 
 def section(figures: Figures, picture: str, conditions: str) -> str:
@@ -314,9 +322,12 @@ def section(figures: Figures, picture: str, conditions: str) -> str:
             conditions,
             f"{ENDPOINTS} endpoints of a local server: {ENDPOINTS * 9 // 10} answer after 20 to 200 ms, the others after up to "
             f"{SLOWEST:g} s, evenly spread; all delays together are {sum(every):.1f} s. Each kind of run followed the other, "
-            f"{len(figures.checked)} times. Memory is the most that all processes of a run had at a time, pages that they share counted once.",
+            f"{len(figures.checked)} times. Memory is the most that all processes of a run had at a time, pages that they share counted once; "
+            "CPU is that of all of them, which other work on the machine changes little.",
             f"![seconds until {ENDPOINTS} endpoints are checked]({picture})",
-            markdown(("Seconds until all have answered", "Least", "Median", "Greatest", "Memory"), figures.rows()),
+            markdown(
+                ("Seconds until all have answered", "Least", "Median", "Greatest", "CPU", "Memory"), figures.rows()
+            ),
             markdown(("Figure", "Measured", "Wanted", "Verdict"), verdicts),
         ]
     )
@@ -331,11 +342,21 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--note", default="", help="a sentence for the section, such as what else ran meanwhile")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
+    if given.repeat < 1:
+        parser.error("--repeat: at least one run of each kind is needed")
     if given.serve:
         asyncio.run(_serve())
         return 0
     before = machine_load()
-    figures = measure(given.repeat)
+    for figures in measure(given.repeat):
+        write(figures, given, before)
+    for row in [*figures.rows(), *((*row[:3], "kept" if row[3] else "MISSED") for row in figures.limits())]:
+        print("  ".join(row))
+    return 0 if all(kept for *_words, kept in figures.limits()) else 1
+
+
+def write(figures: Figures, given: argparse.Namespace, before: str) -> None:
+    """Write section and picture."""
     words = [
         f"Written by `python -m tests.bench.health` on {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC. {machine()}.",
         f"Just before, {before}; just after, {machine_load()}.",
@@ -353,9 +374,6 @@ def main(arguments: Sequence[str]) -> int:
     shown = os.path.relpath(given.picture, given.document.parent)
     text = with_section(document, "health checks", section(figures, shown, " ".join(filter(None, words))))
     given.document.write_text(text, encoding="utf-8")
-    for row in [*figures.rows(), *((*row[:3], "kept" if row[3] else "MISSED") for row in figures.limits())]:
-        print("  ".join(row))
-    return 0 if all(kept for *_words, kept in figures.limits()) else 1
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def _silent(server: Server, *_rest: Any) -> None:
 
 
 def _slow(_server: Server, connection: socket.socket, *_rest: Any) -> None:
-    time.sleep(1)
+    time.sleep(0.4)
     connection.sendall(answer(body=b"late"))
 
 

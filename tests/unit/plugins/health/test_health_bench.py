@@ -36,11 +36,11 @@ def test_the_delays_are_those_that_the_section_states(bench: Any) -> None:
 
 def figures(bench: Any, own: float, looped: float) -> Any:
     def run(seconds: float, alone: float) -> Any:
-        return bench.Run(seconds, alone, 80e6, 3)
+        return bench.Run(seconds, alone, 2.0, 80e6, 3)
 
     checked = [run(4.0, own), run(4.1, 2.2), run(4.2, 2.3)]
     loops = [run(looped, looped), run(120.0, 120.0), run(130.0, 130.0)]
-    return bench.Figures([2.0, 2.0, 2.0], checked, loops, bench.Run(9.0, 5.0, 120e6, 12))
+    return bench.Figures([2.0, 2.0, 2.0], checked, loops, bench.Run(9.0, 5.0, 6.0, 120e6, 12))
 
 
 def test_a_figure_is_kept_only_when_the_worst_run_keeps_it(bench: Any) -> None:

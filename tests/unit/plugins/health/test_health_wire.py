@@ -268,8 +268,8 @@ def test_client_certificate(make_server: Any, authority: Any, run: Any) -> None:
 def test_tls_to_a_plain_port_and_plain_to_tls(make_server: Any, authority: Any, run: Any, server: Any) -> None:
     secure = make_server(authority.context("todo.local"))
     one, two = run(
-        {"name": "tls to plain", "url": server.url("/").replace("http:", "https:"), "timeout": 1},
-        {"name": "plain to tls", "url": secure.url("/").replace("https:", "http:"), "timeout": 1},
+        {"name": "tls to plain", "url": server.url("/").replace("http:", "https:"), "timeout": 0.4},
+        {"name": "plain to tls", "url": secure.url("/").replace("https:", "http:"), "timeout": 0.4},
     )
     assert one["last_error"]["code"] in ("tls_failed", "tls_timeout")
     assert two["last_error"]["code"] in ("protocol_error", "connection_closed", "connection_reset")
