@@ -27,6 +27,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images import (
     Work,
     decide,
     normal_name,
+    on_loopback,
     read_components,
     surplus,
 )
@@ -144,12 +145,18 @@ def carry_out(
             raise error
 
 
-def choose_way(delivery: str, state: str, node: Node, running: bool, builder: str | None) -> str:
+def choose_way(
+    delivery: str,
+    state: str,
+    node: Node,
+    running: bool,
+    builder: str | None,
+    components: t.Iterable[Component] = (),
+) -> str:
     """The way that ``delivery`` means here: in_node, load or registry. Raises ImageError.
 
     ``builder`` is the program image-build, which the node's own buildctl can stand in for.
     """
-    builds = node.buildkit and bool(builder or node.buildctl)
     if delivery == "docker_env":
         raise ImageError(
             f"The node {node.name} runs containerd and has no Docker to build in, which docker_env needs: use image_build_delivery=in_node, "
@@ -159,14 +166,20 @@ def choose_way(delivery: str, state: str, node: Node, running: bool, builder: st
         return delivery
     if state == "present" and not running:
         raise ImageError(f"The cluster {node.name} does not run: start it with --tags setup.")
-    if delivery == "in_node" and running and not builds:
-        lack = "nobody to ask its BuildKit" if node.buildkit else "no BuildKit"
-        raise ImageError(
-            f"The node {node.name} has {lack}, which in_node needs: use image_build_delivery=load, or set the tools and the cluster up anew."
-        )
-    if state == "built" or not running or not builds:
+    if state == "built" or not running or delivery == "load":
         return "load"
-    return "in_node" if delivery == "auto" else delivery
+    lack = ""
+    if not node.buildkit:
+        lack = "has no BuildKit"
+    elif not builder and not node.buildctl:
+        lack = "has a BuildKit that nobody can ask, neither image-build nor a buildctl"
+    else:
+        far = [name for component in components for name in on_loopback(component.arguments)]
+        if far:
+            lack = f"does not reach the address in the build argument {far[0]}, which is this machine's own loopback"
+    if lack and delivery == "in_node":
+        raise ImageError(f"The node {node.name} {lack}: use image_build_delivery=load, which builds in the engine.")
+    return "load" if lack else "in_node"
 
 
 def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool) -> dict[str, t.Any]:
@@ -181,8 +194,8 @@ def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool) -> dict[
         running = node.await_start(params["start_wait"])
     there = node.images() if running else {}
     if check_mode and state == "present" and not running:
-        state = "info"  # the cluster is one of the things that are still to come
-    way = choose_way(params["delivery"], state, node, running, params["builder"])
+        state = "compared"  # the cluster is one of the things that are still to come
+    way = choose_way(params["delivery"], state, node, running, params["builder"], components.values())
     here = engine.images()
     if registry is not None:
         registry.refuse_foreign(components.values())
@@ -194,7 +207,7 @@ def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool) -> dict[
         work = Work(build=work.build)
     images = {component.image for component in components.values()}
     result: dict[str, t.Any] = {
-        "changed": bool(work) and params["state"] != "info",
+        "changed": bool(work) and params["state"] != "compared",
         "way": way,
         "build": list(work.build),
         "build_in_node": list(work.build_in_node),

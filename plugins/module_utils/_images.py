@@ -172,3 +172,9 @@ def surplus(held: t.Iterable[Held], components: t.Iterable[Component], used: t.C
 def with_credentials(arguments: t.Mapping[str, str]) -> list[str]:
     """Names of the build arguments whose value is an address with a user's name or password in it."""
     return [name for name, value in arguments.items() if re.search(r"://[^/\s]+@", value)]
+
+
+def on_loopback(arguments: t.Mapping[str, str]) -> list[str]:
+    """Names of the build arguments whose value is an address that only this machine itself reaches."""
+    address = r"://([^/\s@]*@)?(localhost|127\.[0-9.]+|\[::1\])([:/]|$)"
+    return [name for name, value in arguments.items() if re.search(address, value)]

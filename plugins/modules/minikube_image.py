@@ -24,11 +24,11 @@ options:
     required: true
   state:
     description:
-      - V(info) only compares.
+      - V(compared) only compares.
       - V(built) builds in the engine what neither the engine nor a running node has, so that it can be done before there is a cluster.
       - V(present) builds and delivers.
     type: str
-    choices: [info, built, present]
+    choices: [compared, built, present]
     default: present
   delivery:
     description:
@@ -37,7 +37,8 @@ options:
       - V(load) builds in the engine and streams images into the node's containerd.
       - V(registry) builds in the engine and pushes to O(registry), to which only changed layers travel.
       - V(docker_env) would build in the Docker inside of the node. It is refused, because nodes of this collection run containerd.
-      - V(auto) is V(in_node) where the node has BuildKit and O(builder) or a C(buildctl) of its own to ask it, V(load) elsewhere.
+      - V(auto) is V(in_node) where the node has BuildKit and O(builder) or a C(buildctl) of its own to ask it, V(load) elsewhere, and where a build
+        argument has an address that only this machine reaches, such as a mirror on C(localhost).
     type: str
     choices: [auto, in_node, load, registry, docker_env]
     default: auto
@@ -129,7 +130,7 @@ way:
   type: str
   sample: in_node
 build:
-  description: Components whose images were built in the engine, or would be in check mode and with O(state=info).
+  description: Components whose images were built in the engine, or would be in check mode and with O(state=compared).
   returned: success
   type: list
   elements: str
@@ -194,7 +195,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "components": {"type": "dict", "required": True},
-            "state": {"type": "str", "choices": ["info", "built", "present"], "default": "present"},
+            "state": {"type": "str", "choices": ["compared", "built", "present"], "default": "present"},
             "delivery": {
                 "type": "str",
                 "choices": ["auto", "in_node", "load", "registry", "docker_env"],

@@ -319,8 +319,17 @@ def test_a_buildkit_that_nobody_can_ask_is_none(builder: str | None, buildctl: b
         assert _image_work.choose_way("in_node", "present", node, True, builder) == "in_node"
         return
     assert _image_work.choose_way("auto", "present", node, True, builder) == "load"
-    with pytest.raises(ImageError, match="has nobody to ask its BuildKit"):
+    with pytest.raises(ImageError, match="a BuildKit that nobody can ask"):
         _image_work.choose_way("in_node", "present", node, True, builder)
+
+
+def test_address_that_a_node_does_not_reach_is_for_the_engine() -> None:
+    given = {"todo": {"source": "/src", "image": "todo:1", "build_args": {"MIRROR": "http://localhost:3141/simple"}}}
+    found = read_components(given, {}).values()
+    node: Any = Node()
+    assert _image_work.choose_way("auto", "present", node, True, "image-build", found) == "load"
+    with pytest.raises(ImageError, match="does not reach the address in the build argument MIRROR"):
+        _image_work.choose_way("in_node", "present", node, True, "image-build", found)
 
 
 @pytest.mark.parametrize(

@@ -185,3 +185,18 @@ def test_references_are_compared_by_their_normal_names() -> None:
 )
 def test_arguments_with_credentials_are_named(value: str, named: bool) -> None:
     assert _images.with_credentials({"A": value, "B": "1"}) == (["A"] if named else [])
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ("http://localhost:3141/simple", True),
+        ("http://ada:word@127.0.0.1/simple", True),
+        ("http://[::1]:80", True),
+        ("https://localhost.example/", False),
+        ("https://mirror.example/127.0.0.1/", False),
+        ("localhost", False),
+    ],
+)
+def test_addresses_of_this_machine_alone_are_named(value: str, named: bool) -> None:
+    assert _images.on_loopback({"A": value, "B": "1"}) == (["A"] if named else [])
