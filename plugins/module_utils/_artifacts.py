@@ -127,7 +127,7 @@ def digest_of_tree(root: pathlib.Path) -> str:
 
 def image_directory(root: pathlib.Path, name: str, settings: t.Mapping[str, t.Any]) -> pathlib.Path:
     """Where an image's Dockerfile and files lie: images on different parents may share them."""
-    return root / "images" / settings.get("directory", name)
+    return root / "images" / str(settings.get("directory", name))
 
 
 def load(root: pathlib.Path, machine: t.Mapping[str, str]) -> Distribution:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils import _cluster
@@ -19,7 +19,7 @@ Result = dict[str, Any]
 
 def run(
     module: AnsibleModule, work: Callable[[_cluster.Cluster], Result], without: Callable[[], Result] | None = None
-) -> NoReturn:
+) -> None:
     """End the module with what ``work`` returns for the cluster, or fail with the cause as a sentence.
 
     ``without`` answers in check mode when there is no cluster yet. Sentences are those of ClusterError and ValueError.

@@ -101,3 +101,16 @@ def test_attributes_are_honest(name: str, collections_root: Path) -> None:
         assert said.get("description"), attribute
         assert said.get("support") in {"full", "partial", "none"}, attribute
         assert said["support"] == "full" or said.get("details"), attribute
+
+
+def test_group_is_the_modules_that_take_a_cluster(collections_root: Path) -> None:
+    """Defaults of the group kube may name kubeconfig and context: all of its modules take both, and it has all that do."""
+    group = yaml.safe_load((PLUGINS.parent / "meta" / "runtime.yml").read_text())["action_groups"]["kube"]
+    taking = [
+        name
+        for kind, name in PAGES
+        if kind == "module"
+        and {"kubeconfig", "context"}
+        <= _pages("module", collections_root)[f"slipway.kube.{name}"]["doc"]["options"].keys()
+    ]
+    assert group == taking
