@@ -65,7 +65,7 @@ take_down() {
   trap - EXIT
   if [ "$code" -ne 0 ]; then
     "${compose[@]}" ps || say "the containers cannot be listed"
-    "${compose[@]}" logs --tail 25 || say "the logs cannot be read"
+    "${compose[@]}" logs --no-color --tail 25 || say "the logs cannot be read"
   fi
   "${compose[@]}" down --volumes --remove-orphans >"$logs/compose.sh-down.log" 2>&1 || {
     cat "$logs/compose.sh-down.log"
