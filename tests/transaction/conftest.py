@@ -110,7 +110,7 @@ class Shop:
         listed = node.exec_run(["ctr", "-n", "k8s.io", "images", "ls", "-q"]).output.decode().split()
         base = next((name for name in listed if "/todo-backend:" in name), None)
         assert base, (
-            "The node has no image of the example's backend: run 'molecule converge --scenario-name default' first."
+            "The node has no image of the example's backend: run 'molecule converge --scenario-name transaction' first."
         )
         code, output = node.exec_run(
             ["ctr", "-n", "k8s.io", "images", "tag", "--force", base, f"docker.io/library/{image}"]
@@ -126,9 +126,10 @@ class Shop:
             "command": ["python", "-c", SERVER],
             "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}},
             "probes": {
-                "startup": {"path": "/", "periodSeconds": 1},
-                "readiness": {"path": "/ready", "periodSeconds": 1},
-                "liveness": {"path": "/", "periodSeconds": 10},
+                # A busy machine is no fault of the application.
+                "startup": {"path": "/", "periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 120},
+                "readiness": {"path": "/ready", "periodSeconds": 1, "timeoutSeconds": 10},
+                "liveness": {"path": "/", "periodSeconds": 20, "timeoutSeconds": 15, "failureThreshold": 6},
             },
             "preStopSleepSeconds": 3,
             "terminationGracePeriodSeconds": 10,
@@ -190,9 +191,9 @@ class Shop:
                 {"name": "interface", "url": f"http://{HOST}/api/work", **check},
             ],
             "tx_canary": self._value_canary,
-            "verify_rollout_quiet_period": 6,
-            "verify_rollout_deadline": 60,
-            "verify_deadline": 20,
+            "verify_rollout_quiet_period": 12,
+            "verify_rollout_deadline": 120,
+            "verify_deadline": 40,
             "minikube_setup_profile": facts["profile"],
             "minikube_setup_context": facts["context"],
             "minikube_setup_kubeconfig": facts["kubeconfig"],

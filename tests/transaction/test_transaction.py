@@ -147,8 +147,8 @@ def test_check_mode_announces_what_a_run_then_changes(shop: Shop, numbers: Itera
         announced = shop.run("--check", "--diff", note="new")
         assert announced.code == 0, announced.output
         assert "ConfigMap api-extra" in announced.output and "+++ after: ConfigMap web-extra" in announced.output
-        assert re.search(r"^ +\+ +NOTE: new$", announced.output, re.MULTILINE)
-        assert "Secret" not in re.findall(r"\+\+\+ .*", announced.output)
+        assert re.search(r"^\s*\+ +NOTE: new$", announced.output, re.MULTILINE)
+        assert not re.search(r"\+\+\+ .*Secret", announced.output)
         done = shop.deploy(note="new")
         counted = [re.search(r"(\d+) (?:would change|changed)", result.words) for result in (announced, done)]
         assert counted[0] and counted[1] and counted[0].group(1) == counted[1].group(1), (announced.output, done.output)
