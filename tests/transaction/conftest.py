@@ -71,7 +71,7 @@ class Run:
 
     def wait(self) -> Result:
         """Wait for the end."""
-        code = self.process.wait(timeout=600)
+        code = self.process.wait(timeout=900)
         return Result(code, self._log.read_text(encoding="utf-8", errors="replace"), time.monotonic() - self._began)
 
 
@@ -320,7 +320,7 @@ def shop(facts: Object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
     made = Shop(facts, tmp_path_factory.mktemp("shop"))
     made.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", namespace="default")
     begun = made.start()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while "sh.helm.release.v1.api" not in made.kubectl("get", "secrets", "--output=name"):
         assert time.monotonic() < deadline and begun.process.poll() is None, begun.wait().output
         time.sleep(0.1)

@@ -25,9 +25,9 @@ class Answer:
 
 
 class Load:
-    """Sends requests for as long as it is entered."""
+    """Sends requests for as long as it is entered. A slow answer of a busy machine is none that has failed."""
 
-    def __init__(self, port: int, host: str, path: str, rate: float = 50.0, timeout: float = 5.0) -> None:
+    def __init__(self, port: int, host: str, path: str, rate: float = 50.0, timeout: float = 30.0) -> None:
         self._port, self._host, self._path = port, host, path
         self._rate, self._timeout = rate, timeout
         self._stop = threading.Event()
