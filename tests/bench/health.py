@@ -321,9 +321,9 @@ def section(figures: Figures, picture: str, conditions: str) -> str:
             "## Health checks",
             conditions,
             f"{ENDPOINTS} endpoints of a local server: {ENDPOINTS * 9 // 10} answer after 20 to 200 ms, the others after up to "
-            f"{SLOWEST:g} s, evenly spread; all delays together are {sum(every):.1f} s. Each kind of run followed the other, "
-            f"{len(figures.checked)} times. Memory is the most that all processes of a run had at a time, pages that they share counted once; "
-            "CPU is that of all of them, which other work on the machine changes little.",
+            f"{SLOWEST:g} s, evenly spread; all delays together are {sum(every):.1f} s. Runs of each kind: "
+            f"{len(figures.checked)}, one kind after the other. Memory is the most that all processes of a run had at a time, pages that they share counted once; "
+            "CPU is that of all of them, which other work on the machine changes less than the seconds.",
             f"![seconds until {ENDPOINTS} endpoints are checked]({picture})",
             markdown(
                 ("Seconds until all have answered", "Least", "Median", "Greatest", "CPU", "Memory"), figures.rows()
