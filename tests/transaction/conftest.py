@@ -191,7 +191,7 @@ class Shop:
                 {"name": "interface", "url": f"http://{HOST}/api/work", **check},
             ],
             "tx_canary": self._value_canary,
-            "verify_rollout_quiet_period": 12,
+            "verify_rollout_quiet_period": 12 if broken == "probe" else 60,
             "verify_rollout_deadline": 120,
             "verify_deadline": 40,
             "minikube_setup_profile": facts["profile"],
