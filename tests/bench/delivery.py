@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measures the ways of images to a node and writes the section Ways to the node of docs/measurements.md.
+
+    python -m tests.bench.delivery --profile PROFILE [--repeat 3] [--cold 2] [--registry ADDRESS] [--document FILE] [--note TEXT]
+
+Needs a running node with BuildKit and the program image-build. Builds the example's backend from copies, by each way in turn, as images of
+its own, which are removed at the end. Exit code 69 when something that is needed cannot be had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+from ansible_collections.slipway.kube.plugins.module_utils import _image_work, _images, _node_images
+
+from tests.bench.budgets import DOCUMENT, HEAD, machine, machine_load, markdown, say, with_section
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples/todo/backend"
+REPOSITORY = "slipway-bench"
+IMAGE_BUILD = Path.home() / ".local/state/slipway/bin/image-build"
+COLD, LINE, AGAIN, NOTHING = (
+    "first deploy, nothing cached",
+    "one changed line",
+    "a new cluster, images in the engine",
+    "nothing changed",
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to the node: what it is called, and the module's options for it."""
+
+    name: str
+    options: dict[str, Any]
+
+
+@dataclass
+class Times:
+    """Seconds by scenario and way, in the order of measuring."""
+
+    seconds: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+
+    def add(self, scenario: str, way: Way, seconds: float) -> None:
+        self.seconds.setdefault((scenario, way.name), []).append(seconds)
+
+    def words(self, scenario: str, way: Way) -> str:
+        """The median, and the least and the most where there is more than one."""
+        found = self.seconds.get((scenario, way.name))
+        if not found:
+            return "-"
+        text = f"{statistics.median(found):.1f} s"
+        return text if len(found) == 1 else f"{text} ({min(found):.1f} to {max(found):.1f})"
+
+
+class Bench:
+    """A copy of the sources for each way, and one run of the module after another on them."""
+
+    def __init__(self, client: Any, profile: str, place: Path, image_build: str) -> None:
+        self._client = client
+        self._profile = profile
+        self._image_build = image_build
+        self._place = place
+        self._components: dict[str, dict[str, str]] = {}
+
+    def prepare(self, way: Way) -> None:
+        """Give a way a copy of the sources and a repository of its own: none finds, nor prunes, what another one made."""
+        slug = way.name.replace(",", "").replace(" ", "-").replace("_", "-").lower()
+        source = self._place / slug
+        shutil.copytree(EXAMPLE, source, ignore=shutil.ignore_patterns(".*_cache", "__pycache__"))
+        prefix = f"{way.options['registry']}/" if way.options.get("registry") else ""
+        self._components[way.name] = {"source": str(source), "repository": f"{prefix}{REPOSITORY}-{slug}"}
+
+    def change(self, way: Way, file: str) -> None:
+        """Put another line at the begin of a file and give the image another name, as the digest in its tag would be."""
+        component = self._components[way.name]
+        place = Path(component["source"]) / file
+        place.write_text(f"# {uuid.uuid4().hex}\n{place.read_text(encoding='utf-8')}", encoding="utf-8")
+        component["image"] = f"{component['repository']}:sha-{uuid.uuid4().hex[:16]}"
+
+    def run(self, way: Way) -> float:
+        """Build and deliver; the seconds it took."""
+        params = {
+            "components": {"backend": self._components[way.name]},
+            "state": "present",
+            "delivery": "load",
+            "registry": "",
+            "profile": self._profile,
+            "start_wait": 0,
+            "builder": self._image_build,
+            "network": "host",
+            "build_args": {},
+            "keep": 2,
+            "side_by_side": 4,
+            "progress_file": None,
+            **way.options,
+        }
+        begun = time.monotonic()
+        _image_work.run(params, self._client, check_mode=False)
+        return time.monotonic() - begun
+
+    def forget_in_node(self, way: Way) -> None:
+        """Take the way's image out of the node, as if the cluster were new."""
+        node = _node_images.Node(self._client, self._profile)
+        node.remove([_images.normal_name(self._components[way.name]["image"])])
+
+    def tidy(self) -> None:
+        """Remove the images of this measurement from the engine and the node."""
+        node = _node_images.Node(self._client, self._profile)
+        node.remove([name for name in node.images() if f"/{REPOSITORY}-" in name])
+        engine = _node_images.Engine(self._client)
+        engine.remove(name.removeprefix("docker.io/library/") for name in engine.images() if f"/{REPOSITORY}-" in name)
+
+
+def measure(bench: Bench, ways: Sequence[Way], repeat: int, cold: int) -> Times:
+    """Every scenario by every way in turn; each round begins with another way."""
+    times = Times()
+    for way in ways:
+        bench.prepare(way)
+    for number in range(max(repeat, cold)):
+        order = [*ways[number % len(ways) :], *ways[: number % len(ways)]]
+        steps: list[tuple[str, Callable[[Way], None]]] = []
+        if number < cold:
+            # The first layer but the base depends on this file.
+            steps.append((COLD, lambda way: bench.change(way, "requirements.txt")))
+        if number < repeat:
+            steps.append((LINE, lambda way: bench.change(way, "todo_api/__init__.py")))
+            steps.append((NOTHING, lambda _way: None))
+            steps.append((AGAIN, bench.forget_in_node))
+        for scenario, prepare in steps:
+            for way in order:
+                # What is built in the node is nowhere else: a new cluster is a first deploy for it.
+                if scenario == AGAIN and way.options["delivery"] != "load":
+                    continue
+                prepare(way)
+                seconds = bench.run(way)
+                times.add(scenario, way, seconds)
+                say(f"round {number + 1}, {scenario}, {way.name}: {seconds:.1f} s")
+    return times
+
+
+def section(times: Times, ways: Sequence[Way], words: str) -> str:
+    """The section's text."""
+    rows = [
+        (scenario, *(times.words(scenario, way) for way in ways))
+        for scenario in (COLD, LINE, AGAIN, NOTHING)
+        if any((scenario, way.name) in times.seconds for way in ways)
+    ]
+    return "\n\n".join(
+        [
+            "## Ways to the node",
+            "From the sources of the example's backend to an image that the node's containerd has: one call of `minikube_image`, without "
+            "Ansible's own start. Medians, least and most in brackets. The ways take turns, each with a copy of the sources of its own; base images are "
+            "there before.",
+            markdown(("What", *(way.name for way in ways)), rows),
+            words,
+        ]
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, write the section, print the figures; the process's exit code."""
+    parser = argparse.ArgumentParser(description="Measure the ways of images to a node.")
+    parser.add_argument("--profile", required=True, help="Minikube profile of a running node")
+    parser.add_argument("--repeat", type=int, default=3, help="rounds of everything but first deploys")
+    parser.add_argument("--cold", type=int, default=2, help="rounds of first deploys, at least one")
+    parser.add_argument(
+        "--registry", default="", help="address of a registry that the engine may push to, to measure that way too"
+    )
+    parser.add_argument("--image-build", default=str(IMAGE_BUILD), help="the program image-build")
+    parser.add_argument("--document", type=Path, default=DOCUMENT, help="the file that has the section")
+    parser.add_argument("--note", default="", help="a sentence for the section, such as what else ran meanwhile")
+    given = parser.parse_args(arguments)
+    if not Path(given.image_build).exists():
+        raise RuntimeError(f"there is no {given.image_build}; run 'make deploy' first or name it with --image-build")
+    ways = [
+        Way("in_node", {"delivery": "in_node"}),
+        Way("load, BuildKit", {"delivery": "load"}),
+        Way("load, classic builder", {"delivery": "load", "builder": None}),
+    ]
+    if given.registry:
+        ways.append(Way("registry", {"delivery": "registry", "registry": given.registry}))
+    client = docker.from_env(timeout=1800)
+    before = machine_load()
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as place:
+        bench = Bench(client, given.profile, Path(place), given.image_build)
+        try:
+            times = measure(bench, ways, given.repeat, max(1, given.cold))
+        finally:
+            bench.tidy()
+    words = [
+        f"Written by `python -m tests.bench.delivery` on {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC. {machine()}.",
+        f"{given.repeat} rounds, first deploys {max(1, given.cold)}.",
+        f"Just before, {before}; just after, {machine_load()}.",
+        given.note,
+    ]
+    text = section(times, ways, " ".join(filter(None, words)))
+    document = given.document.read_text(encoding="utf-8") if given.document.exists() else HEAD
+    given.document.write_text(with_section(document, "ways to the node", text), encoding="utf-8")
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (RuntimeError, ValueError, OSError, _images.ImageError, docker.errors.DockerException) as problem:
+        print(f"Not measured: {problem}", file=sys.stderr)
+        sys.exit(69)
+    except KeyboardInterrupt:
+        sys.exit(130)
