@@ -27,7 +27,7 @@ WAYS = ("slipway", "wait")
 LAST_LINES = 5
 
 
-def measure(file: Path, workers: int) -> dict[str, Any]:
+def measure(file: Path, workers: int, note: str) -> dict[str, Any]:
     """Play the faults in both ways. Raises RuntimeError when one of them could not be played."""
     from faults import FAULTS
     from play import Place, Stage
@@ -49,7 +49,7 @@ def measure(file: Path, workers: int) -> dict[str, Any]:
                     entry["said"] = answer.diagnosis.get("code", "")
     finally:
         stage.clear()
-    return {"date": datetime.now(timezone.utc).strftime("%Y-%m-%d"), "faults": found}
+    return {"date": datetime.now(timezone.utc).strftime("%Y-%m-%d"), "note": note, "faults": found}
 
 
 def picture(measured: dict[str, Any]) -> str:
@@ -107,7 +107,7 @@ def page(measured: dict[str, Any]) -> str:
         f"the answer. Slipway named {right} of {len(rows)} faults by their code, half of them within {middle['slipway']:g} s; of the script, half of the",
         f"answers came within {middle['wait']:g} s, and {len(silent)} faults it did not notice.",
         "",
-        "What may heal by itself, such as a pod that no node takes, Slipway watches for 10 seconds before it believes it.",
+        f"What may heal by itself, such as a pod that no node takes, Slipway watches for 10 seconds before it believes it. {measured.get('note', '')}".strip(),
         "Every code is explained in [troubleshooting.md](troubleshooting.md#the-release-or-its-rollout).",
         "",
         "![Bars of the seconds to an answer, by fault](images/diagnosis.svg)",
@@ -151,13 +151,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing, fail when page or picture is out of date")
     parser.add_argument("--workers", type=int, default=5, help="how many faults Slipway gets at a time")
+    parser.add_argument("--note", default="", help="a sentence about the machine, for the page")
     parser.add_argument("action", nargs="?", choices=["measure"])
     parser.add_argument("file", nargs="?", type=Path, help="where the cluster is")
     given = parser.parse_args()
     if given.action:
         if given.file is None:
             parser.error("measure needs the file that says where the cluster is")
-        measured = measure(given.file, given.workers)
+        measured = measure(given.file, given.workers, given.note)
         MEASURED.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     measured = json.loads(MEASURED.read_text(encoding="utf-8"))
     code = 0
