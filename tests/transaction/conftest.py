@@ -131,12 +131,11 @@ class Shop:
                 "readiness": {"path": "/ready", "periodSeconds": 1, "timeoutSeconds": 10},
                 "liveness": {"path": "/", "periodSeconds": 20, "timeoutSeconds": 15, "failureThreshold": 6},
             },
-            "preStopSleepSeconds": 3,
-            "terminationGracePeriodSeconds": 10,
+            "terminationGracePeriodSeconds": 15,
         }
         way_in = {"kind": "ingress", "className": "nginx", "hosts": [HOST]}
         broken = settings.get("broken", "")
-        check = {"retry_for": 4, "expect": {"identity": {"equals": "${components.app.tag}", "consecutive": 2}}}
+        check = {"retry_for": 12, "expect": {"identity": {"equals": "${components.app.tag}", "consecutive": 2}}}
         variables: Object = {
             "application_name": "shop",
             "application_namespace": NAMESPACE,
