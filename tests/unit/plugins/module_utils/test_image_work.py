@@ -288,6 +288,13 @@ def test_check_mode_without_a_cluster_says_what_would_come(monkeypatch: pytest.M
     assert result["changed"] and result["build"] == ["todo"] and result["deliver"] == ["todo"]
 
 
+def test_comparing_changes_nothing(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
+    engine, node = Engine(), Node(buildkit=False)
+    result = run(monkeypatch, source, engine, node, state="compared")
+    assert not result["changed"] and result["build"] == ["todo"] and result["deliver"] == ["todo"]
+    assert not engine.built and not node.told
+
+
 def test_nothing_is_removed_where_that_is_not_wanted(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
     engine = Engine("todo:7", "todo:8", "todo:9")
     assert run(monkeypatch, source, engine, Node(buildkit=False), keep=0)["pruned"] == {"engine": [], "node": []}
