@@ -1,8 +1,9 @@
 import { NextResponse, type NextRequest } from "next/server";
 
 import { contentSecurityPolicy } from "@/lib/csp";
+import { isTrustworthy } from "@/lib/origin";
 
-/** Gives every page a Content-Security-Policy with a nonce of its own. */
+/** Gives every page the policies that depend on the request: for its scripts, with a nonce of its own, and for its window. */
 export function proxy(request: NextRequest): NextResponse {
   const nonce = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64");
   const policy = contentSecurityPolicy({
@@ -16,6 +17,10 @@ export function proxy(request: NextRequest): NextResponse {
   headers.set("Content-Security-Policy", policy);
   const response = NextResponse.next({ request: { headers } });
   response.headers.set("Content-Security-Policy", policy);
+  const protocol = request.headers.get("x-forwarded-proto") ?? request.nextUrl.protocol;
+  if (isTrustworthy(protocol, request.headers.get("host") ?? "")) {
+    response.headers.set("Cross-Origin-Opener-Policy", "same-origin");
+  }
   return response;
 }
 
