@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._artifacts import ManifestError
+from ansible_collections.slipway.kube.plugins.module_utils._bases import base_images, made_here
 from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartError, digest_chart, read_chart
 from ansible_collections.slipway.kube.plugins.module_utils._context import (
     ContextError,
@@ -196,7 +198,8 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
     if not project.is_dir():
         check.problems.add("application_project_dir", f"there is no directory {project}", "correct it")
     warnings: list[str] = []
-    components = _components(check, specification.get("components"), project, name, warnings)
+    known = _known_bases(check, specification.get("distribution"))
+    components = _components(check, specification.get("components"), project, name, known, warnings)
     _deliver(components, specification.get("releases"))
     entry = _entry(check, specification.get("entry"), namespace)
     secrets = _secrets(check, specification.get("secrets"), namespace)
@@ -263,8 +266,19 @@ def _no_twice(check: _Checker, place: str, names: Sequence[str]) -> None:
             check.problems.add(f"{place}[{index}]", f"{name!r} is there twice", "remove or rename one of them")
 
 
+def _known_bases(check: _Checker, distribution: Any) -> Mapping[str, str]:
+    """Return the digests of base images that are made on the machine, by name: a change of one changes all built on it."""
+    if not distribution:
+        return {}
+    try:
+        return made_here(Path(str(distribution)))
+    except ManifestError as error:
+        check.problems.add("distribution", str(error), "correct it")
+        return {}
+
+
 def _components(
-    check: _Checker, given: Any, project: Path, application: str, warnings: list[str]
+    check: _Checker, given: Any, project: Path, application: str, known: Mapping[str, str], warnings: list[str]
 ) -> dict[str, dict[str, Any]]:
     """Return the components in the order of building: one that another is built from comes before it."""
     found: dict[str, dict[str, Any]] = {}
@@ -280,7 +294,7 @@ def _components(
         if component and not all(components[one] for one in component["needs"]):
             component = {}
         if component:
-            component = _digested(check, f"application_components.{name}", component, components, warnings)
+            component = _digested(check, f"application_components.{name}", component, components, known, warnings)
         components[name] = component
     return components
 
@@ -355,14 +369,17 @@ def _digested(
     place: str,
     component: Mapping[str, Any],
     components: Mapping[str, Mapping[str, Any]],
+    known: Mapping[str, str],
     warnings: list[str],
 ) -> dict[str, Any]:
     """Return a component with its names, which come from the digest of all it is made of."""
     directory = Path(component["source"])
     arguments = _filled(check, f"{place}.build_args", component["build_args"], {"components": components})
+    file = Path(os.path.normpath(directory / component["dockerfile"]))
     try:
         context = read_context(directory, component["dockerfile"])
-        digest = digest_context(context, Path(os.path.normpath(directory / component["dockerfile"])), arguments)
+        bases = base_images(file.read_text(encoding="utf-8", errors="replace"), arguments)
+        digest = digest_context(context, file, arguments, {name: known[name] for name in bases if name in known})
     except ContextError as error:
         check.problems.add(f"{place}.source", "the build context cannot be read", str(error))
         return {}

@@ -44,6 +44,11 @@ options:
     description: Directory that relative paths start from.
     type: path
     required: true
+  distribution:
+    description:
+      - Directory with the recipes of base images that are made on the machine, as in the collection.
+      - The digest of a component covers the recipes of those it is built from; of other base images it covers the name.
+    type: path
   components:
     description:
       - What images are built of, by name.
@@ -168,6 +173,7 @@ def main() -> None:
             "hosts": {"type": "raw"},
             "entry": {"type": "raw"},
             "project_dir": {"type": "path", "required": True},
+            "distribution": {"type": "path"},
             "components": {"type": "raw"},
             "releases": {"type": "raw"},
             "secrets": {"type": "raw", "no_log": False},

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils import _plan
 from ansible_collections.slipway.kube.plugins.module_utils._plan import (
     SpecificationError,
     ValuesError,
@@ -254,6 +255,18 @@ def test_base_image_is_built_first_and_is_part_of_the_digest(project: Path) -> N
     (project / "docker/base.Dockerfile").write_text("FROM scratch\nLABEL a=b")
     after = build_plan(specification(components=components), project).data["components"]
     assert after["api"]["tag"] != before["api"]["tag"]
+
+
+def test_recipe_of_a_base_image_is_part_of_the_digest(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "src/api/Dockerfile").write_text("FROM python:3.13-slim")
+
+    def tag(**known: str) -> str:
+        recipes = {"docker.io/library/python:3.13-slim": "a", "docker.io/library/postgres:17": "a", **known}
+        monkeypatch.setattr(_plan, "made_here", lambda distribution: recipes)
+        return str(build_plan(specification(distribution="/x"), project).data["components"]["api"]["tag"])
+
+    assert tag() == tag(**{"docker.io/library/postgres:17": "b"})
+    assert tag() != tag(**{"docker.io/library/python:3.13-slim": "b"})
 
 
 @pytest.mark.parametrize(
