@@ -96,7 +96,12 @@ class Shop:
     def version(self, number: int, delivered: bool = True) -> str:
         """Make this the version of the sources; returns its tag. Without C(delivered), the node does not have its image."""
         (self.project / "app" / "VERSION").write_text(f"{number}\n", encoding="utf-8")
-        specification = {"name": "shop", "components": self._components(), "project_dir": str(self.project)}
+        specification = {
+            "name": "shop",
+            "components": self._components(),
+            "project_dir": str(self.project),
+            "distribution": str(ROOT / "distribution"),
+        }
         image = build_plan(specification, Path("/")).data["components"]["app"]["image"]
         if delivered:
             self._give_name(image)
