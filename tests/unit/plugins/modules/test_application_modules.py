@@ -25,6 +25,7 @@ NAMES = (
     "helm_diff",
     "helm_history_info",
     "helm_rollback",
+    "restart_test",
     "rollout_status",
     "service_address",
 )

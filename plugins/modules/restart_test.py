@@ -1,0 +1,293 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restart_test
+short_description: Delete the pods of Helm releases one by one and count the requests that fail meanwhile
+version_added: 0.2.0
+author:
+  - Slipway contributors (@slipway)
+description:
+  - Deletes, one after the other, each pod of the releases' Deployments that have at least two ready replicas, as a drained
+    node would. The next one goes when the one before it has gone and its Deployment has all replicas ready again.
+  - Meanwhile asks O(url) at a steady rate, each request over a connection of its own. Every answer other than 2xx and 3xx,
+    every refused or broken connection and every timeout is a failed request, and one is enough to fail the task.
+  - Deployments with one replica, StatefulSets and DaemonSets are left out, because a request may well fail while their
+    pod is away; RV(left_out) names them.
+  - Asks once before it deletes anything, and deletes nothing if that fails.
+extends_documentation_fragment:
+  - slipway.kube.attributes
+  - slipway.kube.kubernetes
+attributes:
+  check_mode:
+    support: full
+    details: RV(deleted) says which pods would be deleted. Nothing is asked, and without a cluster the lists are empty.
+  diff_mode:
+    support: none
+    details: What is deleted is brought back by its Deployment, so there is no difference to show.
+  idempotent:
+    support: none
+    details:
+      - Each run deletes all of the pods again.
+      - RV(ignore:changed) is always V(false), because a Deployment in front of the test is the same behind it, with other pods.
+options:
+  releases:
+    description: The releases.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the release.
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the release.
+        type: str
+        required: true
+  url:
+    description: What is asked, with GET, such as V(http://todo.local/). Redirects are not followed.
+    type: str
+    required: true
+  resolve:
+    description: >-
+      Maps hosts to the address to connect to, as V(address), V(address:port) or V([v6]:port). The Host header stays that of
+      O(url), so that an Ingress can be tested without DNS.
+    type: dict
+    default: {}
+  headers:
+    description: Headers to send. All of their values are masked wherever Ansible shows them.
+    type: dict
+    default: {}
+  rate:
+    description: >-
+      The requests a second, 1 to 1000. At most 256 are under way at once; when all of them wait for an answer, fewer are sent.
+    type: float
+    default: 50.0
+  timeout:
+    description: The seconds that one whole request may take.
+    type: float
+    default: 5.0
+  deadline:
+    description: The seconds that all deletions may take together.
+    type: float
+    default: 300.0
+  give_up_after:
+    description: The number of failed requests that ends the test early.
+    type: int
+    default: 20
+seealso:
+  - module: slipway.kube.rollout_status
+  - module: slipway.kube.health_check
+"""
+
+EXAMPLES = r"""
+- name: Delete the pods one by one, and demand that no request fails
+  slipway.kube.restart_test:
+    releases:
+      - name: todo
+        namespace: todo
+    url: http://todo.local/
+    resolve:
+      todo.local: 127.0.0.1:8080
+    rate: 100
+    context: slipway
+  register: restart
+"""
+
+RETURN = r"""
+msg:
+  description: The outcome in a sentence; for a failure its cause, its evidence and what to do.
+  returned: always
+  type: str
+  sample: 4 pods were deleted one by one, and none of 2310 requests failed.
+requests:
+  description: How many requests were sent.
+  returned: always
+  type: int
+failed_requests:
+  description: How many of them failed.
+  returned: always
+  type: int
+failures:
+  description: The first five that failed.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    time:
+      description: When the request was sent, in UTC.
+      type: str
+      sample: "2026-01-01T12:00:00.123Z"
+    code:
+      description: The kind of fault, one of the codes of M(slipway.kube.health_check).
+      type: str
+      sample: connection_reset
+    error:
+      description: What was wrong.
+      type: str
+      sample: The other side reset the connection. 0 bytes had arrived.
+    pod:
+      description: The pod that was being deleted then, or whose replacement was awaited; empty for none.
+      type: str
+      sample: todo-backend-6d5f7c9b8-x2x7k
+deleted:
+  description: The pods that were deleted, in their order.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    namespace:
+      description: The namespace.
+      type: str
+    deployment:
+      description: The Deployment that the pod belongs to.
+      type: str
+    pod:
+      description: The pod.
+      type: str
+left_out:
+  description: The workloads that were left out.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: V(Deployment), V(StatefulSet) or V(DaemonSet).
+      type: str
+    namespace:
+      description: The namespace.
+      type: str
+    name:
+      description: The name.
+      type: str
+    reason:
+      description: Why it was left out.
+      type: str
+      sample: its replicas are 1, and the test needs 2.
+seconds:
+  description: How long the deletions took.
+  returned: always
+  type: float
+latency:
+  description: The times of the requests that did not fail, in milliseconds; empty when there are none.
+  returned: always
+  type: dict
+  contains:
+    p50_ms:
+      description: The 50th percentile (nearest rank).
+      type: float
+    p95_ms:
+      description: The 95th percentile.
+      type: float
+    p99_ms:
+      description: The 99th percentile.
+      type: float
+    max_ms:
+      description: The longest time.
+      type: float
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils import _kube_module
+from ansible_collections.slipway.kube.plugins.module_utils._cluster import Cluster
+from ansible_collections.slipway.kube.plugins.module_utils._restart_test import (
+    Ask,
+    Asker,
+    Outcome,
+    Plan,
+    fault,
+    plan,
+    restart,
+)
+
+
+def _result(asker: Asker, planned: Plan, outcome: Outcome, msg: str) -> dict[str, Any]:
+    return {
+        "msg": msg,
+        # Deployments bring back what was deleted: nothing in the cluster is lastingly another than before.
+        "changed": False,
+        "requests": asker.requests,
+        # Ansible itself reads "failed" and "skipped" in a result.
+        "failed_requests": asker.failed,
+        "failures": [one.as_result() for one in asker.failures],
+        "deleted": [one.as_result() for one in outcome.deleted],
+        "left_out": list(planned.left_out),
+        "seconds": round(outcome.seconds, 2),
+        "latency": asker.latency(),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "releases": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "namespace": {"type": "str", "required": True},
+                },
+            },
+            "url": {"type": "str", "required": True},
+            "resolve": {"type": "dict", "default": {}},
+            "headers": {"type": "dict", "default": {}, "no_log": True},
+            "rate": {"type": "float", "default": 50.0},
+            "timeout": {"type": "float", "default": 5.0},
+            "deadline": {"type": "float", "default": 300.0},
+            "give_up_after": {"type": "int", "default": 20},
+            **_kube_module.ARGUMENTS,
+        },
+        supports_check_mode=True,
+    )
+    fields = module.params
+    try:
+        ask = Ask(
+            fields["url"],
+            {str(host): str(address) for host, address in fields["resolve"].items()},
+            {str(name): str(value) for name, value in fields["headers"].items()},
+            fields["rate"],
+            fields["timeout"],
+        )
+        if fields["give_up_after"] < 1:
+            raise ValueError("give_up_after: it must be at least 1.")
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    asker = Asker(ask, fields["give_up_after"])
+
+    def work(cluster: Cluster) -> dict[str, Any]:
+        planned = plan(cluster, [(release["namespace"], release["name"]) for release in fields["releases"]])
+        if module.check_mode:
+            count = len(planned.targets)
+            return _result(
+                asker, planned, Outcome(planned.targets, "", 0.0), f"{count} pods would be deleted one by one."
+            )
+        if not planned.targets:
+            msg = "Nothing was tested: no Deployment has 2 ready replicas."
+            return _result(asker, planned, Outcome((), "", 0.0), msg)
+        with asker:
+            outcome = restart(cluster, planned.targets, asker, fields["deadline"])
+        if wrong := fault(ask.url, asker, outcome):
+            module.fail_json(**_result(asker, planned, outcome, wrong))
+        msg = f"{len(outcome.deleted)} pods were deleted one by one, and none of {asker.requests} requests failed."
+        return _result(asker, planned, outcome, msg)
+
+    nothing = Outcome((), "", 0.0)
+    _kube_module.run(
+        module,
+        work,
+        lambda: _result(asker, Plan((), ()), nothing, "There is no cluster yet, so the pods are not known."),
+    )
+
+
+if __name__ == "__main__":
+    main()
