@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Delete pods one by one while an address is asked all the time. Private to the collection."""
+"""Delete pods one by one while addresses are asked all the time. Private to the collection."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ _LEFT_OUT = {
 # ---------------------------------------------------------------- asking
 @dataclass(frozen=True)
 class Ask:
-    """What is asked, how often in a second, and how many seconds one request may take."""
+    """What is asked in turn, how often in a second altogether, and how many seconds one request may take."""
 
-    url: str
+    urls: Sequence[str]
     resolve: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     rate: float = 50.0
@@ -71,13 +71,11 @@ class Ask:
 
     def __post_init__(self) -> None:
         """Raise ValueError, a sentence, for what cannot be asked."""
-        try:
-            parts = urlsplit(self.url)
-            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            valid = False
-        if not valid or any(ord(letter) < 33 for letter in self.url):
-            raise ValueError(f"url: {without_query(self.url)!r} cannot be asked. Write it as http://host:port/path.")
+        if not self.urls:
+            raise ValueError("urls: give at least one address to ask.")
+        for url in self.urls:
+            if not _is_http(url):
+                raise ValueError(f"urls: {without_query(url)!r} cannot be asked. Write it as http://host:port/path.")
         if not 1 <= self.rate <= MAX_RATE:
             raise ValueError(f"rate: it lies between 1 and {MAX_RATE:.0f} requests a second, not {self.rate:g}.")
         if self.timeout <= 0:
@@ -89,24 +87,34 @@ class Ask:
                 raise ValueError(f"resolve.{host}: {error}.") from None
 
 
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return valid and not any(ord(letter) < 33 for letter in url)
+
+
 @dataclass(frozen=True)
 class Failure:
-    """One request that failed: when it was sent, why, and which pod was being deleted (empty for none)."""
+    """One request that failed: when it was sent, to where, why, and which pod was being deleted (empty for none)."""
 
     time: str
+    url: str
     code: str
     error: str
     pod: str
 
     def as_result(self) -> dict[str, str]:
         """Return the shape of a result."""
-        return {"time": self.time, "code": self.code, "error": self.error, "pod": self.pod}
+        return {"time": self.time, "url": self.url, "code": self.code, "error": self.error, "pod": self.pod}
 
 
 class Asker:
     """Asks at a steady rate, each request over a connection of its own, from one thread beside the caller's.
 
-    A context: entering asks once and raises ValueError when that fails, leaving waits for what is under way.
+    A context: entering asks each address once and raises ValueError when one fails, leaving waits for what is under way.
     The counts are written by its thread alone; C(pod) is set by the caller to name what is being deleted.
     """
 
@@ -118,7 +126,7 @@ class Asker:
         self._ask = ask
         self._give_up_after = give_up_after
         self._route = Route(resolve={host.lower(): address for host, address in ask.resolve.items()})
-        self._request = Request("GET", ask.url.partition("#")[0], dict(ask.headers))
+        self._requests = [Request("GET", url.partition("#")[0], dict(ask.headers)) for url in ask.urls]
         self._times: list[float] = []
         self._ended = threading.Event()
         self._crash: Exception | None = None
@@ -140,13 +148,15 @@ class Asker:
         return {f"{name}_ms": found[name] for name in ("p50", "p95", "p99", "max") if name in found}
 
     def __enter__(self) -> Asker:
-        """Ask once, then begin."""
-        try:
-            asyncio.run(self._once(Wire(Threads(NAME_THREADS))))
-        except CheckError as error:
-            raise ValueError(
-                f"{without_query(self._ask.url)} fails before any pod is deleted: {error.message} {error.fault.suggestion}"
-            ) from None
+        """Ask each address once, then begin."""
+        for request in self._requests:
+            try:
+                asyncio.run(self._once(Wire(Threads(NAME_THREADS)), request))
+            except CheckError as error:
+                raise ValueError(
+                    f"{without_query(request.url)} fails before any pod is deleted: {error.message} "
+                    f"{error.fault.suggestion}"
+                ) from None
         self._thread.start()
         return self
 
@@ -180,24 +190,28 @@ class Asker:
 
     async def _one(self, wire: Wire) -> None:
         pod, sent = self.pod, datetime.now(timezone.utc)
+        request = self._requests[self.requests % len(self._requests)]
         since = time.monotonic()
         self.requests += 1
         try:
-            await self._once(wire)
+            await self._once(wire, request)
         except CheckError as error:
             self.failed += 1
             if len(self.failures) < KEPT_FAILURES:
                 when = sent.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-                self.failures.append(Failure(when, error.code, error.message, pod))
+                # A request that was under way when the first pod went may have failed for it.
+                self.failures.append(
+                    Failure(when, without_query(request.url), error.code, error.message, pod or self.pod)
+                )
         else:
             self._times.append((time.monotonic() - since) * 1000)
 
-    async def _once(self, wire: Wire) -> None:
+    async def _once(self, wire: Wire, request: Request) -> None:
         """Send one request; raises CheckError unless it is answered in time with 2xx or 3xx."""
         trace = Trace()
         try:
             async with asyncio.timeout(self._ask.timeout):
-                answer = await fetch(wire, self._route, self._request, Tls(), MAX_BODY_BYTES, 0, trace)
+                answer = await fetch(wire, self._route, request, Tls(), MAX_BODY_BYTES, 0, trace)
         except TimeoutError:
             raise CheckError(trace.timeout_code, f"The timeout is {self._ask.timeout:g} s.") from None
         if not 200 <= answer.status < 400:
@@ -355,15 +369,15 @@ def _reason(kind: str, item: Object, why: str) -> dict[str, str]:
 
 
 # ---------------------------------------------------------------- telling
-def fault(url: str, asker: Asker, outcome: Outcome) -> str:
+def fault(asker: Asker, outcome: Outcome) -> str:
     """Return why a test has failed, as lines of cause, evidence and one suggestion; empty when it has passed."""
     if asker.failed:
         first = asker.failures[0]
         pods = f"{len(outcome.deleted)} pod{'s' * (len(outcome.deleted) != 1)}"
         early = ", and the test was ended early" if asker.gave_up else ""
-        cause = f"{asker.failed} of {asker.requests} requests to {without_query(url)} failed while {pods} went{early}."
+        cause = f"{asker.failed} of {asker.requests} requests failed while {pods} went{early}."
         beside = f" while pod {first.pod} was being deleted" if first.pod else ""
-        evidence = f"The first failed at {first.time}{beside}: {first.error}"
+        evidence = f"The first, to {first.url}, failed at {first.time}{beside}: {first.error}"
         template = next((one.template for one in outcome.deleted if one.pod == first.pod), {})
         return "\n".join([cause, evidence, f"What to do: {suggestion(template)}"])
     if outcome.stuck:

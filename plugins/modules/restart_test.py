@@ -15,11 +15,11 @@ author:
 description:
   - Deletes, one after the other, each pod of the releases' Deployments that have at least two ready replicas, as a drained
     node would. The next one goes when the one before it has gone and its Deployment has all replicas ready again.
-  - Meanwhile asks O(url) at a steady rate, each request over a connection of its own. Every answer other than 2xx and 3xx,
+  - Meanwhile asks O(urls) in turn at a steady rate, each request over a connection of its own. Every answer other than 2xx and 3xx,
     every refused or broken connection and every timeout is a failed request, and one is enough to fail the task.
   - Deployments with one replica, StatefulSets and DaemonSets are left out, because a request may well fail while their
     pod is away; RV(left_out) names them.
-  - Asks once before it deletes anything, and deletes nothing if that fails.
+  - Asks each address once before it deletes anything, and deletes nothing if one fails.
 extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.kubernetes
@@ -50,14 +50,17 @@ options:
         description: Namespace of the release.
         type: str
         required: true
-  url:
-    description: What is asked, with GET, such as V(http://todo.local/). Redirects are not followed.
-    type: str
+  urls:
+    description:
+      - What is asked in turn, with GET, such as V(http://todo.local/). Redirects are not followed.
+      - The pods of a Deployment that none of them reaches are deleted without being missed, so name one for each.
+    type: list
+    elements: str
     required: true
   resolve:
     description: >-
       Maps hosts to the address to connect to, as V(address), V(address:port) or V([v6]:port). The Host header stays that of
-      O(url), so that an Ingress can be tested without DNS.
+      O(urls), so that an Ingress can be tested without DNS.
     type: dict
     default: {}
   headers:
@@ -66,7 +69,7 @@ options:
     default: {}
   rate:
     description: >-
-      The requests a second, 1 to 1000. At most 256 are under way at once; when all of them wait for an answer, fewer are sent.
+      The requests a second to all addresses together, 1 to 1000. At most 256 are under way at once; when all of them wait for an answer, fewer are sent.
     type: float
     default: 50.0
   timeout:
@@ -92,7 +95,9 @@ EXAMPLES = r"""
     releases:
       - name: todo
         namespace: todo
-    url: http://todo.local/
+    urls:
+      - http://todo.local/
+      - http://todo.local/api/health
     resolve:
       todo.local: 127.0.0.1:8080
     rate: 100
@@ -124,6 +129,10 @@ failures:
       description: When the request was sent, in UTC.
       type: str
       sample: "2026-01-01T12:00:00.123Z"
+    url:
+      description: The address, without its query.
+      type: str
+      sample: http://todo.local/api/health
     code:
       description: The kind of fault, one of the codes of M(slipway.kube.health_check).
       type: str
@@ -238,7 +247,7 @@ def main() -> None:
                     "namespace": {"type": "str", "required": True},
                 },
             },
-            "url": {"type": "str", "required": True},
+            "urls": {"type": "list", "elements": "str", "required": True},
             "resolve": {"type": "dict", "default": {}},
             "headers": {"type": "dict", "default": {}, "no_log": True},
             "rate": {"type": "float", "default": 50.0},
@@ -252,7 +261,7 @@ def main() -> None:
     fields = module.params
     try:
         ask = Ask(
-            fields["url"],
+            fields["urls"],
             {str(host): str(address) for host, address in fields["resolve"].items()},
             {str(name): str(value) for name, value in fields["headers"].items()},
             fields["rate"],
@@ -276,7 +285,7 @@ def main() -> None:
             return _result(asker, planned, Outcome((), "", 0.0), msg)
         with asker:
             outcome = restart(cluster, planned.targets, asker, fields["deadline"])
-        if wrong := fault(ask.url, asker, outcome):
+        if wrong := fault(asker, outcome):
             module.fail_json(**_result(asker, planned, outcome, wrong))
         msg = f"{len(outcome.deleted)} pods were deleted one by one, and none of {asker.requests} requests failed."
         return _result(asker, planned, outcome, msg)

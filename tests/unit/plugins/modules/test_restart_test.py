@@ -148,12 +148,14 @@ class Server:
     def __init__(self) -> None:
         self.status = 200
         self.hosts: list[str] = []
+        self.paths: list[str] = []
         self.tokens: list[str] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.hosts.append(self.headers["Host"])
+                outer.paths.append(self.path)
                 outer.tokens.append(self.headers.get("X-Token", ""))
                 if outer.status:
                     self.send_response(outer.status)
@@ -245,8 +247,8 @@ def test_deadline_ends_waiting_for_a_deployment_that_does_not_heal() -> None:
     assert [one.pod for one in outcome.deleted] == ["api-0"]
     assert outcome.stuck == "Deployment api is not whole again: pod api-0 has not gone yet"
     assert 30 <= outcome.seconds < 32
-    asker = Asker(Ask("http://todo.local/"))
-    assert "did not end within its deadline: Deployment api" in fault("http://todo.local/", asker, outcome)
+    asker = Asker(Ask(["http://todo.local/"]))
+    assert "did not end within its deadline: Deployment api" in fault(asker, outcome)
 
 
 def test_deadline_keeps_the_next_pod_from_being_deleted() -> None:
@@ -278,7 +280,7 @@ def wait_for(condition: Any) -> None:
 
 
 def test_requests_go_to_the_resolved_address_at_the_rate(server: Server) -> None:
-    ask = Ask("http://Todo.local/page", {"todo.LOCAL": server.address}, {"X-Token": "hunter2"}, rate=100.0)
+    ask = Ask(["http://Todo.local/page"], {"todo.LOCAL": server.address}, {"X-Token": "hunter2"}, rate=100.0)
     with Asker(ask) as asker:
         threading.Event().wait(0.5)
     # The upper bound is the point: a request that is late must not be made up for.
@@ -290,12 +292,30 @@ def test_requests_go_to_the_resolved_address_at_the_rate(server: Server) -> None
     assert 0 < asker.latency()["p50_ms"] <= asker.latency()["max_ms"] < 5000
 
 
+def test_addresses_are_asked_in_turn(server: Server) -> None:
+    base = f"http://{server.address}"
+    with Asker(Ask([f"{base}/page", f"{base}/api?a=b#c"], rate=200.0)) as asker:
+        wait_for(lambda: asker.requests >= 10)
+    assert server.paths[:2] == ["/page", "/api?a=b"], "each once before anything is deleted"
+    counts = [server.paths.count(path) for path in ("/page", "/api?a=b")]
+    assert sum(counts) == asker.requests + 2 and abs(counts[0] - counts[1]) <= 1
+
+
+def test_failure_names_its_address(server: Server) -> None:
+    other = Server()
+    with Asker(Ask([f"http://{server.address}/", f"http://{other.address}/a?token=b"], rate=200.0), 3) as asker:
+        other.status = 500
+        wait_for(lambda: asker.gave_up)
+    other.stop()
+    assert {one.url for one in asker.failures} == {f"http://{other.address}/a"}
+
+
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [(503, "status_unexpected", "It is 503."), (0, "connection_closed", "It sent nothing at all.")],
 )
 def test_failures_are_counted_and_five_are_kept(server: Server, status: int, code: str, words: str) -> None:
-    with Asker(Ask(f"http://{server.address}/", rate=200.0), give_up_after=12) as asker:
+    with Asker(Ask([f"http://{server.address}/"], rate=200.0), give_up_after=12) as asker:
         wait_for(lambda: asker.requests > 3)
         asker.pod = "api-0"
         server.status = status
@@ -309,14 +329,14 @@ def test_failures_are_counted_and_five_are_kept(server: Server, status: int, cod
 
 def test_refused_connections_are_counted() -> None:
     server = Server()
-    with Asker(Ask(f"http://{server.address}/", rate=200.0), give_up_after=3) as asker:
+    with Asker(Ask([f"http://{server.address}/"], rate=200.0), give_up_after=3) as asker:
         server.stop()
         wait_for(lambda: asker.gave_up)
     assert "connect_refused" in {one.code for one in asker.failures}
 
 
 def test_silence_is_a_timeout(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Asker(Ask(f"http://{server.address}/", rate=20.0, timeout=0.3), give_up_after=1) as asker:
+    with Asker(Ask([f"http://{server.address}/"], rate=20.0, timeout=0.3), give_up_after=1) as asker:
         release = threading.Event()
         monkeypatch.setattr(BaseHTTPRequestHandler, "parse_request", lambda _self: bool(release.wait(5)) and False)
         wait_for(lambda: asker.gave_up)
@@ -326,7 +346,7 @@ def test_silence_is_a_timeout(server: Server, monkeypatch: pytest.MonkeyPatch) -
 
 def test_redirect_is_a_good_answer(server: Server) -> None:
     server.status = 302
-    with Asker(Ask(f"http://{server.address}/", rate=100.0)) as asker:
+    with Asker(Ask([f"http://{server.address}/"], rate=100.0)) as asker:
         wait_for(lambda: asker.requests > 3)
     assert asker.failed == 0
 
@@ -335,14 +355,14 @@ def test_nothing_begins_when_the_address_fails_before(server: Server) -> None:
     server.status = 500
     with (
         pytest.raises(ValueError, match="fails before any pod is deleted") as caught,
-        Asker(Ask(f"http://{server.address}/?token=hunter2")),
+        Asker(Ask([f"http://{server.address}/?token=hunter2"])),
     ):
         pytest.fail("it began")
     assert "hunter2" not in str(caught.value)
 
 
 def test_requests_that_end_by_themselves_prove_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="ended too early"), Asker(Ask(f"http://{server.address}/")) as asker:
+    with pytest.raises(ValueError, match="ended too early"), Asker(Ask([f"http://{server.address}/"])) as asker:
         monkeypatch.setattr(_restart_test, "fetch", None)
         wait_for(lambda: asker.dead)
 
@@ -350,11 +370,12 @@ def test_requests_that_end_by_themselves_prove_nothing(server: Server, monkeypat
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"url": "todo.local"}, "url: 'todo.local' cannot be asked"),
-        ({"url": "http://todo.local:99999/"}, "url: "),
-        ({"url": "http://todo.local/", "rate": 0.0}, "rate: it lies between 1 and 1000"),
-        ({"url": "http://todo.local/", "timeout": 0.0}, "timeout: "),
-        ({"url": "http://todo.local/", "resolve": {"todo.local": "a b"}}, "resolve.todo.local: 'a b' is no address"),
+        ({"urls": []}, "urls: give at least one"),
+        ({"urls": ["todo.local"]}, "urls: 'todo.local' cannot be asked"),
+        ({"urls": ["http://todo.local:99999/"]}, "urls: "),
+        ({"urls": ["http://todo.local/"], "rate": 0.0}, "rate: it lies between 1 and 1000"),
+        ({"urls": ["http://todo.local/"], "timeout": 0.0}, "timeout: "),
+        ({"urls": ["http://todo.local/"], "resolve": {"todo.local": "a b"}}, "resolve.todo.local: 'a b' is no address"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], words: str) -> None:
@@ -384,15 +405,16 @@ def test_suggestion_names_what_the_pod_lacks(template: Object, words: str) -> No
 
 def test_failure_has_cause_evidence_and_one_suggestion(server: Server) -> None:
     template = {"containers": [{}]}
-    with Asker(Ask(f"http://{server.address}/", rate=200.0), give_up_after=2) as asker:
+    with Asker(Ask([f"http://{server.address}/"], rate=200.0), give_up_after=2) as asker:
         asker.pod = "api-0"
         server.status = 502
         wait_for(lambda: asker.gave_up)
     outcome = Outcome((Target("todo", "api", "api-0", "u", template),), "", 3.0)
-    lines = fault(f"http://{server.address}/", asker, outcome).splitlines()
-    assert lines[0].startswith(f"{asker.failed} of {asker.requests} requests to http://{server.address}/ failed")
+    lines = fault(asker, outcome).splitlines()
+    assert lines[0].startswith(f"{asker.failed} of {asker.requests} requests failed while")
     assert lines[0].endswith("while 1 pod went, and the test was ended early.")
-    assert "of pod" not in lines[1] and lines[1].endswith("It is 502.")
+    assert lines[1].startswith(f"The first, to http://{server.address}/, failed at ")
+    assert lines[1].endswith("It is 502.")
     assert lines[2] == f"What to do: {suggestion(template)}" and len(lines) == 3
 
 
@@ -422,7 +444,7 @@ def run(capsys: pytest.CaptureFixture[str], **options: Any) -> tuple[int, dict[s
 
 
 def test_module_deletes_all_and_tells(cluster: FakeApi, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    code, result = run(capsys, url=f"http://{server.address}/")
+    code, result = run(capsys, urls=[f"http://{server.address}/"])
     assert code == 0, result
     assert result["changed"] is False and result["failed_requests"] == 0 and result["failures"] == []
     assert [one["pod"] for one in result["deleted"]] == ["api-0", "api-1"]
@@ -439,7 +461,9 @@ def test_module_deletes_all_and_tells(cluster: FakeApi, server: Server, capsys: 
 def test_module_fails_with_the_evidence(cluster: FakeApi, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     cluster.looks = 1000
     cluster.on_delete.append(lambda _name: setattr(server, "status", 503))
-    code, result = run(capsys, url=f"http://{server.address}/", give_up_after=6, headers={"X-Token": "hunter2-token"})
+    code, result = run(
+        capsys, urls=[f"http://{server.address}/"], give_up_after=6, headers={"X-Token": "hunter2-token"}
+    )
     assert code == 1 and result["failed_requests"] >= 6 and len(result["failures"]) == 5
     assert result["failures"][0]["pod"] == "api-0"
     assert "pod api-0 was being deleted" in result["msg"] and "preStop" in result["msg"]
@@ -454,7 +478,7 @@ def test_module_deletes_nothing_when_the_address_fails(
     cluster: FakeApi, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.status = 503
-    code, result = run(capsys, url=f"http://{server.address}/")
+    code, result = run(capsys, urls=[f"http://{server.address}/"])
     assert code == 1 and "before any pod is deleted" in result["msg"]
     assert cluster.steps == []
 
@@ -462,7 +486,7 @@ def test_module_deletes_nothing_when_the_address_fails(
 def test_check_mode_names_the_pods_and_asks_nothing(
     cluster: FakeApi, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, result = run(capsys, url=f"http://{server.address}/", _ansible_check_mode=True)
+    code, result = run(capsys, urls=[f"http://{server.address}/"], _ansible_check_mode=True)
     assert code == 0 and result["changed"] is False
     assert [one["pod"] for one in result["deleted"]] == ["api-0", "api-1"]
     assert result["requests"] == 0 and server.hosts == [] and cluster.steps == []
@@ -474,9 +498,9 @@ def test_check_mode_without_a_cluster(monkeypatch: pytest.MonkeyPatch, capsys: p
         raise UnreachableError("There is no cluster.")
 
     monkeypatch.setattr(_cluster, "Cluster", nobody)
-    code, result = run(capsys, url="http://todo.local/", _ansible_check_mode=True)
+    code, result = run(capsys, urls=["http://todo.local/"], _ansible_check_mode=True)
     assert code == 0 and result["deleted"] == [] and "no cluster yet" in result["msg"]
-    code, result = run(capsys, url="http://todo.local/")
+    code, result = run(capsys, urls=["http://todo.local/"])
     assert code == 1 and result["msg"] == "There is no cluster."
 
 
@@ -484,10 +508,10 @@ def test_module_says_that_nothing_was_tested(
     cluster: FakeApi, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster.lists["deployments"] = []
-    code, result = run(capsys, url=f"http://{server.address}/")
+    code, result = run(capsys, urls=[f"http://{server.address}/"])
     assert code == 0 and result["msg"].startswith("Nothing was tested") and result["requests"] == 0
 
 
 def test_module_names_a_wrong_option(cluster: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
-    code, result = run(capsys, url="http://todo.local/", give_up_after=0)
+    code, result = run(capsys, urls=["http://todo.local/"], give_up_after=0)
     assert code == 1 and result["msg"] == "give_up_after: it must be at least 1."
