@@ -198,8 +198,8 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
     if not project.is_dir():
         check.problems.add("application_project_dir", f"there is no directory {project}", "correct it")
     warnings: list[str] = []
-    known = _known_bases(check, specification.get("distribution"))
-    components = _components(check, specification.get("components"), project, name, known, warnings)
+    recipes = _known_bases(check, specification.get("distribution"))
+    components = _components(check, specification.get("components"), project, name, recipes, warnings)
     _deliver(components, specification.get("releases"))
     entry = _entry(check, specification.get("entry"), namespace)
     secrets = _secrets(check, specification.get("secrets"), namespace)
