@@ -140,7 +140,13 @@ class Shop:
         }
         way_in = {"kind": "ingress", "className": "nginx", "hosts": [HOST]}
         broken = settings.get("broken", "")
-        check = {"retry_for": 12, "expect": {"identity": {"equals": "${components.app.tag}", "consecutive": 2}}}
+        check = {
+            "retry_for": 12,
+            "expect": {
+                "identity": {"equals": "${components.app.tag}", "consecutive": 2},
+                "json": [{"path": "good", "equals": True}],
+            },
+        }
         variables: Object = {
             "application_name": "shop",
             "application_namespace": NAMESPACE,
@@ -228,10 +234,16 @@ class Shop:
             "SLIPWAY_REPORT_DIR": str(self.reports),
             "TX_CANARY": self._environment_canary,
             "NO_COLOR": "1",
+            "ANSIBLE_NOCOLOR": "1",
             "COLUMNS": "140",
         }
         # The scenario's own runs set these for themselves.
-        for name in ("ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_CALLBACK_RESULT_FORMAT", "ANSIBLE_DISPLAY_SKIPPED_HOSTS"):
+        for name in (
+            "ANSIBLE_STDOUT_CALLBACK",
+            "ANSIBLE_CALLBACK_RESULT_FORMAT",
+            "ANSIBLE_DISPLAY_SKIPPED_HOSTS",
+            "ANSIBLE_FORCE_COLOR",
+        ):
             environment.pop(name, None)
         with log.open("wb") as output:
             process = subprocess.Popen(
