@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import threading
 import time
@@ -69,8 +70,9 @@ def test_upgrade_costs_nobody_a_request(shop: Shop, numbers: Iterator[int]) -> N
 def test_killed_run_is_made_whole_by_a_plain_second_one(shop: Shop, numbers: Iterator[int]) -> None:
     shop.version(next(numbers))
     whole = shop.deploy().seconds
-    # With the first installation these are ten. From when Ansible has begun to just before the end.
-    for count in range(9):
+    # From when Ansible has begun to just before the end. All nine, which with the first installation are ten, take five minutes.
+    points = range(9) if os.environ.get("SLIPWAY_KILLS") == "all" else (1, 4, 7)
+    for count in points:
         tag = shop.version(next(numbers))
         run = shop.start()
         time.sleep(whole * (0.12 + 0.86 * count / 9))
