@@ -9,7 +9,6 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.modules import helm_upgrade
@@ -22,24 +21,6 @@ def run(capsys: pytest.CaptureFixture[str], **options: Any) -> tuple[int, dict[s
     with patch_module_args(options), pytest.raises(SystemExit) as ended:
         helm_upgrade.main()
     return int(ended.value.code or 0), json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-
-
-def test_documentation_and_options_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Seen(Exception):
-        pass
-
-    def take(**given: Any) -> None:
-        raise Seen(given["argument_spec"])
-
-    monkeypatch.setattr(helm_upgrade, "AnsibleModule", take)
-    with pytest.raises(Seen) as seen:
-        helm_upgrade.main()
-    (spec,) = seen.value.args
-    documented = yaml.safe_load(helm_upgrade.DOCUMENTATION)["options"]
-    assert set(documented) == set(spec)
-    for name, option in spec.items():
-        for key in ("type", "default", "required"):
-            assert documented[name].get(key) == option.get(key), f"{name}: {key}"
 
 
 def test_check_mode_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
