@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the tests and ends with one line of what passed and failed.
 #
-#   tests/run.sh [lint|sanity|unit|charts|app|engine|molecule|deployments ...]     all of them when none is named
+#   tests/run.sh [lint|sanity|unit|charts|app|engine|molecule ...]     these, in a sensible order, when none is named
+#   tests/run.sh deployments|transaction                               parts of what needs a cluster, by themselves
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -69,17 +70,19 @@ run_app() {
 # After the compose step, which brings an engine where there is none.
 run_engine() { step "container engine" pytest tests/engine; }
 # One cluster for all scenarios of a run: made by the first step, removed by the last.
-run_molecule() { step "molecule, every scenario" molecule test --all --report; }
+run_molecule() { step "molecule: deployments and faults" molecule test --all --exclude transaction --report; }
+# By itself, because it takes as long as all of the others: dozens of deploys under load, many of them killed.
+run_transaction() { step "molecule: transaction" molecule test -s transaction; }
 run_deployments() {
-  step "molecule, the five deployments" molecule test --report \
+  step "molecule: the five deployments" molecule test --report \
     -s default -s two_charts -s hardened -s nodeport -s loadbalancer
 }
 
 # The cheap ones first, one after the other: most of them use every core by themselves.
 for part in ${*:-lint sanity unit charts app engine molecule}; do
   case $part in
-    lint | sanity | unit | charts | app | engine | molecule | deployments) "run_$part" ;;
-    *) echo "usage: tests/run.sh [lint|sanity|unit|charts|app|engine|molecule|deployments ...]" >&2; exit 64 ;;
+    lint | sanity | unit | charts | app | engine | molecule | deployments | transaction) "run_$part" ;;
+    *) echo "usage: tests/run.sh [lint|sanity|unit|charts|app|engine|molecule|deployments|transaction ...]" >&2; exit 64 ;;
   esac
 done
 
