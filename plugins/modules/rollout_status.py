@@ -18,22 +18,12 @@ description:
   - Ends at once in a state that cannot heal, with a code, the cause, a suggestion, the last log lines and events.
   - Only pods of the newest revision are judged.
   - docs/troubleshooting.md has an entry for every code.
-requirements:
-  - python >= 3.11
-  - kubernetes
+extends_documentation_fragment:
+  - slipway.kube.attributes.reads
+  - slipway.kube.kubernetes
 attributes:
   check_mode:
-    description: Can run in check mode.
-    support: full
     details: Takes one look and does not wait. RV(ready) says whether all is rolled out, and without a cluster is null.
-  diff_mode:
-    description: Can show a difference.
-    support: none
-    details: Nothing is changed, so there is no difference to show.
-  idempotent:
-    description: A second run changes nothing more than the first.
-    support: full
-    details: The module only reads.
 options:
   releases:
     description: The releases. One of O(releases) and O(selector) is required.
@@ -96,12 +86,6 @@ options:
     description: Whether the task fails when the rollout does not end.
     type: bool
     default: true
-  kubeconfig:
-    description: The kubeconfig's path; the usual one if omitted.
-    type: path
-  context:
-    description: The kubeconfig's context; the current one if omitted.
-    type: str
 """
 
 EXAMPLES = r"""
@@ -199,7 +183,7 @@ seconds:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster
+from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module
 from ansible_collections.slipway.kube.plugins.module_utils._watch import Options, Watcher, message, unreachable
 
 
@@ -225,8 +209,7 @@ def main() -> None:
             "hooks": {"type": "bool", "default": False},
             "routes": {"type": "bool", "default": True},
             "fail": {"type": "bool", "default": True},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
+            **_kube_module.ARGUMENTS,
         },
         required_one_of=[("releases", "selector")],
         mutually_exclusive=[("releases", "selector")],

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.slipway.kube.plugins.filter.journey_checks import journey_checks
+from ansible_collections.slipway.kube.plugins.filter.keep_keys import keep_keys
 from ansible_collections.slipway.kube.plugins.filter.release_values import release_values
 from ansible_collections.slipway.kube.plugins.filter.secret_inputs import secret_inputs
 from ansible_collections.slipway.kube.plugins.filter.secret_outline import secret_outline
@@ -135,3 +136,9 @@ def test_journey_gets_the_address_wherever_it_stands() -> None:
     }
     assert step["body"] == {"back": ["http://todo.localhost:8080/in", 1]} and step["url"] == "http://x/${run_id}"
     assert journey_checks(checks)[0]["url"] == "${application.url}/"
+
+
+def test_only_the_named_keys_are_kept() -> None:
+    releases = [{"name": "a", "namespace": "b", "values": {"name": "c"}}, {"name": "d"}]
+    assert keep_keys(releases) == [{"name": "a", "namespace": "b"}, {"name": "d"}]
+    assert keep_keys(releases, ["values"]) == [{"values": {"name": "c"}}, {}]
