@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import pathlib
 import threading
 import time
 import typing as t
 
+from ansible_collections.slipway.kube.plugins.module_utils import _minikube
 from ansible_collections.slipway.kube.plugins.module_utils._image_build import (
     BuildKit,
     Classic,
@@ -191,7 +193,8 @@ def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool) -> dict[
     registry = Registry(client, params["registry"].rstrip("/")) if params["delivery"] == "registry" else None
     running = registry is None and node.running()
     if registry is None and params["start_wait"] and not check_mode:
-        running = node.await_start(params["start_wait"])
+        home, profile = pathlib.Path(params["home"]), params["profile"]
+        running = node.await_start(params["start_wait"], lambda: _minikube.is_locked(home, profile))
     there = node.images() if running else {}
     if check_mode and state == "present" and not running:
         state = "compared"  # the cluster is one of the things that are still to come

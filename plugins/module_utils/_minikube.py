@@ -96,8 +96,7 @@ class Minikube:
         self, binary: str, home: pathlib.Path, kubeconfig: pathlib.Path, docker_host: str, engine: t.Any
     ) -> None:
         self._binary = binary
-        # Minikube appends .minikube to MINIKUBE_HOME unless it is named so already.
-        self.home = home if home.name == ".minikube" else home / ".minikube"
+        self.home = minikube_dir(home)
         self._kubeconfig = kubeconfig
         self._docker_host = docker_host
         self._engine = engine
@@ -192,9 +191,9 @@ class Minikube:
         The lock dies with its process and with the Minikube that it started: one that goes on after its parent was
         killed must not meet a second one.
         """
-        directory = self.home / "slipway"
-        directory.mkdir(parents=True, exist_ok=True)
-        with (directory / f"{profile}.lock").open("w") as file:
+        place = lock_file(self.home, profile)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             self._inherited = (file.fileno(),)
             try:
@@ -368,6 +367,28 @@ class Minikube:
                 f"'minikube {what}' failed: "
                 + ("\n".join(errors) or run.stderr.strip()[-500:] or f"exit code {run.returncode}")
             )
+
+
+def minikube_dir(home: pathlib.Path) -> pathlib.Path:
+    """Where Minikube keeps its files: it appends .minikube to MINIKUBE_HOME unless it is named so already."""
+    return home if home.name == ".minikube" else home / ".minikube"
+
+
+def lock_file(home: pathlib.Path, profile: str) -> pathlib.Path:
+    """The file that is locked for as long as somebody starts or deletes the profile."""
+    return minikube_dir(home) / "slipway" / f"{profile}.lock"
+
+
+def is_locked(home: pathlib.Path, profile: str) -> bool:
+    """Whether somebody starts or deletes the profile."""
+    try:
+        with lock_file(home, profile).open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def remove_if_empty(kubeconfig: pathlib.Path) -> None:

@@ -23,6 +23,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images import (
 
 CHUNK = 1 << 20  # bytes
 START_LOOK = 0.5  # seconds between two looks at a node that starts
+START_BEGIN = 20.0  # seconds in which somebody must have begun to start it
 _MARK = "--- slipway ---"  # between the answers of one script
 _CTR = "ctr --namespace=k8s.io"
 
@@ -112,20 +113,24 @@ class Node:
         except docker.errors.NotFound:
             return False
 
-    def await_start(self, seconds: float) -> bool:
+    def await_start(self, seconds: float, is_started: t.Callable[[], bool]) -> bool:
         """Wait until a starting node can take and build images, and return whether it can.
 
         That is long before its cluster answers. Minikube configures containerd anew before it starts the kubelet, and
-        nothing that is begun earlier would outlive that.
+        nothing that is begun earlier would outlive that. It ends early when C(is_started) tells that nobody starts the node.
         """
         end = time.monotonic() + seconds
+        abandoned = time.monotonic() + START_BEGIN
         while True:
             if self.running():
                 run = self._client.api.exec_create(self.name, ["systemctl", "is-active", "--quiet", "kubelet"])
                 self._client.api.exec_start(run["Id"])
                 if self._client.api.exec_inspect(run["Id"])["ExitCode"] == 0:
                     return True
-            if time.monotonic() > end:
+            now = time.monotonic()
+            if is_started():
+                abandoned = now + START_BEGIN
+            if now > min(end, abandoned):
                 return False
             time.sleep(START_LOOK)
 

@@ -54,8 +54,12 @@ options:
     description:
       - How many seconds to wait for a node that another process is starting. Images can be built and taken in long before its cluster answers,
         so this module can work beside M(slipway.kube.minikube_cluster). V(0) waits for nothing.
+      - The wait ends when nobody is starting the cluster, which O(home) tells.
     type: int
     default: 0
+  home:
+    description: Directory of Minikube's own files (C(MINIKUBE_HOME)), as M(slipway.kube.minikube_cluster) has it. Required for O(start_wait).
+    type: path
   docker_host:
     description: Address of the container engine.
     type: str
@@ -86,6 +90,11 @@ options:
   progress_file:
     description: File to which a line is appended for every step; read it while the module runs.
     type: path
+  job:
+    description:
+      - What an earlier task of this module with C(async) and C(poll=0) returned. Nothing is begun then. The task shows what that one has said,
+        waits for its end and returns its result. Other options are ignored.
+    type: dict
 extends_documentation_fragment:
   - slipway.kube.attributes
 attributes:
@@ -105,6 +114,20 @@ EXAMPLES = r"""
   slipway.kube.minikube_image:
     components: "{{ application_plan.components }}"
     state: built
+
+- name: Begin to build and deliver beside the start of the cluster
+  slipway.kube.minikube_image:
+    components: "{{ application_plan.components }}"
+    start_wait: 300
+    home: /home/ada/.local/state/slipway
+  async: 3600
+  poll: 0
+  register: begun
+
+- name: Wait for what was begun
+  slipway.kube.minikube_image:
+    components: "{{ application_plan.components }}"
+    job: "{{ begun }}"
 
 - name: Build and deliver
   slipway.kube.minikube_image:
@@ -204,6 +227,7 @@ def main() -> None:
             "registry": {"type": "str", "default": ""},
             "profile": {"type": "str", "default": "slipway"},
             "start_wait": {"type": "int", "default": 0},
+            "home": {"type": "path"},
             "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
             "builder": {"type": "path"},
             "network": {"type": "str", "default": "host"},
@@ -211,12 +235,16 @@ def main() -> None:
             "keep": {"type": "int", "default": 3},
             "side_by_side": {"type": "int", "default": 4},
             "progress_file": {"type": "path"},
+            # Read by the action plugin.
+            "job": {"type": "dict"},
         },
         required_if=[("delivery", "registry", ["registry"])],
         supports_check_mode=True,
     )
     if DOCKER_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
+    if module.params["start_wait"] and not module.params["home"]:
+        module.fail_json(msg="start_wait is set and home is not: it tells whether anybody starts the cluster.")
     address = module.params["docker_host"]
     try:
         # Reading an image of several hundred MB is one answer.

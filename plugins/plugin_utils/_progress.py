@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import shlex
 import threading
+import time
 import typing as t
 import uuid
 
 from ansible.plugins.action import ActionBase
 
 INTERVAL = 1.0  # seconds between two looks at the file
+JOB_INTERVAL = 0.25  # seconds between two looks whether a job in the background has ended
 
 
 class ProgressAction(ActionBase):
     """Runs the module of the same name with ``progress_file`` set, and prints that file's lines while it grows.
 
-    Works over every connection: the file is read by the connection's own commands.
+    Works over every connection: the file is read by the connection's own commands. With C(async), the module goes on beside the
+    tasks that follow; a task whose option ``job`` is the result of that one shows what it has said, and returns its result.
     """
 
     _supports_check_mode = True
+    _supports_async = True
     module: str
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
@@ -29,22 +33,65 @@ class ProgressAction(ActionBase):
         del tmp
         task_vars = task_vars or {}
         arguments = dict(self._task.args)
+        job = arguments.pop("job", None) or {}
         if self._task.check_mode:
             result.update(self._execute_module(module_name=self.module, module_args=arguments, task_vars=task_vars))
             return result
 
-        file = arguments.get("progress_file") or f"/tmp/slipway-{uuid.uuid4().hex}.progress"
+        file = job.get("progress_file") or arguments.get("progress_file") or f"/tmp/slipway-{uuid.uuid4().hex}.progress"
         arguments["progress_file"] = file
+        limit = self._task.async_val
+        if limit:
+            result.update(
+                self._execute_module(
+                    module_name=self.module, module_args=arguments, task_vars=task_vars, wrap_async=limit
+                ),
+                progress_file=file,
+                limit=limit,
+            )
+            return result
+
         finished = threading.Event()
         reader = threading.Thread(target=self._follow, args=(file, finished), daemon=True)
         reader.start()
         try:
-            result.update(self._execute_module(module_name=self.module, module_args=arguments, task_vars=task_vars))
+            if job.get("ansible_job_id"):
+                result.update(self._result_of(job, task_vars))
+            else:
+                result.update(self._execute_module(module_name=self.module, module_args=arguments, task_vars=task_vars))
         finally:
             finished.set()
             reader.join()
             self._low_level_execute_command(f"rm -f {shlex.quote(file)}")
         return result
+
+    def _result_of(self, job: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Wait for the end of a job; its result."""
+        end = time.monotonic() + job["limit"]
+        # What Ansible notes of a job that still runs. Its own module tells it as well, for half a second of a processor each time.
+        runs = f"grep -qs '\"started\"' {shlex.quote(job['results_file'])}"
+        while time.monotonic() < end and self._low_level_execute_command(runs)["rc"] == 0:
+            time.sleep(JOB_INTERVAL)
+        result = self._async_status(job, "status", task_vars)
+        if not result.get("finished"):
+            return {"failed": True, "msg": f"The job in the background did not end within {job['limit']} seconds."}
+        self._async_status(job, "cleanup", task_vars)
+        return result
+
+    def _async_status(self, job: t.Mapping[str, t.Any], mode: str, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        task = self._task.copy()
+        task.args = {"jid": job["ansible_job_id"], "mode": mode}
+        action = self._shared_loader_obj.action_loader.get(
+            "ansible.builtin.async_status",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        answer: dict[str, t.Any] = action.run(task_vars=task_vars)
+        return answer
 
     def _follow(self, file: str, finished: threading.Event) -> None:
         shown = 0

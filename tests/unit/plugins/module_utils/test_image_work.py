@@ -141,8 +141,8 @@ class Node:
     def running(self) -> bool:
         return self._running
 
-    def await_start(self, seconds: float) -> bool:
-        self.told.append(f"wait {seconds}")
+    def await_start(self, seconds: float, is_started: Callable[[], bool]) -> bool:
+        self.told.append(f"wait {seconds}, {'somebody' if is_started() else 'nobody'} starts it")
         return True
 
     def images(self) -> dict[str, str]:
@@ -212,6 +212,7 @@ def run(
         "registry": "",
         "profile": "slipway",
         "start_wait": 0,
+        "home": str(source),
         "builder": None,
         "network": "host",
         "build_args": {},
@@ -265,7 +266,7 @@ def test_node_that_is_being_started_is_waited_for_and_not_in_check_mode(
 ) -> None:
     node = Node(running=False, buildkit=False)
     assert run(monkeypatch, source, Engine("todo:1"), node, start_wait=9)["deliver"] == ["todo"]
-    assert node.told == ["wait 9", "load todo:1", "note todo:1"]
+    assert node.told == ["wait 9, nobody starts it", "load todo:1", "note todo:1"]
     run(monkeypatch, source, Engine("todo:1"), node := Node(running=False), check_mode=True, start_wait=9)
     assert node.told == []
 

@@ -242,13 +242,16 @@ def test_second_run_waits_for_the_first(make: Callable[..., _minikube.Minikube])
             entered.set()
 
     thread = threading.Thread(target=second)
+    assert not _minikube.is_locked(minikube.home, PROFILE)
     with minikube.lock(PROFILE):
+        assert _minikube.is_locked(minikube.home, PROFILE) and not _minikube.is_locked(minikube.home, "other")
         thread.start()
         assert not entered.wait(0.2)
         with minikube.lock("other"):
             pass  # another profile is another matter
     assert entered.wait(5)
     thread.join()
+    assert not _minikube.is_locked(minikube.home, PROFILE)
 
 
 # -- start and delete --------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import docker.errors
@@ -112,11 +113,23 @@ def test_running(state: dict[str, Any] | None, running: bool) -> None:
 
 def test_starting_node_is_waited_for_until_its_kubelet_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_node_images, "START_LOOK", 0.001)
-    assert node(api := Api((3, "", ""), (3, "", ""), (0, "", ""))).await_start(5)
+    assert node(api := Api((3, "", ""), (3, "", ""), (0, "", ""))).await_start(5, lambda: True)
     assert api.commands == ["kubelet"] * 3
     api = Api()
     api.state = None
-    assert not node(api).await_start(0.01)
+    assert not node(api).await_start(0.01, lambda: True)
+
+
+def test_node_that_nobody_starts_any_more_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_node_images, "START_LOOK", 0.001)
+    monkeypatch.setattr(_node_images, "START_BEGIN", 0.05)
+    api = Api()
+    api.state = None
+    looks = iter([True] * 20)
+    began = time.monotonic()
+    assert not node(api).await_start(30, lambda: next(looks, False))
+    assert time.monotonic() - began < 15
+    assert next(looks, None) is None, "it gave up while somebody was starting the node"
 
 
 @pytest.mark.parametrize(

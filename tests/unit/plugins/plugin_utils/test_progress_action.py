@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from ansible_collections.slipway.kube.plugins.plugin_utils import _progress
 
 class Task:
     check_mode = False
+    async_val = 0
     args: dict[str, Any] = {}
 
 
@@ -41,19 +45,25 @@ class Action(_progress.ProgressAction):
         self.calls: list[dict[str, Any]] = []
 
     def _execute_module(
-        self, module_name: str, module_args: dict[str, Any], task_vars: dict[str, Any]
+        self, module_name: str, module_args: dict[str, Any], task_vars: dict[str, Any], wrap_async: int = 0
     ) -> dict[str, Any]:
-        assert module_name == self.module
+        assert module_name == self.module and wrap_async == self._task.async_val
         self.calls.append(module_args)
         return dict(self._work(module_args))
 
-    def _low_level_execute_command(self, command: str) -> dict[str, str]:
-        return {"stdout": subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout}
+    def _async_status(self, job: Mapping[str, Any], mode: str, task_vars: dict[str, Any]) -> dict[str, Any]:
+        self.calls.append({"mode": mode, "job": job["ansible_job_id"]})
+        return dict(json.loads(Path(job["results_file"]).read_text()))
+
+    def _low_level_execute_command(self, command: str) -> dict[str, Any]:
+        run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+        return {"stdout": run.stdout, "rc": run.returncode}
 
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "INTERVAL", 0.02)
+    monkeypatch.setattr(_progress, "JOB_INTERVAL", 0.02)
     monkeypatch.setattr(_progress.ActionBase, "run", lambda self, tmp, task_vars: {})
 
 
@@ -110,3 +120,52 @@ def test_check_mode_follows_nothing() -> None:
     action = Action(lambda options: {"changed": True}, check_mode=True, option=1)
     assert action.run() == {"changed": True}
     assert action.calls == [{"option": 1}]
+
+
+def job(place: Path, limit: float = 30) -> dict[str, Any]:
+    """What a task with C(async) returned whose job still runs."""
+    results = place / "results"
+    results.write_text(json.dumps({"started": True, "finished": False, "ansible_job_id": "7"}))
+    said = place / "said"
+    return {"ansible_job_id": "7", "results_file": str(results), "progress_file": str(said), "limit": limit}
+
+
+def test_job_in_the_background_is_told_apart_and_leaves_its_file() -> None:
+    action = Action(lambda options: {"started": True, "ansible_job_id": "7"}, option=1)
+    action._task.async_val = 60
+    result = action.run()
+    assert result["limit"] == 60 and result["progress_file"] == action.calls[0]["progress_file"]
+
+
+def test_later_task_shows_what_a_job_says_and_returns_its_result(tmp_path: Path) -> None:
+    begun = job(tmp_path)
+    Path(begun["progress_file"]).write_text("said before\n")
+    action = Action(lambda options: pytest.fail("nothing is to be begun"), job=begun)
+
+    def go_on() -> None:
+        while not action._display.lines:
+            time.sleep(0.01)
+        with Path(begun["progress_file"]).open("a") as file:
+            file.write("said meanwhile\n")
+        Path(begun["results_file"]).write_text(json.dumps({"changed": True, "finished": True}))
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    result = action.run()
+    thread.join()
+    assert result["changed"]
+    assert action._display.lines == ["    said before", "    said meanwhile"]
+    assert action.calls == [{"mode": "status", "job": "7"}, {"mode": "cleanup", "job": "7"}]
+    assert not Path(begun["progress_file"]).exists()
+
+
+def test_job_that_was_killed_does_not_make_the_run_wait_for_ever(tmp_path: Path) -> None:
+    action = Action(lambda options: pytest.fail("nothing is to be begun"), job=job(tmp_path, limit=0.1))
+    result = action.run()
+    assert result["failed"] and "0.1 seconds" in result["msg"]
+
+
+def test_nothing_was_begun(tmp_path: Path) -> None:
+    action = Action(lambda options: {"changed": True}, job={}, option=1)
+    assert action.run() == {"changed": True}
+    assert "job" not in action.calls[0]
