@@ -139,6 +139,22 @@ def containers(objects: list[Object]) -> Iterator[tuple[str, Object]]:
             yield owner, container
 
 
+def backend_urls(objects: list[Object]) -> tuple[set[str], set[str]]:
+    """Return what the containers are told as BACKEND_URL, and the addresses of the backends' Services."""
+    told = {
+        entry["value"]
+        for _owner, each in containers(objects)
+        for entry in each["env"]
+        if entry["name"] == "BACKEND_URL"
+    }
+    services = {
+        f"http://{item['metadata']['name']}:{item['spec']['ports'][0]['port']}"
+        for item in by_kind(objects, "Service")
+        if item["metadata"]["labels"]["app.kubernetes.io/name"] == "backend"
+    }
+    return told, services
+
+
 def hook(item: Object) -> set[str]:
     """Return the events an object is a hook for; none for an object of the release."""
     value = item["metadata"].get("annotations", {}).get("helm.sh/hook", "")

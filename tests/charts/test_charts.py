@@ -34,6 +34,7 @@ from rendering import (
     WORKLOADS,
     Case,
     Object,
+    backend_urls,
     binary,
     by_kind,
     containers,
@@ -197,17 +198,7 @@ def test_ports_lead_somewhere(objects: list[Object]) -> None:
 @pytest.mark.parametrize("case", [case for case in CASES if case.chart == "todo-app"], ids=lambda case: case.name)
 def test_frontend_asks_the_backend(objects: list[Object]) -> None:
     """In the umbrella the frontend's BACKEND_URL is the backend's Service."""
-    urls = {
-        entry["value"]
-        for _owner, each in containers(objects)
-        for entry in each["env"]
-        if entry["name"] == "BACKEND_URL"
-    }
-    services = {
-        f"http://{item['metadata']['name']}:{item['spec']['ports'][0]['port']}"
-        for item in by_kind(objects, "Service")
-        if item["metadata"]["labels"]["app.kubernetes.io/name"] == "backend"
-    }
+    urls, services = backend_urls(objects)
     assert urls == services
     assert len(urls) == 1
 

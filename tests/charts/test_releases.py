@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from rendering import CHARTS, NAMESPACE, Object, by_kind, containers, matches, pods, render, title
+from rendering import CHARTS, NAMESPACE, Object, backend_urls, by_kind, matches, pods, render, title
 
 DEPLOYMENTS = {
     "two charts": {
@@ -150,17 +150,7 @@ def test_objects_do_not_collide(objects: list[Object]) -> None:
 
 def test_the_frontend_is_told_the_backends_service(objects: list[Object]) -> None:
     """BACKEND_URL is a Service that is there, and its port is one that the Service has."""
-    urls = {
-        entry["value"]
-        for _owner, each in containers(objects)
-        for entry in each["env"]
-        if entry["name"] == "BACKEND_URL"
-    }
-    services = {
-        f"http://{item['metadata']['name']}:{item['spec']['ports'][0]['port']}"
-        for item in by_kind(objects, "Service")
-        if item["metadata"]["labels"]["app.kubernetes.io/name"] == "backend"
-    }
+    urls, services = backend_urls(objects)
     assert len(urls) == 1
     assert urls == services
 
