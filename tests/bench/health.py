@@ -30,9 +30,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
-from tests.bench.budgets import DOCUMENT, HEAD, machine, machine_load, markdown, minutes, say, with_section
+from tests.bench.budgets import DOCUMENT, HEAD, machine, machine_load, markdown, say, with_section
+from tests.bench.charts import chart
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "docs" / "images" / "health-check.svg"
@@ -264,30 +264,6 @@ class Figures:
                 self.many.threads <= MOST_THREADS,
             ),
         ]
-
-
-def chart(bars: Sequence[tuple[str, float]]) -> str:
-    """A bar chart in SVG; the bars are seconds, drawn to one scale."""
-    width, left, bar, gap = 760, 330, 26, 16
-    height = gap + len(bars) * (bar + gap)
-    longest = max(seconds for _label, seconds in bars)
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        'role="img" font-family="system-ui, sans-serif" font-size="14">',
-        f"<title>{escape('; '.join(f'{label}: {minutes(seconds)}' for label, seconds in bars))}</title>",
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-    ]
-    for at, (label, seconds) in enumerate(bars):
-        top = gap + at * (bar + gap)
-        long = max(2.0, (width - left - 110) * seconds / longest)
-        middle = top + bar / 2 + 5
-        lines += [
-            f'<text x="{left - 10}" y="{middle:g}" text-anchor="end" fill="#1f2937">{escape(label)}</text>',
-            f'<rect x="{left}" y="{top}" width="{long:.1f}" height="{bar}" rx="3" '
-            f'fill="{"#b45309" if at == len(bars) - 1 else "#0f766e"}"/>',
-            f'<text x="{left + long + 8:.1f}" y="{middle:g}" fill="#1f2937">{minutes(seconds)}</text>',
-        ]
-    return "\n".join([*lines, "</svg>"]) + "\n"
 
 
 def measure(repeat: int) -> Iterator[Figures]:

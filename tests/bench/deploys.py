@@ -1,0 +1,806 @@
+#!/usr/bin/env python3
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measures whole deploys by Slipway, by shell and by Skaffold and writes the section Deploys of docs/measurements.md.
+
+    python -m tests.bench.deploys [--repeat 3] [--again 2] [--skaffold PROGRAM] [--skaffold-helm PROGRAM] [--tool NAME ...]
+                                  [--document FILE] [--picture FILE] [--note TEXT]
+
+Needs a machine on which 'make deploy' has been run: the engine and the tools are used, its cluster is not. Takes about a quarter
+of an hour for each round. Every tool gets a cluster of its own, one at a time, which is deleted again with all that was built.
+Exit code 1 when a figure is missed, 69 when something that is needed cannot be had or a tool fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import yaml
+from ansible_collections.slipway.kube.plugins.module_utils import _chart, _minikube
+
+from tests.bench.budgets import (
+    DOCUMENT,
+    HEAD,
+    MeasureError,
+    aligned,
+    machine,
+    machine_load,
+    markdown,
+    minutes,
+    say,
+    with_section,
+)
+from tests.bench.charts import chart
+from tests.integration.web import Address
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+PICTURE = ROOT / "docs" / "images" / "deploys.svg"
+INVENTORY = ROOT / "inventory" / "umbrella"
+PROFILE = "slipway-bench"
+LABEL = "slipway.bench"
+PORT = 8280
+ADDRESS = Address(f"http://todo.localhost:{PORT}")
+
+SHELL, SKAFFOLD, SLIPWAY = "shell", "Skaffold", "Slipway"
+FIRST, NOTHING, LINE, BACK, CRASH = (
+    "no cluster",
+    "nothing changed",
+    "one changed line",
+    "rollback",
+    "version that crashes",
+)
+NO_CLUSTER, UNCHANGED, CHANGED = 0.67, 8.0, 12.0  # share of the shell's time; seconds
+
+PATIENCE = 900.0  # seconds for one run of a tool
+SETTLING = 180.0  # seconds after a run until the wanted version must answer
+ANSWERS = 10  # in a row, each by a connection of its own: two pods take turns
+NO_CHANGES = re.compile(r"^Done in \S+.*: nothing changed\.$", re.MULTILINE)
+
+
+# -- the sources -------------------------------------------------------------------------------------------------------
+
+
+def marked(dockerfile: str, label: str) -> str:
+    """A Dockerfile with a label of its own in every stage: nothing built before is a cache for it, and it can be found again."""
+    text, stages = re.subn(r"^(FROM .*)$", rf"\1\nLABEL {LABEL}={label}", dockerfile, flags=re.MULTILINE)
+    if not stages:
+        raise ValueError("a Dockerfile without FROM")
+    return text
+
+
+def versioned(source: str, version: str) -> str:
+    """The backend's health route, telling C(version) in one line of its own. Raises MeasureError when the line has no place."""
+    anchor = '        "version": settings.app_version,\n'
+    if source.count(anchor) != 1:
+        raise MeasureError(f"The health route of the example has no line {anchor.strip()!r} to put another one after.")
+    return source.replace(anchor, f'{anchor}        "build": "{version}",\n')
+
+
+class Sources:
+    """A copy of the example's sources whose backend tells its version."""
+
+    def __init__(self, place: Path, label: str) -> None:
+        self.place = place
+        self.version = ""
+        shutil.copytree(
+            ROOT / "examples" / "todo",
+            place,
+            ignore=shutil.ignore_patterns(".*_cache", "__pycache__", "node_modules", ".next", ".env", "*.tsbuildinfo"),
+        )
+        for file in (place / "backend" / "Dockerfile", place / "frontend" / "Dockerfile"):
+            file.write_text(marked(file.read_text(encoding="utf-8"), label), encoding="utf-8")
+        self._file = place / "backend" / "todo_api" / "routes" / "health.py"
+        self._pristine = self._file.read_text(encoding="utf-8")
+        self.change()
+
+    def change(self) -> None:
+        """Make another version: one line of the backend differs."""
+        self.version = secrets.token_hex(4)
+        self._file.write_text(versioned(self._pristine, self.version), encoding="utf-8")
+
+    def spoil(self) -> None:
+        """Make a version that cannot start."""
+        self.change()
+        text = self._file.read_text(encoding="utf-8")
+        self._file.write_text(text + "\nfrom ..no_such_module import nothing  # noqa: E402, F401\n", encoding="utf-8")
+
+
+# -- the tools ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the machine has (see deploys.yml), the programs for Skaffold, and the directory with the manifests."""
+
+    facts: Mapping[str, Any]
+    directory: Path
+    skaffold: str = ""
+    skaffold_helm: str = ""
+
+    def start_options(self) -> list[str]:
+        """The options of ``minikube start`` that make the cluster the one that Slipway makes."""
+        facts = self.facts
+        options = [
+            f"--driver={facts['driver']}",
+            f"--kubernetes-version={facts['kubernetes_version']}",
+            f"--container-runtime={facts['container_runtime']}",
+            f"--cpus={facts['cpus']}",
+            f"--memory={facts['memory']}mb",
+            f"--ports=127.0.0.1:{PORT}:80",
+            "--interactive=false",
+            "--wait=apiserver,system_pods,node_ready",
+        ]
+        if os.geteuid() == 0:
+            options.append("--force")
+        if facts["node_image"]:
+            options += [
+                f"--base-image={facts['node_image']}",
+                "--cni=bridge",
+                "--preload=true",
+                "--feature-gates=KubeletInUserNamespace=true",
+            ]
+        return options
+
+    def values(self) -> dict[str, Any]:
+        """The inventory's values, with Secrets that the chart makes: the others have nobody who would make them."""
+        values: dict[str, Any] = json.loads(json.dumps(self.facts["values"]))
+        for name in ("backend", "postgresql"):
+            values[name]["existingSecret"] = ""
+        return values
+
+
+class Tool:
+    """One way to deploy, with a directory of its own: sources, Minikube's files, kubeconfig, logs."""
+
+    name = ""
+
+    def __init__(self, given: Given, place: Path, label: str) -> None:
+        self.given = given
+        self.place = place
+        place.mkdir(parents=True)
+        self.sources = Sources(place / "todo", label)
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("MINIKUBE_", "SLIPWAY_"))},
+            # The person's own database and language model are no business of a measurement.
+            **dict.fromkeys(("DATABASE_URL", "JWT_SECRET", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"), ""),
+            "KUBECONFIG": str(place / "kubeconfig"),
+            "DOCKER_HOST": given.facts["docker_host"],
+        }
+
+    def command(self, action: str) -> list[str]:
+        """The command for C(deploy) or C(rollback)."""
+        raise NotImplementedError
+
+
+class Shell(Tool):
+    """tests/bench/baseline.sh"""
+
+    name = SHELL
+    script = HERE / "baseline.sh"
+
+    def __init__(self, given: Given, place: Path, label: str) -> None:
+        super().__init__(given, place, label)
+        facts = given.facts
+        programs = place / "bin"
+        programs.mkdir()
+        for program in ("minikube", "kubectl", "helm"):
+            (programs / program).symlink_to(facts["tools"][program])
+        (place / "values.yml").write_text(yaml.safe_dump(given.values()), encoding="utf-8")
+        _chart.assemble(ROOT / "charts" / "todo-app", place / "chart")
+        if facts["preload"]:
+            preload = Path(facts["preload"])
+            _minikube.place_preload(preload, place / ".minikube" / "cache" / "preloaded-tarball" / preload.name)
+        password = secrets.token_hex(16)
+        arguments = [f"--build-arg={name}={value}" for name, value in facts["build_arguments"].items()]
+        self.environment |= {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "MINIKUBE_HOME": str(place),
+            "MINIKUBE_IN_STYLE": "false",
+            "MINIKUBE_WANTUPDATENOTIFICATION": "false",
+            "DOCKER_BUILDKIT": "0",
+            "PROFILE": PROFILE,
+            "ADDRESS": ADDRESS.url,
+            "START_OPTIONS": " ".join(given.start_options()),
+            "MANIFESTS": str(given.directory) if facts["node_image"] else "",
+            "SOURCE": str(self.sources.place),
+            "BACKEND": f"{PROFILE}-backend",
+            "FRONTEND": f"{PROFILE}-frontend",
+            "BUILD_OPTIONS": " ".join([f"--network={facts['build_network']}", *arguments]),
+            "PYTHON_VERSION": components()["backend"]["build_args"]["PYTHON_VERSION"],
+            "CHART": str(place / "chart"),
+            "VALUES": str(place / "values.yml"),
+            "POSTGRES_PASSWORD": password,
+            "DATABASE_URL": f"postgresql://todo:{password}@todo-postgresql:5432/todo",
+            "JWT_SECRET": secrets.token_hex(24),
+        }
+
+    def command(self, action: str) -> list[str]:
+        return [str(self.script), action]
+
+
+class Skaffold(Shell):
+    """tests/bench/skaffold/skaffold.sh"""
+
+    name = SKAFFOLD
+    script = HERE / "skaffold" / "skaffold.sh"
+
+    def __init__(self, given: Given, place: Path, label: str) -> None:
+        super().__init__(given, place, label)
+        shutil.copy(HERE / "skaffold" / "skaffold.yaml", self.sources.place)
+        programs = place / "bin"
+        (programs / "skaffold").symlink_to(Path(given.skaffold).resolve())
+        if given.skaffold_helm:
+            (programs / "helm").unlink()
+            (programs / "helm").symlink_to(Path(given.skaffold_helm).resolve())
+        (place / "skaffold.config").write_text("global:\n  collect-metrics: false\n", encoding="utf-8")
+        self.environment |= {
+            "SKAFFOLD_CONFIG": str(place / "skaffold.config"),
+            "SKAFFOLD_CACHE_FILE": str(place / "skaffold.cache"),
+            "SKAFFOLD_UPDATE_CHECK": "false",
+            "SKAFFOLD_INTERACTIVE": "false",
+            # Named in skaffold.yaml, so they must be there.
+            **{
+                name: self.given.facts["build_arguments"].get(name, "")
+                for name in ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY")
+            },
+        }
+
+
+class Slipway(Tool):
+    """playbooks/site.yml and rollback.yml with an inventory of the measurement's own"""
+
+    name = SLIPWAY
+
+    def __init__(self, given: Given, place: Path, label: str) -> None:
+        super().__init__(given, place, label)
+        self._inventory = write_inventory(place, self.sources.place)
+        self.environment["SLIPWAY_REPORT_DIR"] = str(place / "reports")
+
+    def command(self, action: str) -> list[str]:
+        playbook = {"deploy": "site.yml", "rollback": "rollback.yml"}[action]
+        return [ansible_playbook(), "-i", str(self._inventory), str(ROOT / "playbooks" / playbook)]
+
+
+TOOLS: Sequence[type[Tool]] = (Shell, Skaffold, Slipway)
+
+
+def ansible_playbook() -> str:
+    """The program of this environment."""
+    return str(Path(sys.executable).parent / "ansible-playbook")
+
+
+def components() -> dict[str, Any]:
+    """The components of the deployment that is measured."""
+    application = (INVENTORY / "group_vars" / "all" / "application.yml").read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.safe_load(application)["application_components"]
+    return found
+
+
+def write_inventory(place: Path, sources: Path) -> Path:
+    """An inventory like the example's, with a cluster and images of its own, that deploys the sources in C(sources)."""
+    inventory = place / "inventory"
+    (inventory / "host_vars").mkdir(parents=True)
+    for name in ("hosts.yml", "group_vars"):
+        (inventory / name).symlink_to(INVENTORY / name)
+    own = {
+        "minikube_setup_profile": PROFILE,
+        "minikube_setup_context": PROFILE,
+        "minikube_setup_home": str(place),
+        "minikube_setup_kubeconfig": str(place / "kubeconfig"),
+        "minikube_setup_ingress_first_port": PORT,
+        "application_components": {
+            name: {**one, "source": str(sources / Path(one["source"]).name), "repository": f"{PROFILE}-{name}"}
+            for name, one in components().items()
+        },
+    }
+    (inventory / "host_vars" / "localhost.yml").write_text(yaml.safe_dump(own), encoding="utf-8")
+    return inventory
+
+
+# -- one run -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """One scenario of one tool.
+
+    C(seconds) until the wanted version answers every time; C(ended) until the process was over; C(late): another version, or
+    none, answered after that; C(words): the last lines of what the tool said.
+    """
+
+    tool: str
+    scenario: str
+    round: int
+    seconds: float
+    ended: float
+    late: bool = False
+    words: str = ""
+    code: int = 0
+
+
+def answering() -> str:
+    """The version that answers through the published address, empty when none does."""
+    try:
+        status, body = ADDRESS.ask("GET", "/api/health", connection=(connection := ADDRESS.connect(5)))
+        connection.close()
+        return str(json.loads(body).get("build", "")) if status == 200 else ""
+    except (OSError, HTTPException, ValueError, AttributeError):
+        return ""
+
+
+def settle(version: str, look: Callable[[], str] = answering, patience: float = SETTLING) -> float | None:
+    """Wait until C(version) has answered C(ANSWERS) times in a row.
+
+    None when it did from the begin on, otherwise the time (of the monotonic clock) of the first answer of that row. Raises
+    MeasureError when it never does.
+    """
+    deadline = time.monotonic() + patience
+    since: float | None = None
+    row, others, last = 0, False, ""
+    while row < ANSWERS:
+        if (last := look()) == version:
+            since = time.monotonic() if row == 0 else since
+            row += 1
+            continue
+        others, row = True, 0
+        if time.monotonic() > deadline:
+            raise MeasureError(
+                f"{minutes(patience)} after the end of the run {ADDRESS.url} answers as {last or 'nobody'}, not as {version}."
+            )
+        time.sleep(0.1)
+    return since if others else None
+
+
+def run_process(tool: Tool, action: str, log: Path) -> tuple[float, int]:
+    """Run a tool's command; the time at which it ended (of the monotonic clock) and its exit code."""
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            tool.command(action),
+            cwd=ROOT,
+            env=tool.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(PATIENCE)
+            return time.monotonic(), code
+        except subprocess.TimeoutExpired:
+            raise MeasureError(
+                f"{tool.name} was not done with {action} after {minutes(PATIENCE)}: {tail(log)}"
+            ) from None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(20)
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+
+
+def tail(log: Path, lines: int = 40) -> str:
+    """The end of a log, each line shortened."""
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", log.read_text(encoding="utf-8", errors="replace"))
+    return "\n" + "\n".join(line[:300] for line in text.replace("\r", "\n").rstrip().split("\n")[-lines:])
+
+
+class Bench:
+    """One tool with a cluster of its own, from nothing to nothing."""
+
+    def __init__(self, tool: Tool, number: int) -> None:
+        self._tool = tool
+        self._number = number
+        self._logs = 0
+        self._before = ""
+
+    def scenarios(self, again: int, crash: bool) -> Iterator[Run]:
+        """Everything that is measured, in the order that the cluster's life asks for."""
+        yield self._deploy(FIRST)
+        for _time in range(again):
+            yield self._deploy(NOTHING)
+            self._before = self._tool.sources.version
+            self._tool.sources.change()
+            yield self._deploy(LINE)
+        yield self._run(BACK, "rollback", self._before)
+        if crash:
+            self._tool.sources.spoil()
+            yield self._run(CRASH, "deploy", self._before)
+
+    def _deploy(self, scenario: str) -> Run:
+        return self._run(scenario, "deploy", self._tool.sources.version)
+
+    def _run(self, scenario: str, action: str, version: str) -> Run:
+        tool = self._tool
+        self._logs += 1
+        log = tool.place / f"{self._logs}.log"
+        began = time.monotonic()
+        ended, code = run_process(tool, action, log)
+        if code and scenario != CRASH:
+            raise MeasureError(f"{tool.name}, {scenario}: exit code {code}.{tail(log)}")
+        try:
+            settled = settle(version)
+        except MeasureError as error:
+            raise MeasureError(f"{tool.name}, {scenario}: exit code {code}. {error}{tail(log)}") from error
+        run = Run(
+            tool.name,
+            scenario,
+            self._number,
+            (settled or ended) - began,
+            ended - began,
+            settled is not None,
+            tail(log, 12).strip(),
+            code,
+        )
+        words = f", exit code 0 after {minutes(run.ended)}" if run.late and scenario != CRASH else ""
+        say(f"round {self._number}, {tool.name}, {scenario}: {minutes(run.seconds)}{words}")
+        return run
+
+
+# -- nothing is left ---------------------------------------------------------------------------------------------------
+
+
+def remove_cluster(client: Any, tool: Tool | None, given: Given) -> None:
+    """Remove the measurement's cluster and images, by Minikube where it knows the cluster, then what the engine still has."""
+    if tool is not None and (tool.place / ".minikube" / "profiles" / PROFILE).exists():
+        environment = {**tool.environment, "MINIKUBE_HOME": str(tool.place), "MINIKUBE_WANTUPDATENOTIFICATION": "false"}
+        subprocess.run(
+            [given.facts["tools"]["minikube"], "delete", f"--profile={PROFILE}"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        )
+    with contextlib.suppress(docker.errors.NotFound):
+        client.containers.get(PROFILE).remove(force=True, v=True)
+    with contextlib.suppress(docker.errors.NotFound):
+        client.volumes.get(PROFILE).remove()
+    for network in client.networks.list(names=[PROFILE]):
+        if network.name == PROFILE:
+            network.remove()
+    remove_images(client)
+
+
+def remove_images(client: Any) -> None:
+    """Remove the images with the measurement's label, the stages of their builds included. Raises MeasureError if some stay."""
+
+    def left() -> dict[str, list[str]]:
+        found = client.api.images(all=True, filters={"label": LABEL})
+        return {one["Id"]: [tag for tag in one.get("RepoTags") or [] if tag != "<none>:<none>"] for one in found}
+
+    before: dict[str, list[str]] = {}
+    while (images := left()) and images != before:
+        before = images
+        for identity, tags in images.items():
+            for name in tags or [identity]:
+                # An image with others made of it goes once those are gone.
+                with contextlib.suppress(docker.errors.ImageNotFound, docker.errors.APIError):
+                    client.api.remove_image(name, noprune=False)
+    if images:
+        raise MeasureError(
+            f"{len(images)} images with the label {LABEL} cannot be removed: 'docker images --all --filter label={LABEL}'."
+        )
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Only one measurement at a time: there is one profile and one port. Raises MeasureError."""
+    with (Path(tempfile.gettempdir()) / f"{PROFILE}-{os.getuid()}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MeasureError("Another measurement of deploys is under way: wait for its end.") from None
+        yield
+
+
+# -- all runs ----------------------------------------------------------------------------------------------------------
+
+
+def turns(tools: Sequence[type[Tool]], number: int) -> list[type[Tool]]:
+    """The tools in the order of a round, counted from 0: each round begins with another one."""
+    first = number % len(tools)
+    return [*tools[first:], *tools[:first]]
+
+
+def look_around(place: Path, options: argparse.Namespace) -> Given:
+    """What the machine has. Raises MeasureError when that is not enough."""
+    (place / "todo").mkdir()
+    inventory = write_inventory(place, place / "todo")
+    command = [ansible_playbook(), "-i", str(inventory), str(HERE / "deploys.yml"), "-e", f"deploys_directory={place}"]
+    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal", "DATABASE_URL": ""}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise MeasureError(f"This machine cannot be looked at: {done.stdout[-2000:]}{done.stderr[-500:]}")
+    facts = json.loads((place / "facts.json").read_text(encoding="utf-8"))
+    if facts["lacking"]:
+        raise MeasureError(f"There is no {facts['lacking'][0]} yet: run 'make deploy' first.")
+    return Given(facts, place, options.skaffold, options.skaffold_helm)
+
+
+def check_port() -> None:
+    """Raises MeasureError when somebody else answers where the clusters shall."""
+    try:
+        with contextlib.closing(ADDRESS.connect(2)) as connection:
+            connection.connect()
+    except OSError:
+        return
+    raise MeasureError(f"Port {PORT} is taken: end what listens there.")
+
+
+def measure(given: Given, place: Path, tools: Sequence[type[Tool]], options: argparse.Namespace) -> Iterator[Run]:
+    """All runs, a cluster for each tool and round; the crash in the first round only, because it takes minutes."""
+    client = docker.DockerClient(base_url=given.facts["docker_host"], timeout=300)
+    remove_cluster(client, None, given)  # what a killed measurement left
+    check_port()
+    for number in range(options.repeat):
+        for kind in turns(tools, number):
+            directory = place / f"{number + 1}-{kind.name.lower()}"
+            tool: Tool | None = None
+            try:
+                tool = kind(given, directory, f"{number + 1}-{secrets.token_hex(4)}")
+                yield from Bench(tool, number + 1).scenarios(options.again, options.crash and number == 0)
+            finally:
+                remove_cluster(client, tool, given)
+                shutil.rmtree(directory, ignore_errors=True)
+
+
+# -- the section -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Figures:
+    """All runs, in the order in which they were made."""
+
+    runs: list[Run] = field(default_factory=list)
+
+    def of(self, tool: str, scenario: str) -> list[Run]:
+        """The runs of one tool and scenario."""
+        return [run for run in self.runs if (run.tool, run.scenario) == (tool, scenario)]
+
+    def seconds(self, tool: str, scenario: str) -> list[float]:
+        """Their seconds."""
+        return [run.seconds for run in self.of(tool, scenario)]
+
+    def tools(self) -> list[str]:
+        """The tools that were run, in the order of the table."""
+        return [tool.name for tool in TOOLS if any(run.tool == tool.name for run in self.runs)]
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Scenario and tool, runs, least, median, greatest, and how often exit code 0 came before the version answered."""
+        return [
+            (
+                f"{scenario}: {tool}",
+                str(len(found)),
+                minutes(min(found)),
+                minutes(statistics.median(found)),
+                minutes(max(found)),
+                early(self.of(tool, scenario)),
+            )
+            for scenario in (FIRST, NOTHING, LINE, BACK)
+            for tool in self.tools()
+            if (found := self.seconds(tool, scenario))
+        ]
+
+    def ratios(self, scenario: str, other: str) -> list[float]:
+        """Slipway's seconds by another tool's, of the runs at the same place in the same round."""
+        pairs = zip(self.seconds(SLIPWAY, scenario), self.seconds(other, scenario), strict=False)
+        return [own / theirs for own, theirs in pairs]
+
+    def limits(self) -> list[tuple[str, str, str, bool]]:
+        """Figure, measured, wanted, and whether it is kept; the greatest of all runs decides."""
+        found: list[tuple[str, str, str, bool]] = []
+
+        def ratio(what: str, scenario: str, other: str, most: float, sign: str) -> None:
+            if values := self.ratios(scenario, other):
+                kept = max(values) <= most if sign == "≤" else max(values) < most
+                found.append(
+                    (f"{what}, by {other}'s time: least, median, greatest", three(values), f"{sign} {most:g}", kept)
+                )
+
+        ratio("no cluster", FIRST, SHELL, NO_CLUSTER, "≤")
+        if unchanged := self.of(SLIPWAY, NOTHING):
+            worst = max(run.seconds for run in unchanged)
+            found.append(
+                ("nothing changed, slowest run", minutes(worst), f"≤ {minutes(UNCHANGED)}", worst <= UNCHANGED)
+            )
+            none = sum(bool(NO_CHANGES.search(run.words)) for run in unchanged)
+            found.append(
+                ("nothing changed, runs that say so", f"{none} of {len(unchanged)}", "all", none == len(unchanged))
+            )
+        if changed := self.seconds(SLIPWAY, LINE):
+            found.append(
+                (
+                    "one changed line, slowest run",
+                    minutes(max(changed)),
+                    f"≤ {minutes(CHANGED)}",
+                    max(changed) <= CHANGED,
+                )
+            )
+        ratio("one changed line", LINE, SHELL, 1, "<")
+        ratio("one changed line", LINE, SKAFFOLD, 1, "<")
+        return found
+
+
+def three(values: Iterable[float]) -> str:
+    """Least, median and greatest of some ratios."""
+    every = list(values)
+    return ", ".join(f"{value:.2f}" for value in (min(every), statistics.median(every), max(every)))
+
+
+def early(runs: Sequence[Run]) -> str:
+    """How often, and how long before, a tool ended as done though the wanted version did not answer yet."""
+    late = [run.seconds - run.ended for run in runs if run.late]
+    return f"{len(late)} of {len(runs)}, up to {minutes(max(late))}" if late else "never"
+
+
+def last_words(run: Run, width: int = 160) -> str:
+    """The last line that a tool said, fit for a table."""
+    lines = [line.strip() for line in run.words.split("\n") if line.strip()]
+    text = lines[-1] if lines else ""
+    text = text if len(text) <= width else f"{text[:width]}…"
+    return f"`{text.replace('|', '/').replace('`', chr(39))}`"
+
+
+def section(figures: Figures, picture: str, conditions: str) -> str:
+    """The section in Markdown."""
+    verdicts = [(what, found, wanted, "kept" if kept else "MISSED") for what, found, wanted, kept in figures.limits()]
+    crashes = [run for run in figures.runs if run.scenario == CRASH]
+    parts = [
+        "## Deploys",
+        conditions,
+        "The example's umbrella deployment, from its sources to the moment when the new version answers all of "
+        f"{ANSWERS} requests in a row through the published address; the measurement asks for itself, whatever a tool says of its success. "
+        "Whole processes, one tool after the other, each round beginning with another one. Every tool gets a cluster of its own in each round, and "
+        "copies of the sources whose images carry a label of their own in every stage, so that nothing built before is a cache for them.",
+        "- *shell*: [baseline.sh](../tests/bench/baseline.sh), with the same node image, preload, Kubernetes version, CPUs, memory, port, chart and values as Slipway. "
+        "Where the images of the addons for ingress and metrics cannot be had, it applies what Slipway applies. Images are built by the engine's classic builder and "
+        "copied by `minikube image load`, because a node with containerd has no `docker-env`. Their tag is a time stamp: with `latest` the old pods would stay, but "
+        "with a time stamp pods are replaced even when nothing has changed.\n"
+        "- *Skaffold*: [skaffold.yaml](../tests/bench/skaffold/skaffold.yaml) with [skaffold.sh](../tests/bench/skaffold/skaffold.sh). It neither makes clusters nor "
+        "loads images into Minikube's containerd nor rolls back: the script does these steps as the shell does, and loads only what the node lacks. It needs Helm 3.\n"
+        "- *Slipway*: `ansible-playbook playbooks/site.yml`, which ends after its checks and a user's journey, and `playbooks/rollback.yml`.",
+        f"![median seconds until the new version answers]({picture})",
+        markdown(("What", "Runs", "Least", "Median", "Greatest", "Exit code 0 before it answered"), figures.rows()),
+    ]
+    if verdicts:
+        parts.append(markdown(("Figure", "Measured", "Wanted", "Verdict"), verdicts))
+    if crashes:
+        parts += [
+            "A version of the backend that cannot start, because of a wrong import: how long until each tool is done with it, and its last line. "
+            "The version before goes on answering in all cases.",
+            markdown(
+                ("Tool", "Ended after", "Exit code", "Last line"),
+                [(run.tool, minutes(run.ended), str(run.code), last_words(run)) for run in crashes],
+            ),
+        ]
+    return "\n\n".join(parts)
+
+
+def bars(figures: Figures) -> tuple[list[tuple[str, float]], set[int]]:
+    """The medians for the chart, and which of them are other tools' ones."""
+    found = [
+        (tool, f"{scenario}: {tool}", statistics.median(seconds))
+        for scenario in (FIRST, NOTHING, LINE, BACK)
+        for tool in figures.tools()
+        if (seconds := figures.seconds(tool, scenario))
+    ]
+    others = {at for at, (tool, _label, _seconds) in enumerate(found) if tool != SLIPWAY}
+    return [(label, seconds) for _tool, label, seconds in found], others
+
+
+def programs(given: Given) -> str:
+    """The versions of what was compared."""
+
+    def version(*command: str) -> str:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return done.stdout.strip().split("\n")[0]
+
+    words = [f"Minikube {version(given.facts['tools']['minikube'], 'version', '--short')}"]
+    words.append(f"Helm {version(given.facts['tools']['helm'], 'version', '--short')}")
+    if given.skaffold:
+        helm = version(given.skaffold_helm, "version", "--short") if given.skaffold_helm else "the same"
+        words.append(f"Skaffold {version(given.skaffold, 'version')} with Helm {helm}")
+    words.append(f"engine {given.facts['engine_version']}")
+    return f"{', '.join(words)}."
+
+
+def write(figures: Figures, given: Given, options: argparse.Namespace, before: str) -> None:
+    """Write section and picture."""
+    words = [
+        f"Written by `python -m tests.bench.deploys` on {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC. {machine()}. {programs(given)}",
+        f"Just before, {before}; just after, {machine_load()}.",
+        "" if given.skaffold else "Skaffold was not there.",
+        options.note,
+    ]
+    options.picture.write_text(chart(*bars(figures)), encoding="utf-8")
+    document = options.document.read_text(encoding="utf-8") if options.document.exists() else HEAD
+    shown = os.path.relpath(options.picture, options.document.parent)
+    text = with_section(document, "deploys", section(figures, shown, " ".join(filter(None, words))))
+    options.document.write_text(text, encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, write section and picture, print the figures; the process's exit code."""
+    parser = argparse.ArgumentParser(description="Measure whole deploys by Slipway, by shell and by Skaffold.")
+    parser.add_argument("--repeat", type=int, default=3, help="rounds, each with a new cluster for each tool")
+    parser.add_argument(
+        "--again", type=int, default=2, help="deploys with nothing, and with one line, changed, per cluster"
+    )
+    parser.add_argument(
+        "--tool",
+        action="append",
+        choices=[tool.name.lower() for tool in TOOLS],
+        help="only this one (can be repeated)",
+    )
+    parser.add_argument(
+        "--skaffold", default=shutil.which("skaffold") or "", help="the program; left out when there is none"
+    )
+    parser.add_argument("--skaffold-helm", default="", help="a Helm 3 for it, which does not work with Helm 4")
+    parser.add_argument(
+        "--no-crash", dest="crash", action="store_false", help="leave out the version that cannot start"
+    )
+    parser.add_argument("--document", type=Path, default=DOCUMENT, help="the file that has the section")
+    parser.add_argument("--picture", type=Path, default=PICTURE, help="the file for the bar chart")
+    parser.add_argument("--note", default="", help="a sentence for the section, such as what else ran meanwhile")
+    options = parser.parse_args(arguments)
+    if options.repeat < 1 or options.again < 1:
+        parser.error("--repeat and --again: at least one is needed")
+    for program in filter(None, (options.skaffold, options.skaffold_helm)):
+        if not Path(program).exists():
+            parser.error(f"there is no {program}")
+    names = options.tool or [tool.name.lower() for tool in TOOLS]
+    tools = [tool for tool in TOOLS if tool.name.lower() in names and (tool is not Skaffold or options.skaffold)]
+    if not tools:
+        parser.error("--skaffold: say where it is")
+    # As Ctrl-C: the clusters are deleted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    begin = time.monotonic()
+    figures = Figures()
+    with alone(), tempfile.TemporaryDirectory(prefix="slipway-bench-deploys-") as place:
+        directory = Path(place) / "given"
+        directory.mkdir()
+        say("looking at the machine")
+        given = look_around(directory, options)
+        before = machine_load()
+        for run in measure(given, Path(place), tools, options):
+            figures.runs.append(run)
+        write(figures, given, options, before)
+    print("\n" + aligned([("", "runs", "least", "median", "greatest", "early"), *figures.rows()]) + "\n")
+    limits = figures.limits()
+    for what, found, wanted, kept in limits:
+        print(f"{what}: {found}, wanted {wanted}: {'kept' if kept else 'MISSED'}")
+    print(f"In {minutes(time.monotonic() - begin)}. Written to {options.document}.")
+    return 0 if all(kept for *_words, kept in limits) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (MeasureError, ValueError, OSError, _chart.ChartError, docker.errors.DockerException) as problem:
+        print(f"Not measured: {problem}", file=sys.stderr)
+        sys.exit(69)
+    except KeyboardInterrupt:
+        sys.exit(130)
