@@ -9,19 +9,48 @@ root=$PWD
 export PATH=$root/.venv/bin:$PATH
 export ANSIBLE_NOCOLOR=${ANSIBLE_NOCOLOR:-1} NO_COLOR=${NO_COLOR:-1} PY_COLORS=0 MOLECULE_COMMAND_BORDERS=false
 
-passed=0
-failed=()
-step() { # run a named step and remember how it ended
-  local name=$1 started=$SECONDS
-  shift
-  printf '\n== %s\n' "$name"
-  if "$@"; then
-    passed=$((passed + 1))
-    printf '== %s: passed (%ss)\n' "$name" $((SECONDS - started))
-  else
-    failed+=("$name")
-    printf '== %s: FAILED (%ss)\n' "$name" $((SECONDS - started))
+scratch=$(mktemp -d) || exit
+trap 'rm -rf "$scratch"' EXIT
+outcomes=$scratch/outcomes # a line for each step that has ended
+: >"$outcomes"
+lanes=() # process groups of lists of steps that run beside each other
+
+interrupted() {
+  if [ ${#lanes[@]} -gt 0 ]; then
+    kill -INT -- "${lanes[@]/#/-}"
+    wait
   fi
+  exit 130
+}
+trap interrupted INT TERM
+
+step() { # run a named step and note how it ended; beside others it is shown in one piece when it has
+  local name=$1 started=$SECONDS outcome=passed log=$scratch/$1
+  shift
+  if [ -z "${beside:-}" ]; then
+    printf '\n== %s\n' "$name"
+    "$@" || outcome=FAILED
+    printf '== %s: %s (%ss)\n' "$name" "$outcome" $((SECONDS - started))
+  else
+    "$@" >"$log" 2>&1 || outcome=FAILED
+    { flock 9 && printf '\n== %s\n' "$name" && cat "$log" && printf '== %s: %s (%ss)\n' "$name" "$outcome" $((SECONDS - started)); } 9>"$scratch/lock"
+  fi
+  printf '%s %s\n' "$outcome" "$name" >>"$outcomes"
+}
+
+side_by_side() { # run lists of parts at the same time, each list in its order
+  local list beside=yes
+  set -m # a process group for each, so that an interruption reaches all of it
+  for list; do
+    # shellcheck disable=SC2086  # words
+    (trap 'exit 130' INT && run_parts $list) </dev/null &
+    lanes+=($!)
+  done
+  for list in "${lanes[@]}"; do
+    wait "$list" || printf 'FAILED steps beside each other\n' >>"$outcomes" # it was killed, and says nothing itself
+  done
+  set +m
+  lanes=()
 }
 
 types() { # mypy must see the collection under its own name, wherever the checkout lies
@@ -78,15 +107,27 @@ run_deployments() {
     -s default -s two_charts -s hardened -s nodeport -s loadbalancer
 }
 
-# The cheap ones first, one after the other: most of them use every core by themselves.
-for part in ${*:-lint sanity unit charts app engine molecule}; do
+run_parts() {
+  local part
+  for part; do "run_$part"; done
+}
+
+for part; do
   case $part in
-    lint | sanity | unit | charts | app | engine | molecule | deployments | transaction) "run_$part" ;;
+    lint | sanity | unit | charts | app | engine | molecule | deployments | transaction) ;;
     *) echo "usage: tests/run.sh [lint|sanity|unit|charts|app|engine|molecule|deployments|transaction ...]" >&2; exit 64 ;;
   esac
 done
+if [ $# -gt 0 ]; then
+  run_parts "$@"
+else
+  # Each of the two keeps one core busy, and they take equally long. A cluster wants the machine for itself.
+  side_by_side "lint sanity unit charts" "app engine"
+  run_parts molecule
+fi
 
 printf '\n'
-for name in "${failed[@]}"; do printf 'FAILED %s\n' "$name"; done
-printf '%d passed, %d failed\n' "$passed" "${#failed[@]}"
-[ ${#failed[@]} -eq 0 ]
+grep '^FAILED ' "$outcomes"
+failed=$(grep -c '^FAILED ' "$outcomes")
+printf '%d passed, %d failed\n' "$(grep -c '^passed ' "$outcomes")" "$failed"
+[ "$failed" -eq 0 ]
