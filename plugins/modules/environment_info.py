@@ -48,6 +48,11 @@ options:
     description: First port for that; the next ones are tried when it is taken.
     type: int
     default: 8080
+  images:
+    description: Images to look for in the node.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - slipway.kube.attributes.reads
 requirements: [docker, PyYAML]
@@ -119,10 +124,12 @@ machine:
   type: dict
   sample: {architecture: x86_64, memory_mb: 24000, disk_free_gb: 80, needs_runtime_shim: false, port_error: ""}
 cluster:
-  description: State of the cluster. C(platform) is the digest of what minikube_setup applied to it last.
+  description:
+    - State of the cluster. C(platform) is the digest of what minikube_setup applied to it last.
+    - C(images) are those of O(images) that the node has, without those that the engine has under the same name with another ID.
   returned: success
   type: dict
-  sample: {state: running, kubernetes_version: v1.35.1, driver: docker, ingress_port: 8080, address: 192.168.49.2, platform: 5a0e}
+  sample: {state: running, kubernetes_version: v1.35.1, driver: docker, ingress_port: 8080, address: 192.168.49.2, platform: 5a0e, images: []}
 """
 
 import json
@@ -134,7 +141,15 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _engine, _minikube, _paths
+from ansible_collections.slipway.kube.plugins.module_utils import (
+    _artifacts,
+    _build,
+    _engine,
+    _images,
+    _minikube,
+    _node_images,
+    _paths,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._requires import require
 
 try:
@@ -180,7 +195,7 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
             tools[command] = str(state / "bin" / command)
         else:
             lacking.append(f"program {program}")
-    present = {tag for image in engine.images.list() for tag in image.tags} if engine is not None else set()
+    present = {tag for image in engine.api.images() for tag in image["RepoTags"] or []} if engine is not None else set()
     for artifact in distribution.artifacts.values():
         if artifact.kind == "image" and artifact.file is not None:
             names = [
@@ -217,7 +232,7 @@ def cluster(
 ) -> dict[str, t.Any]:
     """The part of the result about the cluster."""
     if engine is None or "minikube" not in tools:
-        return {"state": "unknown", "platform": ""}
+        return {"state": "unknown", "platform": "", "images": []}
     minikube = _minikube.Minikube(
         tools["minikube"],
         pathlib.Path(params["minikube_home"]),
@@ -227,6 +242,7 @@ def cluster(
     )
     found = minikube.inspect(params["profile"])
     platform = ""
+    images: list[str] = []
     if found.state == "running" and "kubectl" in tools:
         # kubectl answers in a tenth of the time that importing the Python client takes.
         command = [
@@ -247,7 +263,13 @@ def cluster(
         run = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         # Without an answer the platform counts as not applied: applying it again says why.
         platform = run.stdout if run.returncode == 0 else ""
-    return {**vars(found), "platform": platform}
+        if params["images"]:
+            here, there = _node_images.Engine(engine).images(), _node_images.Node(engine, params["profile"]).images()
+            for image in params["images"]:
+                name = _images.normal_name(image)
+                if name in there and here.get(name, there[name]) == there[name]:
+                    images.append(image)
+    return {**vars(found), "platform": platform, "images": images}
 
 
 def port_error(params: t.Mapping[str, t.Any]) -> str:
@@ -271,6 +293,7 @@ def main() -> None:
             "context": {"type": "str", "default": "slipway"},
             "ingress_address": {"type": "str", "default": "127.0.0.1"},
             "ingress_port": {"type": "int", "default": 8080},
+            "images": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -286,7 +309,7 @@ def main() -> None:
         # A cluster that is there holds its port itself.
         has_none = result["cluster"]["state"] in ("unknown", "absent")
         result["machine"]["port_error"] = port_error(module.params) if has_none else ""
-    except (_artifacts.ManifestError, _build.BuildError, docker.errors.DockerException) as error:
+    except (_artifacts.ManifestError, _build.BuildError, _images.ImageError, docker.errors.DockerException) as error:
         module.fail_json(msg=str(error))
     if engine is None:
         result["lacking"].insert(0, "container engine")

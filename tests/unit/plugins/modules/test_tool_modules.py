@@ -328,9 +328,9 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
         one.name: [one.image, *(name.removeprefix("docker.io/library/") for name in one.settings.get("names", []))]
         for one in images
     }
-    engine = SimpleNamespace(
-        images=SimpleNamespace(list=lambda: [SimpleNamespace(tags=names) for names in tags.values()])
-    )
+    # An image without a name has none to list.
+    listed = lambda: [*({"RepoTags": names} for names in tags.values()), {"RepoTags": None}]  # noqa: E731
+    engine = SimpleNamespace(api=SimpleNamespace(images=listed))
     found = environment_info.toolchain(params, engine)
     assert (found["lacking"], found["settled"]) == ([], True)
     assert found["preload"] and found["node_image"].startswith("slipway.local/kicbase:")
@@ -350,3 +350,22 @@ def test_size_is_told_before_the_cache_exists(params: dict[str, Any]) -> None:
 def test_cluster_without_an_engine_is_unknown(params: dict[str, Any]) -> None:
     assert environment_info.cluster(params, {"minikube": "/minikube"}, "", None)["state"] == "unknown"
     assert environment_info.cluster(params, {}, "", object())["state"] == "unknown"
+
+
+def test_images_of_a_running_node_are_those_that_the_engine_does_not_contradict(
+    params: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    node = {"docker.io/library/same:1": "a", "docker.io/library/other:1": "a", "docker.io/library/only:1": "a"}
+    engine = {"docker.io/library/same:1": "a", "docker.io/library/other:1": "b"}
+    names = environment_info._node_images
+    monkeypatch.setattr(names, "Node", lambda client, name: SimpleNamespace(images=lambda: node))
+    monkeypatch.setattr(names, "Engine", lambda client: SimpleNamespace(images=lambda: engine))
+    running = _minikube.Cluster("running")
+    monkeypatch.setattr(environment_info._minikube.Minikube, "inspect", lambda self, profile: running)
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text("#!/bin/sh\nprintf 5a0e\n")
+    kubectl.chmod(0o755)
+    place = {"minikube_home": "/home", "kubeconfig": "/kubeconfig", "context": "slipway", "profile": "slipway"}
+    given = {**params, **place, "images": ["same:1", "other:1", "only:1", "none:1"]}
+    found = environment_info.cluster(given, {"minikube": "/minikube", "kubectl": str(kubectl)}, "", object())
+    assert found["images"] == ["same:1", "only:1"] and found["platform"] == "5a0e"
