@@ -13,6 +13,11 @@ from ansible_collections.slipway.kube.plugins.module_utils import _cluster
 
 # Documented by the fragment slipway.kube.kubernetes.
 ARGUMENTS: dict[str, dict[str, Any]] = {"kubeconfig": {"type": "path"}, "context": {"type": "str"}}
+# Documented by the fragment slipway.kube.release, where they are not suboptions.
+RELEASE: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "namespace": {"type": "str", "required": True},
+}
 
 Result = dict[str, Any]
 

@@ -22,6 +22,7 @@ requirements:
 extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.kubernetes
+  - slipway.kube.release
 attributes:
   check_mode:
     support: full
@@ -32,14 +33,6 @@ attributes:
     support: full
     details: The module changes nothing. C(changed) says whether there is a difference.
 options:
-  name:
-    description: Name of the release.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the release.
-    type: str
-    required: true
   chart:
     description: Directory of the chart. Local dependencies need not be in it.
     type: path
@@ -121,8 +114,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "name": {"type": "str", "required": True},
-            "namespace": {"type": "str", "required": True},
+            **_kube_module.RELEASE,
             "chart": {"type": "path", "required": True},
             "values": {"type": "dict", "default": {}},
             "binary_path": {"type": "path"},

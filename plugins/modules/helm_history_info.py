@@ -186,8 +186,7 @@ def main() -> None:
                 "elements": "dict",
                 "required": True,
                 "options": {
-                    "name": {"type": "str", "required": True},
-                    "namespace": {"type": "str", "required": True},
+                    **_kube_module.RELEASE,
                     "values": {"type": "dict"},
                     "chart_name": {"type": "str"},
                     "chart_version": {"type": "str"},

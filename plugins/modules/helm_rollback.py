@@ -21,6 +21,7 @@ requirements:
 extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.kubernetes
+  - slipway.kube.release
 attributes:
   check_mode:
     support: full
@@ -31,14 +32,6 @@ attributes:
     support: full
     details: A release whose deployed revision is O(revision), or came of a rollback to it, is left alone.
 options:
-  name:
-    description: Name of the release.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the release.
-    type: str
-    required: true
   state:
     description: What to do.
     type: str
@@ -213,8 +206,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "name": {"type": "str", "required": True},
-            "namespace": {"type": "str", "required": True},
+            **_kube_module.RELEASE,
             "state": {"type": "str", "choices": ["rolled_back", "unblocked"], "default": "rolled_back"},
             "revision": {"type": "int"},
             "reason": {"type": "str"},

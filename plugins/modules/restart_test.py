@@ -238,15 +238,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "releases": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "namespace": {"type": "str", "required": True},
-                },
-            },
+            "releases": {"type": "list", "elements": "dict", "required": True, "options": _kube_module.RELEASE},
             "urls": {"type": "list", "elements": "str", "required": True},
             "resolve": {"type": "dict", "default": {}},
             "headers": {"type": "dict", "default": {}, "no_log": True},

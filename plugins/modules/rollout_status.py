@@ -191,14 +191,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "releases": {
-                "type": "list",
-                "elements": "dict",
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "namespace": {"type": "str", "required": True},
-                },
-            },
+            "releases": {"type": "list", "elements": "dict", "options": _kube_module.RELEASE},
             "selector": {"type": "str"},
             "namespace": {"type": "str"},
             "deadline": {"type": "float", "default": 300.0},
