@@ -76,9 +76,10 @@ class Deployment:
     def objects(self, *kinds: str) -> list[Object]:
         """Objects of these kinds that belong to the releases."""
         found: list[Object] = []
-        for release in self.plan["releases"]:
-            selector = f"--selector=app.kubernetes.io/instance={release['name']}"
-            shown = self.kubectl("get", ",".join(kinds), selector, "--output=json", namespace=release["namespace"])
+        for namespace in self.namespaces:
+            names = ",".join(release["name"] for release in self.plan["releases"] if release["namespace"] == namespace)
+            selector = f"--selector=app.kubernetes.io/instance in ({names})"
+            shown = self.kubectl("get", ",".join(kinds), selector, "--output=json", namespace=namespace)
             found += json.loads(shown)["items"]
         return found
 
