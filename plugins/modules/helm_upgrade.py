@@ -44,7 +44,7 @@ options:
     type: str
     required: true
   chart:
-    description: Directory or archive of the chart, with its dependencies in it.
+    description: Directory of the chart. Its C(file://) dependencies are put in on the way; the directory itself stays as it is.
     type: path
     required: true
   values:
@@ -120,11 +120,15 @@ diagnosis:
   sample: {code: job_failed, cause: Job todo-backend-migration failed., object: Job/todo-backend-migration, namespace: todo}
 """
 
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _helm_run, _kube_module, _releases
+from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartError, assemble
+from ansible_collections.slipway.kube.plugins.module_utils._requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._watch import Options, Watcher, message, unreachable
 
 
@@ -155,20 +159,12 @@ def main() -> None:
     )
     if not _cluster.HAS_KUBERNETES:
         module.fail_json(msg=missing_required_lib("kubernetes"))
+    require(module, "yaml")
     fields = module.params
     if module.check_mode:
         module.exit_json(changed=True)
     name, namespace = fields["name"], fields["namespace"]
-    command = _helm_run.upgrade_command(
-        fields["binary_path"] or module.get_bin_path("helm", required=True),
-        name,
-        namespace,
-        fields["chart"],
-        fields["timeout"],
-        fields["history_max"],
-        fields["kubeconfig"],
-        fields["context"],
-    )
+    program = fields["binary_path"] or module.get_bin_path("helm", required=True)
     options = Options(
         heal=fields["heal_period"],
         crash_restarts=fields["crash_restarts"],
@@ -179,14 +175,30 @@ def main() -> None:
     started = time.monotonic()
     try:
         cluster = _cluster.Cluster(fields["kubeconfig"], fields["context"])
-        ended = _helm_run.run(command, fields["values"], Watcher(cluster, [(namespace, name)], options))
+        with tempfile.TemporaryDirectory(dir=module.tmpdir) as scratch:
+            chart = Path(scratch) / Path(fields["chart"]).name
+            assemble(Path(fields["chart"]).resolve(), chart)
+            command = _helm_run.upgrade_command(
+                program,
+                name,
+                namespace,
+                str(chart),
+                fields["timeout"],
+                fields["history_max"],
+                fields["kubeconfig"],
+                fields["context"],
+            )
+            ended = _helm_run.run(command, fields["values"], Watcher(cluster, [(namespace, name)], options))
         seconds = round(time.monotonic() - started, 2)
         revision, status = newest(cluster, namespace, name)
     except _cluster.ClusterError as error:
         diagnosis = unreachable(error)
         module.fail_json(msg=message(diagnosis), diagnosis=diagnosis)
+    except ChartError as error:
+        module.fail_json(msg=f"{error}.")
     except OSError as error:
-        module.fail_json(msg=f"{command[0]} cannot be started: {error.strerror}. Correct binary_path, or install Helm.")
+        place = f"{error.filename}: " if error.filename else ""
+        module.fail_json(msg=f"Helm cannot be started: {place}{error.strerror}. Correct binary_path, or install Helm.")
     result: dict[str, Any] = {
         "revision": revision,
         "status": status,

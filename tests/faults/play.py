@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import faults
+from ansible_collections.slipway.kube.plugins.module_utils._chart import assemble
 from faults import RELEASE, Fault, Object
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +55,6 @@ class Place:
     context: str
     repository: str
     tag: str
-    cache: str
 
     @classmethod
     def read(cls, file: Path) -> Place:
@@ -92,6 +92,7 @@ class Stage:
 
     def __init__(self, place: Place) -> None:
         self.place = place
+        self._scratch = tempfile.TemporaryDirectory(prefix="slipway-faults-")
         self._helm = threading.Semaphore(3)  # more at once only wait for a processor
 
     def kubectl(self, *arguments: str, namespace: str = "", given: Any = None, check: bool = True) -> str:
@@ -127,13 +128,10 @@ class Stage:
 
     def chart(self) -> str:
         """Directory of the complete chart."""
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            options = {"chart": str(ROOT / "charts/component"), "cache_dir": self.place.cache}
-            json.dump({"ANSIBLE_MODULE_ARGS": options}, file)
-            file.flush()
-            command = [sys.executable, "-m", f"{MODULES}.helm_chart", file.name]
-            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
-        return str(json.loads(done.stdout.strip().splitlines()[-1])["path"])
+        place = Path(self._scratch.name) / "component"
+        if not place.exists():
+            assemble(ROOT / "charts/component", place)
+        return str(place)
 
     def make_registry(self) -> None:
         """Start the stub of a registry on the node's localhost and wait until it answers."""

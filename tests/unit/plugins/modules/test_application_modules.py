@@ -21,7 +21,6 @@ NAMES = (
     "application_plan",
     "application_secret",
     "deploy_lease",
-    "helm_chart",
     "helm_diff",
     "helm_history_info",
     "helm_rollback",
@@ -169,16 +168,3 @@ def test_plan_reports_all_mistakes_without_a_traceback(
 ) -> None:
     code, text, result = run("application_plan", capsys, name="X", project_dir=str(tmp_path), components={"a": 1})
     assert code and len(result["problems"]) == 2 and "Nothing was changed" in result["msg"] and "Traceback" not in text
-
-
-def test_chart_is_assembled_once(tmp_path: Path, capsys: pytest.CaptureFixture[str], log: list[str]) -> None:
-    (tmp_path / "app").mkdir()
-    (tmp_path / "app/Chart.yaml").write_text("name: app\nversion: 1.0.0\n")
-    options = {"chart": str(tmp_path / "app"), "cache_dir": str(tmp_path / "cache")}
-    _code, _text, announced = run("helm_chart", capsys, _ansible_check_mode=True, **options)
-    assert announced["changed"] and not (tmp_path / "cache").exists()
-    _code, _text, first = run("helm_chart", capsys, **options)
-    assert first["changed"] and (Path(first["path"]) / "Chart.yaml").is_file()
-    _code, _text, second = run("helm_chart", capsys, **options)
-    assert not second["changed"] and second["path"] == first["path"]
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == [first["digest"][:32]]

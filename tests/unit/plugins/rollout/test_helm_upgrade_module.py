@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.slipway.kube.plugins.module_utils import _helm_run
 from ansible_collections.slipway.kube.plugins.modules import helm_upgrade
 
 OPTIONS = {"name": "todo", "namespace": "todo", "chart": "/charts/todo", "binary_path": "/bin/false"}
@@ -32,3 +34,38 @@ def test_cluster_that_does_not_answer(capsys: pytest.CaptureFixture[str], monkey
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
     code, result = run(capsys, **OPTIONS, **NOWHERE)
     assert code and result["diagnosis"]["code"] == "cluster_unreachable" and "Bring the cluster up" in result["msg"]
+
+
+def test_helm_gets_a_copy_of_the_chart_with_its_dependencies(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, more in (
+        ("common", ""),
+        ("todo", "dependencies: [{name: common, version: 1.0.0, repository: file://../common}]\n"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Chart.yaml").write_text(f"name: {name}\nversion: 1.0.0\n{more}")
+    seen: list[Path] = []
+
+    def run_helm(command: list[str], *_rest: Any) -> _helm_run.Ended:
+        chart = Path(command[3])
+        seen.append(chart)
+        assert (chart / "Chart.yaml").is_file() and (chart / "charts/common/Chart.yaml").is_file()
+        return _helm_run.Ended(0, "", None, False)
+
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
+    monkeypatch.setattr(helm_upgrade._cluster, "Cluster", lambda *_place: None)
+    monkeypatch.setattr(helm_upgrade._helm_run, "run", run_helm)
+    monkeypatch.setattr(helm_upgrade, "newest", lambda *_release: (3, "deployed"))
+    code, result = run(capsys, **{**OPTIONS, "chart": str(tmp_path / "todo")}, **NOWHERE)
+    assert code == 0 and result["revision"] == 3
+    assert not seen[0].exists() and not (tmp_path / "todo/charts").exists()
+
+
+def test_chart_that_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
+    monkeypatch.setattr(helm_upgrade._cluster, "Cluster", lambda *_place: None)
+    code, result = run(capsys, **{**OPTIONS, "chart": str(tmp_path)}, **NOWHERE)
+    assert code and "holds no Chart.yaml" in result["msg"]
