@@ -169,7 +169,9 @@ def test_missing_libraries_are_named(call: Call, monkeypatch: pytest.MonkeyPatch
     assert "kubernetes" in result["msg"] and "'a'" in result["msg"]
 
 
-def test_api_proxy_uses_the_kubeconfig_and_hides_its_token(call: Call, server: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def kubeconfig(server: Any, tmp_path: Path) -> str:
+    """A kubeconfig that takes the server for a cluster's."""
     pytest.importorskip("kubernetes")
     config = {
         "apiVersion": "v1",
@@ -180,13 +182,19 @@ def test_api_proxy_uses_the_kubeconfig_and_hides_its_token(call: Call, server: A
         "users": [{"name": "u", "user": {"token": "kubeconfig-token-1"}}],
     }
     (tmp_path / "config").write_text(yaml.safe_dump(config))
+    return str(tmp_path / "config")
+
+
+def test_api_proxy_uses_the_kubeconfig_and_hides_its_token(
+    call: Call, server: Any, kubeconfig: str, tmp_path: Path
+) -> None:
     path = "/api/v1/namespaces/todo/services/http:web:8000/proxy/health"
     server.routes[path] = server.routes["/echo"]
     check = {
         "name": "a",
         "via": "api_proxy",
         "url": "http://web:8000/health?x=1",
-        "kubernetes": {"namespace": "todo", "service": "web", "kubeconfig": str(tmp_path / "config")},
+        "kubernetes": {"namespace": "todo", "service": "web", "kubeconfig": kubeconfig},
         "expect": {"json": [{"path": "headers", "equals": 1}]},
         "retry_for": 0,
     }
@@ -199,18 +207,8 @@ def test_api_proxy_uses_the_kubeconfig_and_hides_its_token(call: Call, server: A
     assert result["checks"][0]["last_error"]["code"] == "kubeconfig_invalid"
 
 
-def test_a_missing_service_is_pod_not_found(call: Call, server: Any, tmp_path: Path) -> None:
-    pytest.importorskip("kubernetes")
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-        "clusters": [{"name": "k", "cluster": {"server": f"http://127.0.0.1:{server.port}"}}],
-        "users": [{"name": "u", "user": {"token": "kubeconfig-token-1"}}],
-    }
-    (tmp_path / "config").write_text(yaml.safe_dump(config))
-    target = {"service": "web", "kubeconfig": str(tmp_path / "config")}
+def test_a_missing_service_is_pod_not_found(call: Call, kubeconfig: str) -> None:
+    target = {"service": "web", "kubeconfig": kubeconfig}
     _code, result = call(
         checks=[{"name": "a", "via": "port_forward", "url": "http://web:1/", "retry_for": 0, "kubernetes": target}]
     )
