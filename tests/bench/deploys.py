@@ -77,6 +77,8 @@ NO_CLUSTER, UNCHANGED, CHANGED = 0.67, 8.0, 12.0  # share of the shell's time; s
 PATIENCE = 900.0  # seconds for one run of a tool
 SETTLING = 180.0  # seconds after a run until the wanted version must answer
 ANSWERS = 10  # in a row, each by a connection of its own: two pods take turns
+MISSING = "no_such_module"
+TROUBLE = re.compile(r"error|fail|timed out|crash", re.IGNORECASE)
 NO_CHANGES = re.compile(r"^Done in \S+.*: nothing changed\.$", re.MULTILINE)
 
 
@@ -125,7 +127,7 @@ class Sources:
         """Make a version that cannot start."""
         self.change()
         text = self._file.read_text(encoding="utf-8")
-        self._file.write_text(text + "\nfrom ..no_such_module import nothing  # noqa: E402, F401\n", encoding="utf-8")
+        self._file.write_text(f"{text}\nfrom ..{MISSING} import nothing  # noqa: E402, F401\n", encoding="utf-8")
 
 
 # -- the tools ---------------------------------------------------------------------------------------------------------
@@ -328,7 +330,7 @@ class Run:
     """One scenario of one tool.
 
     C(seconds) until the wanted version answers every time; C(ended) until the process was over; C(late): another version, or
-    none, answered after that; C(words): the last lines of what the tool said.
+    none, answered after that; C(words): what the tool said.
     """
 
     tool: str
@@ -403,10 +405,15 @@ def run_process(tool: Tool, action: str, log: Path) -> tuple[float, int]:
                     process.wait()
 
 
+def readable(log: Path) -> str:
+    """The text of a log, without colours and the like."""
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", log.read_text(encoding="utf-8", errors="replace"))
+    return text.replace("\r", "\n").strip()
+
+
 def tail(log: Path, lines: int = 40) -> str:
     """The end of a log, each line shortened."""
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", log.read_text(encoding="utf-8", errors="replace"))
-    return "\n" + "\n".join(line[:300] for line in text.replace("\r", "\n").rstrip().split("\n")[-lines:])
+    return "\n" + "\n".join(line[:300] for line in readable(log).split("\n")[-lines:])
 
 
 class Bench:
@@ -453,7 +460,7 @@ class Bench:
             (settled or ended) - began,
             ended - began,
             settled is not None,
-            tail(log, 12).strip(),
+            readable(log),
             code,
         )
         words = f", exit code 0 after {minutes(run.ended)}" if run.late and scenario != CRASH else ""
@@ -486,6 +493,9 @@ def remove_cluster(client: Any, tool: Tool | None, given: Given) -> None:
 
 def remove_images(client: Any) -> None:
     """Remove the images with the measurement's label, the stages of their builds included. Raises MeasureError if some stay."""
+    # Skaffold leaves the containers of a build's steps behind, which have the label of their image.
+    for container in client.containers.list(all=True, filters={"label": LABEL, "status": ["created", "exited"]}):
+        container.remove(v=True)
 
     def left() -> dict[str, list[str]]:
         found = client.api.images(all=True, filters={"label": LABEL})
@@ -550,21 +560,19 @@ def check_port() -> None:
     raise MeasureError(f"Port {PORT} is taken: end what listens there.")
 
 
-def measure(given: Given, place: Path, tools: Sequence[type[Tool]], options: argparse.Namespace) -> Iterator[Run]:
-    """All runs, a cluster for each tool and round; the crash in the first round only, because it takes minutes."""
-    client = docker.DockerClient(base_url=given.facts["docker_host"], timeout=300)
-    remove_cluster(client, None, given)  # what a killed measurement left
-    check_port()
-    for number in range(options.repeat):
-        for kind in turns(tools, number):
-            directory = place / f"{number + 1}-{kind.name.lower()}"
-            tool: Tool | None = None
-            try:
-                tool = kind(given, directory, f"{number + 1}-{secrets.token_hex(4)}")
-                yield from Bench(tool, number + 1).scenarios(options.again, options.crash and number == 0)
-            finally:
-                remove_cluster(client, tool, given)
-                shutil.rmtree(directory, ignore_errors=True)
+def measure_round(
+    client: Any, given: Given, place: Path, tools: Sequence[type[Tool]], number: int, again: int, crash: bool
+) -> Iterator[Run]:
+    """All runs of a round, counted from 0: a cluster for each tool, one at a time."""
+    for kind in turns(tools, number):
+        directory = place / f"{number + 1}-{kind.name.lower()}"
+        tool: Tool | None = None
+        try:
+            tool = kind(given, directory, f"{number + 1}-{secrets.token_hex(4)}")
+            yield from Bench(tool, number + 1).scenarios(again, crash)
+        finally:
+            remove_cluster(client, tool, given)
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 # -- the section -------------------------------------------------------------------------------------------------------
@@ -656,12 +664,10 @@ def early(runs: Sequence[Run]) -> str:
     return f"{len(late)} of {len(runs)}, up to {minutes(max(late))}" if late else "never"
 
 
-def last_words(run: Run, width: int = 160) -> str:
-    """The last line that a tool said, fit for a table."""
-    lines = [line.strip() for line in run.words.split("\n") if line.strip()]
-    text = lines[-1] if lines else ""
-    text = text if len(text) <= width else f"{text[:width]}…"
-    return f"`{text.replace('|', '/').replace('`', chr(39))}`"
+def last_words(run: Run, lines: int = 3, width: int = 160) -> str:
+    """The last lines of a tool that speak of a failure, shortened."""
+    found = [line.strip() for line in run.words.split("\n") if TROUBLE.search(line)]
+    return "\n".join(line if len(line) <= width else f"{line[:width]}…" for line in dict.fromkeys(found[-lines:]))
 
 
 def section(figures: Figures, picture: str, conditions: str) -> str:
@@ -675,12 +681,15 @@ def section(figures: Figures, picture: str, conditions: str) -> str:
         f"{ANSWERS} requests in a row through the published address; the measurement asks for itself, whatever a tool says of its success. "
         "Whole processes, one tool after the other, each round beginning with another one. Every tool gets a cluster of its own in each round, and "
         "copies of the sources whose images carry a label of their own in every stage, so that nothing built before is a cache for them.",
-        "- *shell*: [baseline.sh](../tests/bench/baseline.sh), with the same node image, preload, Kubernetes version, CPUs, memory, port, chart and values as Slipway. "
-        "Where the images of the addons for ingress and metrics cannot be had, it applies what Slipway applies. Images are built by the engine's classic builder and "
-        "copied by `minikube image load`, because a node with containerd has no `docker-env`. Their tag is a time stamp: with `latest` the old pods would stay, but "
-        "with a time stamp pods are replaced even when nothing has changed.\n"
-        "- *Skaffold*: [skaffold.yaml](../tests/bench/skaffold/skaffold.yaml) with [skaffold.sh](../tests/bench/skaffold/skaffold.sh). It neither makes clusters nor "
-        "loads images into Minikube's containerd nor rolls back: the script does these steps as the shell does, and loads only what the node lacks. It needs Helm 3.\n"
+        "- *shell*: [baseline.sh](../tests/bench/baseline.sh), with the same node image, preload, Kubernetes version, CPUs, memory, port, "
+        "chart and values as Slipway. Where the images of the addons for ingress and metrics cannot be had, it applies what Slipway applies. "
+        "Images are built by the engine's classic builder and copied by `minikube image load`, because a node with containerd has no "
+        "`docker-env`. Their tag is a time stamp: with `latest` the old pods would stay, but with a time stamp pods are replaced even when "
+        "nothing has changed.\n"
+        "- *Skaffold*: [skaffold.yaml](../tests/bench/skaffold/skaffold.yaml) with [skaffold.sh](../tests/bench/skaffold/skaffold.sh). It "
+        "neither makes clusters nor loads images into Minikube's containerd nor rolls back: the script does these steps as the shell does, and "
+        "loads only what the node lacks. Its label for each run is a fixed one here, because another one every time would replace all pods. "
+        "It needs Helm 3.\n"
         "- *Slipway*: `ansible-playbook playbooks/site.yml`, which ends after its checks and a user's journey, and `playbooks/rollback.yml`.",
         f"![median seconds until the new version answers]({picture})",
         markdown(("What", "Runs", "Least", "Median", "Greatest", "Exit code 0 before it answered"), figures.rows()),
@@ -689,12 +698,17 @@ def section(figures: Figures, picture: str, conditions: str) -> str:
         parts.append(markdown(("Figure", "Measured", "Wanted", "Verdict"), verdicts))
     if crashes:
         parts += [
-            "A version of the backend that cannot start, because of a wrong import: how long until each tool is done with it, and its last line. "
-            "The version before goes on answering in all cases.",
+            "A version of the backend that cannot start, because it imports a module that is not there: how long until each tool is done with "
+            "it, and whether the missing module is named. The version before goes on answering in all cases.",
             markdown(
-                ("Tool", "Ended after", "Exit code", "Last line"),
-                [(run.tool, minutes(run.ended), str(run.code), last_words(run)) for run in crashes],
+                ("Tool", "Ended after", "Exit code", "Names the cause"),
+                [
+                    (run.tool, minutes(run.ended), str(run.code), "yes" if MISSING in run.words else "no")
+                    for run in crashes
+                ],
             ),
+            "The last three lines of each that speak of a failure:",
+            *[f"{run.tool}:\n\n```text\n{last_words(run)}\n```" for run in crashes],
         ]
     return "\n\n".join(parts)
 
@@ -732,7 +746,7 @@ def write(figures: Figures, given: Given, options: argparse.Namespace, before: s
     words = [
         f"Written by `python -m tests.bench.deploys` on {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC. {machine()}. {programs(given)}",
         f"Just before, {before}; just after, {machine_load()}.",
-        "" if given.skaffold else "Skaffold was not there.",
+        "" if SKAFFOLD in figures.tools() else "Skaffold was not there.",
         options.note,
     ]
     options.picture.write_text(chart(*bars(figures)), encoding="utf-8")
@@ -784,10 +798,15 @@ def main(arguments: Sequence[str]) -> int:
         directory.mkdir()
         say("looking at the machine")
         given = look_around(directory, options)
+        client = docker.DockerClient(base_url=given.facts["docker_host"], timeout=300)
+        remove_cluster(client, None, given)  # what a killed measurement left
+        check_port()
         before = machine_load()
-        for run in measure(given, Path(place), tools, options):
-            figures.runs.append(run)
-        write(figures, given, options, before)
+        for number in range(options.repeat):
+            # The crash takes minutes, so once is enough.
+            crash = options.crash and number == 0
+            figures.runs += measure_round(client, given, Path(place), tools, number, options.again, crash)
+            write(figures, given, options, before)
     print("\n" + aligned([("", "runs", "least", "median", "greatest", "early"), *figures.rows()]) + "\n")
     limits = figures.limits()
     for what, found, wanted, kept in limits:

@@ -130,18 +130,28 @@ def test_the_rows_tell_what_ended_too_early() -> None:
     ]
 
 
-def test_the_section_quotes_the_last_line_and_draws_what_there_is() -> None:
+def test_the_section_quotes_failures_and_draws_what_there_is() -> None:
+    words = "one\nerror: a\nerror: b\nBuild failed\nso it is\nerror: timed out\nReport: x\n"
     found = figures(
         a_run("shell", deploys.LINE, 30.0),
         a_run("Slipway", deploys.LINE, 10.0),
-        a_run("shell", deploys.CRASH, 150.0, code=1, words="first\nerror: timed out | `pod`\n"),
+        a_run("shell", deploys.CRASH, 150.0, code=1, words=words),
+        a_run("Slipway", deploys.CRASH, 20.0, code=2, words="Failed: No module named 'todo_api.no_such_module'"),
     )
     text = deploys.section(found, "images/deploys.svg", "On Monday.")
-    assert "| shell | 2 min 30 s | 1 | `error: timed out / 'pod'` |" in text
+    assert "| shell | 2 min 30 s | 1 | no |" in text
+    assert "| Slipway | 20.0 s | 2 | yes |" in text
+    assert "```text\nerror: b\nBuild failed\nerror: timed out\n```" in text
     drawn, others = deploys.bars(found)
     assert drawn == [("one changed line: shell", 30.0), ("one changed line: Slipway", 10.0)]
     colours = [bar.get("fill") for bar in ET.fromstring(deploys.chart(drawn, others)).iter() if bar.get("rx")]
     assert len(set(colours)) == 2
+
+
+def test_a_log_is_read_without_colours(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("\x1b[32mDone in 0:07: nothing changed.\x1b[0m\nReport: x\n", encoding="utf-8")
+    assert deploys.NO_CHANGES.search(deploys.readable(log))
 
 
 def test_the_inventory_deploys_the_copies_under_names_of_its_own(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ deploy() {
   for image in $(grep -o '"tag":"[^"]*"' images.json | cut -d '"' -f 4); do
     grep -q -F "/$image" <<<"$there" || minikube image load "$image" --profile "$PROFILE"
   done
-  skaffold deploy --build-artifacts=images.json --load-images=false --detect-minikube=false
+  # With a label of each run's own, which is the default, all pods would be replaced even when nothing has changed.
+  skaffold deploy --build-artifacts=images.json --load-images=false --detect-minikube=false --label=skaffold.dev/run-id=bench
 }
 
 case ${1:-} in
