@@ -328,8 +328,10 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
         one.name: [one.image, *(name.removeprefix("docker.io/library/") for name in one.settings.get("names", []))]
         for one in images
     }
-    # An image without a name has none to list.
-    listed = lambda: [*({"RepoTags": names} for names in tags.values()), {"RepoTags": None}]  # noqa: E731
+
+    def listed() -> list[dict[str, Any]]:  # an image without a name has none to list
+        return [*({"RepoTags": names} for names in tags.values()), {"RepoTags": None}]
+
     engine = SimpleNamespace(api=SimpleNamespace(images=listed))
     found = environment_info.toolchain(params, engine)
     assert (found["lacking"], found["settled"]) == ([], True)
