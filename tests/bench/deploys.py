@@ -471,16 +471,44 @@ class Bench:
 # -- nothing is left ---------------------------------------------------------------------------------------------------
 
 
+def end_processes(kubeconfig: Path) -> None:
+    """End what a tool started and left behind: a Minikube that goes on would make the cluster anew while it is removed."""
+    mark = b"KUBECONFIG=" + os.fsencode(kubeconfig)
+
+    def left() -> list[int]:
+        found = []
+        for file in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if mark in file.read_bytes().split(b"\0"):
+                    found.append(int(file.parent.name))
+        return found
+
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + 10
+        while left() and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+
 def remove_cluster(client: Any, tool: Tool | None, given: Given) -> None:
     """Remove the measurement's cluster and images, by Minikube where it knows the cluster, then what the engine still has."""
-    if tool is not None and (tool.place / ".minikube" / "profiles" / PROFILE).exists():
-        environment = {**tool.environment, "MINIKUBE_HOME": str(tool.place), "MINIKUBE_WANTUPDATENOTIFICATION": "false"}
-        subprocess.run(
-            [given.facts["tools"]["minikube"], "delete", f"--profile={PROFILE}"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-        )
+    if tool is not None:
+        end_processes(tool.place / "kubeconfig")
+        if (tool.place / ".minikube" / "profiles" / PROFILE).exists():
+            environment = {
+                **tool.environment,
+                "MINIKUBE_HOME": str(tool.place),
+                "MINIKUBE_WANTUPDATENOTIFICATION": "false",
+            }
+            # What it cannot delete goes by the engine below.
+            subprocess.run(
+                [given.facts["tools"]["minikube"], "delete", f"--profile={PROFILE}"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+            )
     with contextlib.suppress(docker.errors.NotFound):
         client.containers.get(PROFILE).remove(force=True, v=True)
     with contextlib.suppress(docker.errors.NotFound):

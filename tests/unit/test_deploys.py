@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -168,6 +170,19 @@ def test_skaffold_builds_the_components_under_the_same_names() -> None:
     config = yaml.safe_load((ROOT / "tests/bench/skaffold/skaffold.yaml").read_text())
     built = {one["image"]: one["context"] for one in config["build"]["artifacts"]}
     assert built == {f"{deploys.PROFILE}-{name}": name for name in deploys.components()}
+
+
+def test_what_a_tool_left_behind_is_ended_and_nothing_else(tmp_path: Path) -> None:
+    own, other = (
+        subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"], "KUBECONFIG": str(tmp_path / name)})
+        for name in ("kubeconfig", "kubeconfig2")
+    )
+    # A child that nobody waits for stays as a name without an environment.
+    deploys.end_processes(tmp_path / "kubeconfig")
+    assert own.wait(10) == -signal.SIGTERM
+    assert other.poll() is None
+    other.kill()
+    other.wait()
 
 
 @pytest.mark.parametrize("script", ["baseline.sh", "skaffold/skaffold.sh"])
