@@ -525,18 +525,18 @@ def remove_images(client: Any) -> None:
     for container in client.containers.list(all=True, filters={"label": LABEL, "status": ["created", "exited"]}):
         container.remove(v=True)
 
-    def left() -> dict[str, list[str]]:
-        found = client.api.images(all=True, filters={"label": LABEL})
-        return {one["Id"]: [tag for tag in one.get("RepoTags") or [] if tag != "<none>:<none>"] for one in found}
+    def left() -> dict[str, dict[str, Any]]:
+        return {one["Id"]: one for one in client.api.images(all=True, filters={"label": LABEL})}
 
-    before: dict[str, list[str]] = {}
-    while (images := left()) and images != before:
+    before: dict[str, dict[str, Any]] = {}
+    while (images := left()) and images.keys() != before.keys():
         before = images
-        for identity, tags in images.items():
+        # An image that others are made of goes with the last of them.
+        for identity in images.keys() - {one["ParentId"] for one in images.values()}:
+            tags = [tag for tag in images[identity].get("RepoTags") or [] if tag != "<none>:<none>"]
             for name in tags or [identity]:
-                # An image with others made of it goes once those are gone.
-                with contextlib.suppress(docker.errors.ImageNotFound, docker.errors.APIError):
-                    client.api.remove_image(name, noprune=False)
+                with contextlib.suppress(docker.errors.APIError):
+                    client.api.remove_image(name)
     if images:
         raise MeasureError(
             f"{len(images)} images with the label {LABEL} cannot be removed: 'docker images --all --filter label={LABEL}'."
