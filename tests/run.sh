@@ -122,7 +122,7 @@ if [ $# -gt 0 ]; then
   run_parts "$@"
 else
   # Each of the two keeps one core busy, and they take equally long. A cluster wants the machine for itself.
-  side_by_side "lint sanity unit charts" "app engine"
+  side_by_side "lint sanity unit" "app engine charts"
   run_parts molecule
 fi
 
