@@ -3,23 +3,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A small application of two releases in a namespace of its own, deployed by the playbooks as a person would.
 
+Each file of tests has its own, so that they can run side by side. A test leaves a version in service, and the next one begins
+with that: its fixture C(good) deploys only where there is none.
+
 ``SLIPWAY_TRANSACTION`` names the file that says where the cluster is; molecule/transaction/verify.yml writes it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import docker
@@ -31,9 +37,9 @@ from .load import Load
 
 Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
-NAMESPACE = "tx-shop"
-HOST = "tx-shop.localhost"
-SERVER = (Path(__file__).parent / "application" / "server.py").read_text(encoding="utf-8")
+APPLICATION = Path(__file__).parent / "application"
+# The one that all tests use, and the one that some use as well: SLIPWAY_HELM=3 or 4 chooses one for all.
+HELMS = [f"helm{number}" for number in os.environ.get("SLIPWAY_HELM", "") or "43"]
 
 
 @dataclass(frozen=True)
@@ -55,72 +61,124 @@ class Run:
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process = process
-        self._log = log
+        self.log = log
         self._began = time.monotonic()
 
-    def kill(self, all_of_it: bool) -> None:
-        """Kill the run: the process alone, so that what it started goes on, or with all of that."""
+    def send(self, number: signal.Signals, all_of_it: bool = True) -> None:
+        """Send a signal: to the run's process alone, so that what it started goes on, or to all of that too."""
         family = [self.process.pid]
         if all_of_it:
-            for number in family:  # grows while it is walked
-                for place in Path(f"/proc/{number}/task").glob("*/children"):
-                    family += [int(child) for child in place.read_text(encoding="ascii").split()]
-        for number in family:
+            for process in family:  # grows while it is walked
+                for place in Path(f"/proc/{process}/task").glob("*/children"):
+                    with contextlib.suppress(OSError):  # it has ended
+                        family += [int(child) for child in place.read_text(encoding="ascii").split()]
+        for process in family:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
+                os.kill(process, number)
+
+    def kill(self, all_of_it: bool = True) -> None:
+        """Kill the run, and see it end."""
+        self.send(signal.SIGKILL, all_of_it)
+        self.process.wait(timeout=10)
 
     def wait(self) -> Result:
         """Wait for the end."""
         code = self.process.wait(timeout=900)
-        return Result(code, self._log.read_text(encoding="utf-8", errors="replace"), time.monotonic() - self._began)
+        return Result(code, self.log.read_text(encoding="utf-8", errors="replace"), time.monotonic() - self._began)
+
+
+class Watch:
+    """What happens in the cluster from now on, a line for each change of an object."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
+        self._output = self._process.stdout
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def wait(self, pattern: str, run: Run, seconds: float = 300) -> None:
+        """Wait until all that has been seen matches; fails the test when the run ends before."""
+        seen, deadline = "", time.monotonic() + seconds
+        while True:
+            over = run.process.poll() is not None or time.monotonic() > deadline
+            seen += (self._output.read() or b"").decode()
+            if re.search(pattern, seen, re.MULTILINE):
+                return
+            if over:
+                run.kill()
+                pytest.fail(f"{pattern} never happened, only this:\n{seen}\n{run.wait().output}", pytrace=False)
+            time.sleep(0.01)
 
 
 class Shop:
-    """The application: its sources, its inventory, and the runs that deploy it."""
+    """The application: its sources, its inventory, and the runs that deploy it with one of the two Helms."""
 
-    def __init__(self, facts: Object, place: Path) -> None:
+    def __init__(self, facts: Object, place: Path, topic: str, helm: str) -> None:
         self.facts = facts
         self.place = place
+        self.namespace = f"tx-{topic}-{helm}"
+        self.host = f"{self.namespace}.localhost"
+        self.program = facts[helm]
+        # The number of the version that is in service, none when nobody knows.
+        self.served: int | None = None
+        self._mark = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+        self._tags: dict[str, int] = {}
         self.project = place / "project"
         self.reports = place / "reports"
         self.logs: list[Path] = []
         self.canaries = {f"canary-{secrets.token_hex(12)}" for _ in range(2)}
         self._environment_canary, self._value_canary = sorted(self.canaries)
         self.project.mkdir(parents=True)
-        shutil.copytree(Path(__file__).parent / "application", self.project / "app")
+        shutil.copytree(APPLICATION, self.project / "app")
         for chart in ("common", "component"):
             shutil.copytree(ROOT / "charts" / chart, self.project / "charts" / chart)
-        self.version(1)
 
     # -- what is deployed ----------------------------------------------------------------------------------------------
-    def version(self, number: int, delivered: bool = True) -> str:
-        """Make this the version of the sources; returns its tag. Without C(delivered), the node does not have its image."""
-        (self.project / "app" / "VERSION").write_text(f"{number}\n", encoding="utf-8")
-        specification = {
-            "name": "shop",
-            "components": self._components(),
-            "project_dir": str(self.project),
-            "distribution": str(ROOT / "distribution"),
-        }
-        image = build_plan(specification, Path("/")).data["components"]["app"]["image"]
+    def version(self, number: int | None = None, delivered: bool = True) -> str:
+        """Make this, or one that never was, the version of the sources; returns its tag.
+
+        Without C(delivered), the node does not have its image.
+        """
+        number = number or next(self._numbers)
+        (self.project / "app" / "VERSION").write_text(f"{self._mark} {number}\n", encoding="utf-8")
+        image = self._image(self.project, "app")
         if delivered:
             self._give_name(image)
-        return str(image.rpartition(":")[2])
+        tag = image.rpartition(":")[2]
+        self._tags[tag] = number
+        return tag
+
+    def _image(self, project: Path, source: str) -> str:
+        specification = {
+            "name": "shop",
+            "components": {"app": {**self._components()["app"], "source": source}},
+            "project_dir": str(project),
+            "distribution": str(ROOT / "distribution"),
+        }
+        return str(build_plan(specification, Path("/")).data["components"]["app"]["image"])
 
     def _components(self) -> Object:
         return {"app": {"source": "app", "repository": "tx-app"}}
 
     def _give_name(self, image: str) -> None:
         node = docker.DockerClient(base_url=self.facts["docker_host"], timeout=30).containers.get(self.facts["profile"])
-        listed = node.exec_run(["ctr", "-n", "k8s.io", "images", "ls", "-q"]).output.decode().split()
-        base = next((name for name in listed if "/todo-backend:" in name), None)
-        assert base, (
-            "The node has no image of the example's backend: run 'molecule converge --scenario-name transaction' first."
+        first, second = (
+            f"docker.io/library/{name}" for name in (self._image(ROOT, str(APPLICATION.relative_to(ROOT))), image)
         )
-        code, output = node.exec_run(
-            ["ctr", "-n", "k8s.io", "images", "tag", "--force", base, f"docker.io/library/{image}"]
+        code, output = node.exec_run(["ctr", "-n", "k8s.io", "images", "tag", "--force", first, second])
+        assert code == 0, (
+            f"{output.decode()}The node lacks {first}: run 'molecule converge --scenario-name transaction' first."
         )
-        assert code == 0, output.decode()
 
     def inventory(self, **settings: Any) -> Path:
         """Write the inventory; C(settings) are variables of it."""
@@ -128,8 +186,8 @@ class Shop:
         common = {
             "image": {"pullPolicy": "Never"},
             "replicas": 1,
-            "command": ["python", "-c", SERVER],
-            "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}},
+            # No limit that would slow a start down.
+            "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"cpu": "2", "memory": "64Mi"}},
             "probes": {
                 # A busy machine is no fault of the application.
                 "startup": {"path": "/", "periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 120},
@@ -138,10 +196,11 @@ class Shop:
             },
             "terminationGracePeriodSeconds": 15,
         }
-        way_in = {"kind": "ingress", "className": "nginx", "hosts": [HOST]}
+        way_in = {"kind": "ingress", "className": "nginx", "hosts": [self.host]}
         broken = settings.get("broken", "")
         check = {
-            "retry_for": 12,
+            # What is broken on purpose stays broken.
+            "retry_for": 5 if broken == "verify" else 12,
             "expect": {
                 "identity": {"equals": "${components.app.tag}", "consecutive": 2},
                 "json": [{"path": "good", "equals": True}],
@@ -149,8 +208,8 @@ class Shop:
         }
         variables: Object = {
             "application_name": "shop",
-            "application_namespace": NAMESPACE,
-            "application_hosts": [HOST],
+            "application_namespace": self.namespace,
+            "application_hosts": [self.host],
             "application_project_dir": str(self.project),
             "application_components": self._components(),
             "application_releases": [
@@ -197,8 +256,8 @@ class Shop:
                 }
             ],
             "application_checks": [
-                {"name": "page", "url": f"http://{HOST}/work", **check},
-                {"name": "interface", "url": f"http://{HOST}/api/work", **check},
+                {"name": "page", "url": f"http://{self.host}/work", **check},
+                {"name": "interface", "url": f"http://{self.host}/api/work", **check},
             ],
             "tx_canary": self._value_canary,
             "verify_rollout_quiet_period": 12 if broken == "probe" else 60,
@@ -209,7 +268,7 @@ class Shop:
             "minikube_setup_kubeconfig": facts["kubeconfig"],
             "minikube_setup_home": facts["home"],
             "toolchain_state_dir": facts["state_dir"],
-            **({"helm_release_binary": facts["helm3"]} if facts.get("helm3") else {}),
+            "helm_release_binary": self.program,
         }
         host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         file = self.place / "inventory.yml"
@@ -222,6 +281,7 @@ class Shop:
     # -- runs ----------------------------------------------------------------------------------------------------------
     def start(self, *arguments: str, playbook: str = "site.yml", **settings: Any) -> Run:
         """Start a playbook, for site.yml with the tags deploy and verify."""
+        self.served = None
         tags = ["--tags", "deploy,verify"] if playbook == "site.yml" else []
         command = [str(Path(sys.executable).parent / "ansible-playbook"), str(ROOT / "playbooks" / playbook)]
         command += ["-i", str(self.inventory(**settings)), *tags, *arguments]
@@ -268,19 +328,32 @@ class Shop:
         return result
 
     # -- what there is -------------------------------------------------------------------------------------------------
-    def kubectl(self, *arguments: str, namespace: str = NAMESPACE) -> str:
+    def kubectl(self, *arguments: str) -> str:
         """Output of kubectl."""
-        place = [f"--kubeconfig={self._kubeconfig}", f"--context={self.facts['context']}", f"--namespace={namespace}"]
-        return self._output(self.facts["kubectl"], *place, *arguments)
+        return self._output(*self._kubectl, *arguments)
+
+    def follow(self, run: Run) -> Watch:
+        """Watch what a run says, from its beginning."""
+        return Watch(["tail", "--lines=+1", "--follow", "--sleep-interval=0.05", str(run.log)])
+
+    def watch(self, kind: str, line: str, *arguments: str) -> Watch:
+        """Watch objects of a kind, each change of one as a line; C(line) is a template of JSONPath."""
+        template = f'--output=jsonpath={line}{{"\\n"}}'
+        return Watch([*self._kubectl, "get", kind, "--watch-only", template, *arguments])
 
     def helm(self, *arguments: str) -> str:
         """Output of helm."""
         place = [
             f"--kubeconfig={self._kubeconfig}",
             f"--kube-context={self.facts['context']}",
-            f"--namespace={NAMESPACE}",
+            f"--namespace={self.namespace}",
         ]
-        return self._output(self.facts.get("helm3") or self.facts["helm"], *place, *arguments)
+        return self._output(self.program, *place, *arguments)
+
+    @property
+    def _kubectl(self) -> list[str]:
+        place = [f"--kubeconfig={self._kubeconfig}", f"--context={self.facts['context']}"]
+        return [self.facts["kubectl"], *place, f"--namespace={self.namespace}"]
 
     @property
     def _kubeconfig(self) -> str:
@@ -303,18 +376,19 @@ class Shop:
 
     def load(self, path: str = "/work") -> Load:
         """A load of 50 requests a second on the application."""
-        return Load(self.facts["port"], HOST, path)
+        return Load(self.facts["port"], self.host, path)
 
     def assert_serves(self, tag: str) -> None:
         """Both releases are deployed and answer with this version, and nobody holds the lease."""
         for release in ("api", "web"):
             history = self.revisions(release)
             assert history[max(history)] == "deployed", (release, history)
-        for path in ("/work", "/api/work"):
-            with self.load(path) as load:
-                time.sleep(0.4)
-            assert not load.faults and set(load.versions) == {tag}, (path, load.faults[:3], load.versions)
+        with self.load("/work") as page, self.load("/api/work") as interface:
+            time.sleep(0.4)
+        for load in (page, interface):
+            assert not load.faults and set(load.versions) == {tag}, (load.faults[:3], load.versions)
         assert not self.lease()["spec"].get("holderIdentity")
+        self.served = self._tags[tag]
 
 
 @pytest.fixture(scope="session")
@@ -330,27 +404,36 @@ def facts() -> Object:
     return found
 
 
-@pytest.fixture(scope="session")
-def shop(facts: Object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The application; its first installation is killed half-way and made whole by a plain second run."""
-    made = Shop(facts, tmp_path_factory.mktemp("shop"))
-    made.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", namespace="default")
-    begun = made.start()
-    deadline = time.monotonic() + 300
-    while "sh.helm.release.v1.api" not in made.kubectl("get", "secrets", "--output=name"):
-        assert time.monotonic() < deadline and begun.process.poll() is None, begun.wait().output
-        time.sleep(0.1)
-    begun.kill(all_of_it=True)
-    begun.wait()
-    made.deploy()
-    yield made
-    made.kubectl("delete", "namespace", NAMESPACE, "--wait=false", namespace="default")
+@pytest.fixture(scope="module")
+def shops(
+    request: pytest.FixtureRequest, facts: Object, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Shop]]:
+    """The applications of a file of tests, one for each Helm that is asked for."""
+    made: dict[str, Shop] = {}
+    topic = request.module.__name__.rpartition("test_")[2]
+
+    def shop(helm: str) -> Shop:
+        return made.get(helm) or made.setdefault(helm, Shop(facts, tmp_path_factory.mktemp(helm), topic, helm))
+
+    yield shop
+    for one in made.values():
+        one.kubectl("delete", "namespace", one.namespace, "--wait=false", "--ignore-not-found")
 
 
 @pytest.fixture
-def numbers() -> Iterator[int]:
-    """Numbers of versions that no other test uses."""
-    return iter(range(time.monotonic_ns() % 10**9, 10**12))
+def shop(request: pytest.FixtureRequest, shops: Callable[[str], Shop]) -> Shop:
+    """The application, deployed with Helm 4 unless the test or SLIPWAY_HELM says otherwise."""
+    return shops(getattr(request, "param", HELMS[0]))
+
+
+@pytest.fixture
+def good(shop: Shop) -> str:
+    """The tag of the version that is in service when the test begins."""
+    tag = shop.version(shop.served)
+    if shop.served is None:
+        shop.deploy()
+        shop.assert_serves(tag)
+    return tag
 
 
 @pytest.hookimpl(wrapper=True)

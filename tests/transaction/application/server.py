@@ -27,6 +27,11 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-server = ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler)
+class Server(ThreadingHTTPServer):
+    # With the usual five, a busy machine drops connections that a second later would have been answered.
+    request_queue_size = 256
+
+
+server = Server(("", int(os.environ["PORT"])), Handler)
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
 server.serve_forever()

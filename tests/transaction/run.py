@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run each file of these tests beside the others: a deploy is one process that computes or waits, so two cores do two at once.
+
+    run.py DIRECTORY [options of pytest]
+
+The directory takes what the tests write. Ends with one line of what passed and failed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def main(base: Path, options: list[str]) -> int:
+    """Return the worst of the exit codes."""
+    base.mkdir(parents=True, exist_ok=True)
+    pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "--tb=short", *options]
+    runs: dict[Path, subprocess.Popen[bytes]] = {}
+    try:
+        for file in sorted(HERE.glob("test_*.py")):
+            log = base / f"{file.stem}.log"
+            # Not among the directories of other runs, of which pytest keeps only the last.
+            command = [*pytest, f"--basetemp={base / file.stem}", str(file)]
+            with log.open("wb") as output:
+                runs[log] = subprocess.Popen(
+                    command, cwd=HERE.parents[1], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                )
+        codes = [process.wait() for process in runs.values()]
+    finally:
+        for process in runs.values():
+            process.terminate()
+    texts = {log.stem: log.read_text(encoding="utf-8", errors="replace").rstrip() for log in runs}
+    print("\n".join(texts.values()))
+    print("; ".join(f"{name}: {text.splitlines()[-1].strip('= ')}" for name, text in texts.items()))
+    return max(codes)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: {sys.argv[0]} DIRECTORY [options of pytest]")
+    sys.exit(main(Path(sys.argv[1]).absolute(), sys.argv[2:]))
