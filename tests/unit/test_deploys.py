@@ -127,9 +127,16 @@ def test_the_rows_tell_what_ended_too_early() -> None:
         a_run("Slipway", deploys.LINE, 10.0),
     )
     assert found.rows() == [
-        ("one changed line: shell", "2", "20.0 s", "25.0 s", "30.0 s", "1 of 2, up to 4.0 s"),
+        ("one changed line: shell", "2", "20.0 s", "25.0 s", "30.0 s", "1 of 2 done too early, up to 4.0 s"),
         ("one changed line: Slipway", "1", "10.0 s", "10.0 s", "10.0 s", "never"),
     ]
+
+
+def test_a_failed_wait_for_a_pod_that_went_is_told_and_nothing_else_is_taken_for_one() -> None:
+    words = 'pod/a condition met\nError from server (NotFound): pods "todo-backend-1-x" not found'
+    assert deploys.POD_GONE.search(words)
+    assert not deploys.POD_GONE.search(f"{words}\nError: disk full")
+    assert deploys.misled([a_run("shell", deploys.LINE, 9.0, code=1)]) == "1 of 1 failed, though it answers"
 
 
 def test_the_section_quotes_failures_and_draws_what_there_is() -> None:
