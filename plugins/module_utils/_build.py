@@ -423,15 +423,17 @@ class Builder:
         """
         node = self._distribution.of("image", artifact.settings["node"])
         self.load(node)
-        names: list[str] = []
+        names: dict[bool, list[str]] = {False: [], True: []}
+        bases = artifact.settings["bases"]
         for name in artifact.settings["images"]:
             image = self._distribution.of("image", name)
             if image.file is not None:
                 self.load(image)
-            names.extend(reference.removeprefix("docker.io/library/") for reference in image.settings["names"])
+            names[name in bases].extend(one.removeprefix("docker.io/library/") for one in image.settings["names"])
         with self._result(artifact) as file:
             shared = file.parent
-            self._save(names, shared / "images.tar")
+            self._save(names[False], shared / "images.tar")
+            self._save(names[True], shared / "bases.tar")
             script = f"""set -eu
 ln -sfn {self._node_runtime()} /usr/local/sbin/node-runtime
 containerd >/tmp/containerd.log 2>&1 &
@@ -443,6 +445,8 @@ done
 ctr -n k8s.io images import --snapshotter overlayfs /shared/images.tar
 # What is unpacked needs its layers no more: without them the file is half as large.
 ctr -n k8s.io content prune references
+# But a BuildKit that starts anew forgets all that it has built on an image without them.
+ctr -n k8s.io images import --snapshotter overlayfs /shared/bases.tar
 kill $daemon
 wait $daemon
 tar -C /var -cf - lib/containerd | lz4 -q - /shared/{file.name}
@@ -465,7 +469,8 @@ tar -C /var -cf - lib/containerd | lz4 -q - /shared/{file.name}
                     raise BuildError(f"the preload could not be assembled (exit code {code}):\n{last}")
             finally:
                 container.remove(force=True, v=True)
-            (shared / "images.tar").unlink()
+            for scratch in ("images.tar", "bases.tar"):
+                (shared / scratch).unlink()
 
 
 def has_capability(number: int) -> bool:

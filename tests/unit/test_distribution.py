@@ -101,6 +101,12 @@ def test_the_other_programs_are_what_their_names_say() -> None:
     assert tag("storage-provisioner", "storage-provisioner") == flags("minikube")["version.storageProvisionerVersion"]
 
 
+def test_bases_of_the_examples_images_keep_their_layers() -> None:
+    assert (
+        {"python", "python-bookworm", "node"} == set(MANIFEST["preload"]["bases"]) <= set(MANIFEST["preload"]["images"])
+    )
+
+
 def test_the_roles_name_images_that_the_preload_has() -> None:
     names = {name for image in MANIFEST["preload"]["images"] for name in MANIFEST["images"][image]["names"]}
     settings = defaults("minikube_setup")
