@@ -349,6 +349,10 @@ class Minikube:
             raise ClusterError(
                 f"The Minikube profile {profile} was not created by Slipway, so it is not deleted. Delete it with 'minikube delete -p {profile}'."
             )
+        container = self._container(profile)
+        if container is not None and container.status == "running":
+            # Minikube would wait up to 20 s for it to shut down by itself, and nothing of it is kept.
+            container.kill()
         self._run([self._binary, "delete", f"--profile={profile}", "--output=json"], "delete")
         # What a start that was killed early left, of which Minikube knows nothing.
         container = self._container(profile)

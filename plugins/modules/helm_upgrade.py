@@ -19,11 +19,13 @@ description:
     last log lines and events, instead of a timeout.
   - A hook that an earlier attempt has left behind is not taken for this one's.
   - The values go to Helm by its standard input, so that they are in no file and on no command line.
+  - The namespace must be there.
 requirements:
   - helm 3.12 or newer
 extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.kubernetes
+  - slipway.kube.release
 attributes:
   check_mode:
     support: partial
@@ -35,14 +37,6 @@ attributes:
     support: none
     details: Every run makes a revision. Ask M(slipway.kube.helm_history_info) first.
 options:
-  name:
-    description: Name of the release.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the release. It must be there.
-    type: str
-    required: true
   chart:
     description: Directory of the chart. Its C(file://) dependencies are put in on the way; the directory itself stays as it is.
     type: path
@@ -143,8 +137,6 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "name": {"type": "str", "required": True},
-            "namespace": {"type": "str", "required": True},
             "chart": {"type": "path", "required": True},
             "values": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 300},
@@ -153,6 +145,7 @@ def main() -> None:
             "crash_restarts": {"type": "int", "default": 1},
             "log_lines": {"type": "int", "default": 8},
             "binary_path": {"type": "path"},
+            **_kube_module.RELEASE,
             **_kube_module.ARGUMENTS,
         },
         supports_check_mode=True,

@@ -38,9 +38,13 @@ class Container:
             },
         }
         self.removed = False
+        self.killed = False
         # One answer a look, the last one again and again.
         self._restarts = list(restarts)
         self._journal = journal
+
+    def kill(self) -> None:
+        self.killed = True
 
     def exec_run(self, command: list[str]) -> tuple[int, bytes]:
         if command[0] == "journalctl":
@@ -329,7 +333,7 @@ def test_delete_removes_what_minikube_does_not_know_of(make: Callable[..., _mini
     minikube = make(container)
     minikube._write_note(PROFILE, started=False)
     minikube.delete(PROFILE)
-    assert container.removed
+    assert container.killed and container.removed
     assert minikube._engine.volume.removed
     assert not minikube.owned(PROFILE)
 
