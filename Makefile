@@ -1,6 +1,6 @@
 # `make deploy` and `make test` are all that one needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy status rollback teardown undeploy bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction measure requirements
+.PHONY: help setup deploy status rollback teardown undeploy bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction bench measure requirements
 
 SHELL := /bin/bash
 BIN := $(CURDIR)/.venv/bin
@@ -38,7 +38,7 @@ undeploy: setup ## remove the deployment and its data; the cluster stays
 bundle: setup ## write everything that another machine needs into one file (BUNDLE_DIR: where)
 	@$(PLAYBOOK) playbooks/bundle.yml -e toolchain_bundle_dir=$(BUNDLE_DIR) $(ARGS)
 
-test: setup-test ## lint, unit, charts, application, whole deployments and faults on a cluster of its own
+test: setup-test ## lint, unit, charts, application, and on a throwaway cluster deployments, faults, failing deploys
 	@tests/run.sh
 
 lint: setup-test ## ansible-lint, ruff, mypy, yamllint, shell and Go formatting
@@ -53,14 +53,17 @@ test-app: setup-test ## the example application's own tests
 test-charts: setup-test ## the charts: schemas, suites, invariants
 	@tests/run.sh charts
 
-test-molecule: setup-test ## the deployments and the faults, on a throwaway cluster
+test-molecule: setup-test ## the next two and 33 faults, on a throwaway cluster
 	@tests/run.sh molecule
 
 test-deployments: setup-test ## only the five deployments of the example, one after the other
 	@tests/run.sh deployments
 
-test-transaction: setup-test ## deploys that fail or are killed, under load (13 minutes, not part of test)
+test-transaction: setup-test ## deploys that fail or are killed, under load
 	@tests/run.sh transaction
+
+bench: setup-test ## whole deploys by Slipway, a shell script and Skaffold side by side, written to docs/measurements.md
+	@$(BIN)/python -m tests.bench.deploys $(ARGS)
 
 measure: setup-test ## a running deployment against its budgets, written to docs/measurements.md
 	@$(BIN)/python -m tests.bench.budgets --inventory $(INVENTORY) $(ARGS)

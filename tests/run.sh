@@ -99,8 +99,7 @@ run_app() {
 # After the compose step, which brings an engine where there is none.
 run_engine() { step "container engine" pytest tests/engine; }
 # One cluster for all scenarios of a run: made by the first step, removed by the last.
-run_molecule() { step "molecule: deployments and faults" molecule test --all --exclude transaction --report; }
-# By itself, because it takes as long as all of the others: dozens of deploys under load, many of them killed.
+run_molecule() { step "molecule" molecule test --all --report; }
 run_transaction() { step "molecule: transaction" molecule test -s transaction; }
 run_deployments() {
   step "molecule: the five deployments" molecule test --report \

@@ -228,7 +228,7 @@ class ManagedEngine:
 
         client = docker.DockerClient(base_url=DEFAULT_SOCKET, timeout=30)
         try:
-            containers = [f"container {c.name}" for c in client.containers.list(all=True)]
+            containers = [f"container {c.name}" for c in client.containers.list(all=True, ignore_removed=True)]
             volumes = [f"volume {v.name}" for v in client.volumes.list()]
             return containers + volumes
         finally:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -45,12 +46,13 @@ class Engine:
         self.known = list(images)
         self.brings = brings
         self.images = self
+        self.api = SimpleNamespace(images=self._listed)
 
-    def list(self, name: str) -> list[Image]:
-        return [image for image in self.known if name in image.tags]
+    def _listed(self, name: str) -> list[dict[str, Any]]:
+        return [{"RepoTags": image.tags or None} for image in self.known if name in image.tags]
 
     def get(self, name: str) -> Image:
-        return self.list(name)[0]
+        return next(image for image in self.known if name in image.tags)
 
     def load(self, _file: Any) -> None:
         assert self.brings is not None
