@@ -131,7 +131,8 @@ class Builder:
     def _in_engine(self, artifact: Artifact) -> bool:
         return self._engine is not None and any(
             # docker.DockerClient.images.list asks once more for each, and fails when one is removed meanwhile.
-            artifact.image in (image["RepoTags"] or []) for image in self._engine.api.images(name=artifact.image)
+            artifact.image in (image["RepoTags"] or [])
+            for image in self._engine.api.images(name=artifact.image)
         )
 
     def build(self, targets: t.Sequence[str]) -> list[str]:

@@ -62,8 +62,16 @@ def read_chart(path: Path) -> Chart:
         local = None
         if repository.startswith("file://"):
             local = Path(os.path.normpath(path / repository.removeprefix("file://")))
+            if not (local / "Chart.yaml").is_file() and str(item["name"]) in _present(path):
+                local = None  # a complete chart that lies away from its neighbours
         dependencies.append(Dependency(str(item["name"]), local))
     return Chart(path, str(data["name"]), str(data["version"]), tuple(dependencies))
+
+
+def _present(path: Path) -> set[str]:
+    """Return the names of the charts in a chart's charts/."""
+    charts = path / "charts"
+    return {name for entry in charts.iterdir() for name in _packaged(entry.name)} if charts.is_dir() else set()
 
 
 def _rules(path: Path) -> list[str]:
@@ -142,7 +150,7 @@ def _checked(path: Path, above: tuple[Path, ...]) -> Chart:
     if path in above:
         raise ChartError(f"{path} depends on itself by {' -> '.join(str(one) for one in (*above, path))}")
     chart = read_chart(path)
-    present = [child.name for child in (path / "charts").iterdir()] if (path / "charts").is_dir() else []
+    present = _present(path)
     for dependency in chart.dependencies:
         if dependency.local is not None:
             if not (dependency.local / "Chart.yaml").is_file():
@@ -150,7 +158,7 @@ def _checked(path: Path, above: tuple[Path, ...]) -> Chart:
                     f"{path / 'Chart.yaml'}: dependency {dependency.name} is not at {dependency.local}; "
                     "correct its repository"
                 )
-        elif not any(dependency.name in _packaged(name) for name in present):
+        elif dependency.name not in present:
             raise ChartError(
                 f"{path / 'Chart.yaml'}: dependency {dependency.name} is not in {path / 'charts'}; "
                 f"run 'helm dependency build {path}' once"

@@ -83,6 +83,17 @@ def test_copy_holds_unpacked_dependencies_and_leaves_the_chart_alone(umbrella: P
     assert sorted(str(path) for path in umbrella.parent.rglob("*")) == before
 
 
+def test_complete_chart_needs_no_neighbours(umbrella: Path, tmp_path: Path) -> None:
+    away = tmp_path.parent / f"{tmp_path.name}-away"
+    assemble(umbrella, away / "once" / "app")
+    assemble(away / "once" / "app", away / "twice" / "app")
+    once, twice = (
+        {path.relative_to(away / name): path.read_text() for path in (away / name).rglob("*") if path.is_file()}
+        for name in ("once", "twice")
+    )
+    assert once == twice and any("common" in str(path) for path in once)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
