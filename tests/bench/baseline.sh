@@ -21,7 +21,7 @@ deploy() {
     --set "frontend.image.repository=$FRONTEND" --set "frontend.image.tag=$tag" \
     --set "postgresql.secret.POSTGRES_PASSWORD=$POSTGRES_PASSWORD" \
     --set "backend.secret.DATABASE_URL=$DATABASE_URL" --set "backend.secret.JWT_SECRET=$JWT_SECRET"
-  wait_for_pods
+  wait_for_deployments
 }
 
 case ${1:-} in

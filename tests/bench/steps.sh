@@ -17,14 +17,15 @@ start_cluster() {
   kubectl apply --filename "$MANIFESTS/metrics_api.yml"
 }
 
-wait_for_pods() {
-  kubectl wait --for=condition=ready pod --selector app.kubernetes.io/component=backend --namespace todo --timeout=120s
-  kubectl wait --for=condition=ready pod --selector app.kubernetes.io/component=frontend --namespace todo --timeout=120s
+# Not for pods, as many scripts do: after an upgrade old ones are among them, and the wait ends in a time-out or "not found".
+wait_for_deployments() {
+  kubectl wait --for=condition=available deployment --selector app.kubernetes.io/component=backend --namespace todo --timeout=120s
+  kubectl wait --for=condition=available deployment --selector app.kubernetes.io/component=frontend --namespace todo --timeout=120s
 }
 
 roll_back() {
   helm rollback todo --namespace todo
-  wait_for_pods
+  wait_for_deployments
 }
 
 look() { # as a person does: one request, and whatever comes is read

@@ -132,13 +132,6 @@ def test_the_rows_tell_what_ended_too_early() -> None:
     ]
 
 
-def test_a_failed_wait_for_a_pod_that_went_is_told_and_nothing_else_is_taken_for_one() -> None:
-    words = 'pod/a condition met\nError from server (NotFound): pods "todo-backend-1-x" not found'
-    assert deploys.POD_GONE.search(words)
-    assert not deploys.POD_GONE.search(f"{words}\nError: disk full")
-    assert deploys.misled([a_run("shell", deploys.LINE, 9.0, code=1)]) == "1 of 1 failed, though it answers"
-
-
 def test_the_section_quotes_failures_and_draws_what_there_is() -> None:
     words = "one\nerror: a\nerror: b\nBuild failed\nso it is\nerror: timed out\nReport: x\n"
     found = figures(
