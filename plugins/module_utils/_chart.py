@@ -10,6 +10,7 @@ import fnmatch
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,3 +180,20 @@ def assemble(path: Path, target: Path) -> None:
     for dependency in chart.dependencies:
         if dependency.local is not None:
             assemble(dependency.local, target / "charts" / dependency.name)
+
+
+@contextlib.contextmanager
+def complete(path: Path, scratch: str) -> Iterator[Path]:
+    """Give Helm a complete copy of a chart, in a directory of its own below C(scratch), for as long as this is entered.
+
+    Raises ChartError when the chart cannot be used or copied.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            copy = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch))) / path.name
+            assemble(path.resolve(), copy)
+        except OSError as error:
+            raise ChartError(
+                f"{path} could not be copied to {scratch}: {error.strerror}; check the permissions and the space there"
+            ) from None
+        yield copy

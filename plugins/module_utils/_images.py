@@ -114,6 +114,12 @@ def read_components(
     return components
 
 
+def lacks(image: str, engine: t.Mapping[str, str], node: t.Mapping[str, str]) -> bool:
+    """Whether the node has no such image, or another one under that normal name than the engine. Both give IDs by normal name."""
+    here, there = engine.get(image), node.get(image)
+    return there is None or (here is not None and here != there)
+
+
 def decide(
     components: t.Mapping[str, Component], engine: t.Mapping[str, str], node: t.Mapping[str, str], in_node: bool
 ) -> Work:
@@ -130,7 +136,7 @@ def decide(
     for component in reversed(list(components.values())):
         image = normal_name(component.image)
         here, there = engine.get(image), node.get(image)
-        lacking = component.deliver and (there is None or (here is not None and here != there))
+        lacking = component.deliver and lacks(image, engine, node)
         if in_node:
             if not lacking and (component.name not in bases or there is not None):
                 continue

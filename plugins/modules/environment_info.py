@@ -265,10 +265,7 @@ def cluster(
         platform = run.stdout if run.returncode == 0 else ""
         if params["images"]:
             here, there = _node_images.Engine(engine).images(), _node_images.Node(engine, params["profile"]).images()
-            for image in params["images"]:
-                name = _images.normal_name(image)
-                if name in there and here.get(name, there[name]) == there[name]:
-                    images.append(image)
+            images = [one for one in params["images"] if not _images.lacks(_images.normal_name(one), here, there)]
     return {**vars(found), "platform": platform, "images": images}
 
 

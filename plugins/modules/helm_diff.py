@@ -69,13 +69,12 @@ objects:
 """
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _manifest, _releases
-from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartError, assemble
+from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartError, complete
 
 
 def deployed(cluster: _cluster.Cluster, namespace: str, name: str) -> tuple[str, bool]:
@@ -93,9 +92,7 @@ def render(module: AnsibleModule, upgrade: bool) -> str:
     """Return the manifest that Helm would install, by a dry run, or by the template alone where there is nothing to upgrade."""
     options = module.params
     program = options["binary_path"] or module.get_bin_path("helm", required=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        chart = Path(scratch) / Path(options["chart"]).name
-        assemble(Path(options["chart"]).resolve(), chart)
+    with complete(Path(options["chart"]), module.tmpdir) as chart:
         words = ["upgrade", "--dry-run=server", "--output", "json"] if upgrade else ["template"]
         command = [program, *words, options["name"], str(chart), "--namespace", options["namespace"], "--values", "-"]
         if upgrade:

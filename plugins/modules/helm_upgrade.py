@@ -114,14 +114,13 @@ diagnosis:
   sample: {code: job_failed, cause: Job todo-backend-migration failed., object: Job/todo-backend-migration, namespace: todo}
 """
 
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _helm_run, _kube_module, _releases
-from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartError, assemble
+from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartError, complete
 from ansible_collections.slipway.kube.plugins.module_utils._requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._watch import Options, Watcher, message, unreachable
 
@@ -168,9 +167,7 @@ def main() -> None:
     started = time.monotonic()
     try:
         cluster = _cluster.Cluster(fields["kubeconfig"], fields["context"])
-        with tempfile.TemporaryDirectory(dir=module.tmpdir) as scratch:
-            chart = Path(scratch) / Path(fields["chart"]).name
-            assemble(Path(fields["chart"]).resolve(), chart)
+        with complete(Path(fields["chart"]), module.tmpdir) as chart:
             command = _helm_run.upgrade_command(
                 program,
                 name,
@@ -190,8 +187,7 @@ def main() -> None:
     except ChartError as error:
         module.fail_json(msg=f"{error}.")
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        module.fail_json(msg=f"Helm cannot be started: {place}{error.strerror}. Correct binary_path, or install Helm.")
+        module.fail_json(msg=f"{program} cannot be started: {error.strerror}. Correct binary_path, or install Helm.")
     result: dict[str, Any] = {
         "revision": revision,
         "status": status,

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartError, assemble, digest_chart
+from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartError, assemble, complete, digest_chart
 
 
 def chart(root: Path, name: str, dependencies: str = "") -> Path:
@@ -81,6 +81,15 @@ def test_copy_holds_unpacked_dependencies_and_leaves_the_chart_alone(umbrella: P
     assert (target / "charts/backend/charts/common/templates/x.yaml").is_file()
     assert (target / "charts/common/Chart.yaml").is_file()
     assert sorted(str(path) for path in umbrella.parent.rglob("*")) == before
+
+
+def test_copy_that_cannot_be_made_is_told_with_its_place(umbrella: Path, tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    with (
+        pytest.raises(ChartError, match=f"could not be copied to {nowhere}: .*; check the permissions"),
+        complete(umbrella, nowhere),
+    ):
+        pass
 
 
 def test_complete_chart_needs_no_neighbours(umbrella: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,3 +70,16 @@ def test_chart_that_is_none(
     monkeypatch.setattr(helm_upgrade._cluster, "Cluster", lambda *_place: None)
     code, result = run(capsys, **{**OPTIONS, "chart": str(tmp_path)}, **NOWHERE)
     assert code and "holds no Chart.yaml" in result["msg"]
+
+
+def test_helm_that_is_none(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "Chart.yaml").write_text("name: todo\nversion: 1.0.0\n")
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
+    monkeypatch.setattr(helm_upgrade._cluster, "Cluster", lambda *_place: None)
+    monkeypatch.setattr(helm_upgrade, "Watcher", lambda *_what: SimpleNamespace(begin=lambda: None))
+    code, result = run(capsys, **{**OPTIONS, "chart": str(tmp_path), "binary_path": "/no/such/helm"}, **NOWHERE)
+    assert (
+        code
+        and result["msg"]
+        == "/no/such/helm cannot be started: No such file or directory. Correct binary_path, or install Helm."
+    )
