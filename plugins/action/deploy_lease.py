@@ -9,13 +9,13 @@ import os
 import time
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.slipway.kube.plugins.plugin_utils import _run_identity
+from ansible_collections.slipway.kube.plugins.plugin_utils._forked import ForkedModule
 
 INTERVAL = 2.0  # seconds of waiting between two looks at the holder's process
 
 
-class ActionModule(ActionBase):
+class ActionModule(ForkedModule):
     """Runs the module in short turns until the lease is held or the time is up."""
 
     _supports_check_mode = True

@@ -11,13 +11,13 @@ import time
 import typing as t
 import uuid
 
-from ansible.plugins.action import ActionBase
+from ansible_collections.slipway.kube.plugins.plugin_utils._forked import ForkedModule
 
 INTERVAL = 1.0  # seconds between two looks at the file
 JOB_INTERVAL = 0.25  # seconds between two looks whether a job in the background has ended
 
 
-class ProgressAction(ActionBase):
+class ProgressAction(ForkedModule):
     """Runs the module of the same name with ``progress_file`` set, and prints that file's lines while it grows.
 
     Works over every connection: the file is read by the connection's own commands. With C(async), the module goes on beside the
@@ -27,6 +27,7 @@ class ProgressAction(ActionBase):
     _supports_check_mode = True
     _supports_async = True
     module: str
+    _reader: threading.Thread | None = None
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
@@ -52,18 +53,23 @@ class ProgressAction(ActionBase):
             return result
 
         finished = threading.Event()
-        reader = threading.Thread(target=self._follow, args=(file, finished), daemon=True)
-        reader.start()
+        self._reader = threading.Thread(target=self._follow, args=(file, finished), daemon=True)
         try:
             if job.get("ansible_job_id"):
+                self._module_begins()
                 result.update(self._result_of(job, task_vars))
             else:
                 result.update(self._execute_module(module_name=self.module, module_args=arguments, task_vars=task_vars))
         finally:
             finished.set()
-            reader.join()
+            if self._reader.ident:
+                self._reader.join()
             self._low_level_execute_command(f"rm -f {shlex.quote(file)}")
         return result
+
+    def _module_begins(self) -> None:
+        if self._reader:
+            self._reader.start()
 
     def _result_of(self, job: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Wait for the end of a job; its result."""

@@ -49,6 +49,7 @@ class Action(_progress.ProgressAction):
     ) -> dict[str, Any]:
         assert module_name == self.module and wrap_async == self._task.async_val
         self.calls.append(module_args)
+        self._module_begins()
         return dict(self._work(module_args))
 
     def _async_status(self, job: Mapping[str, Any], mode: str, task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +65,7 @@ class Action(_progress.ProgressAction):
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "INTERVAL", 0.02)
     monkeypatch.setattr(_progress, "JOB_INTERVAL", 0.02)
-    monkeypatch.setattr(_progress.ActionBase, "run", lambda self, tmp, task_vars: {})
+    monkeypatch.setattr(_progress.ForkedModule, "run", lambda self, tmp, task_vars: {})
 
 
 def test_lines_are_shown_while_the_module_runs_and_once_each(tmp_path: Path) -> None:

@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the collection's modules in a fork of Ansible where the target is this machine. Private to the collection.
+
+Ansible packs a module anew for each task, starts Python for it, and imports the same libraries again: more than half a second of a
+processor, which is most of what a run without changes costs. A fork of the process that is here already has all that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import os
+import signal
+import sys
+import tempfile
+import traceback
+import typing as t
+
+from ansible.module_utils import basic
+from ansible.plugins.action import ActionBase
+
+# Ansible imports this file once a run, before it forks for tasks: what is imported here is not imported for each of them.
+from ansible_collections.slipway.kube.plugins.module_utils import _kube_module  # noqa: F401
+
+try:
+    from ansible.module_utils import _internal
+    from ansible.module_utils.common.json import Direction, get_module_encoder
+
+    KNOWN = (
+        hasattr(basic, "_ANSIBLE_ARGS") and hasattr(basic, "_ANSIBLE_PROFILE") and hasattr(_internal, "is_controller")
+    )
+except ImportError:
+    KNOWN = False  # an ansible-core that hands over arguments in another way
+
+COLLECTION = "slipway.kube."
+PROFILE = "legacy"  # how Ansible writes arguments and results of modules in Python
+
+
+class ForkedModule(ActionBase):
+    """Action whose modules run in a fork, or as Ansible runs all modules where anything but this very Python is asked for."""
+
+    def _execute_module(
+        self,
+        module_name: str | None = None,
+        module_args: dict[str, t.Any] | None = None,
+        tmp: str | None = None,
+        task_vars: dict[str, t.Any] | None = None,
+        wrap_async: bool | int = False,
+        **options: t.Any,
+    ) -> dict[str, t.Any]:
+        name = module_name or self._task.resolved_action or self._task.action
+        arguments = dict(self._task.args if module_args is None else module_args)
+        result: dict[str, t.Any]
+        if wrap_async or not self._can_fork(name, task_vars or {}):
+            self._module_begins()
+            result = super()._execute_module(
+                module_name=name, module_args=arguments, task_vars=task_vars, wrap_async=wrap_async, **options
+            )
+            return result
+        self._update_module_args(name, arguments, task_vars)
+        encoder = get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
+        parameters = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=encoder).encode()
+        with _fork(
+            f"ansible_collections.{COLLECTION}plugins.modules.{name.removeprefix(COLLECTION)}", parameters
+        ) as fork:
+            self._module_begins()
+            answer = self._parse_returned_data(fork.wait(), PROFILE)
+        answer.remove_internal_keys()
+        result = answer.as_result_dict(for_round_trip=True)
+        return result
+
+    def _module_begins(self) -> None:
+        """What an action does beside its module. A thread of it must begin here, because a fork has none of them."""
+
+    def _can_fork(self, name: str, task_vars: dict[str, t.Any]) -> bool:
+        environment: dict[str, t.Any] = {}
+        self._compute_environment_string(environment)
+        return bool(
+            KNOWN
+            and name.startswith(COLLECTION)
+            and self._connection.transport in ("local", "ansible.builtin.local")
+            and not self._connection.become
+            and not self._task.delegate_to
+            and not environment
+            and self._templar.template(task_vars.get("ansible_python_interpreter")) == sys.executable
+        )
+
+
+class _Fork:
+    """A process that runs a module and nothing else, as if Ansible had started it."""
+
+    def __init__(self, module: str, parameters: bytes, stdout: t.IO[bytes], stderr: t.IO[bytes]) -> None:
+        self._written = (stdout, stderr)
+        self._process = os.fork()
+        if self._process == 0:
+            _run(module, parameters, stdout.fileno(), stderr.fileno())
+
+    def wait(self) -> dict[str, t.Any]:
+        """Wait for the end; exit code and output, as a connection returns them."""
+        _process, status = os.waitpid(self._process, 0)
+        self._process = 0
+        result: dict[str, t.Any] = {"rc": os.waitstatus_to_exitcode(status)}
+        for name, file in zip(("stdout", "stderr"), self._written, strict=True):
+            file.seek(0)
+            result[name] = file.read().decode(errors="surrogateescape")
+            result[f"{name}_lines"] = result[name].splitlines()
+        return result
+
+    def end(self) -> None:
+        """End it if it runs still."""
+        if self._process:
+            os.kill(self._process, signal.SIGKILL)
+            os.waitpid(self._process, 0)
+
+
+@contextlib.contextmanager
+def _fork(module: str, parameters: bytes) -> t.Iterator[_Fork]:
+    # Not pipes: those stay open for as long as a process that the module leaves behind.
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        fork = _Fork(module, parameters, stdout, stderr)
+        try:
+            yield fork
+        finally:
+            fork.end()  # the task's time is up
+
+
+def _run(module: str, parameters: bytes, stdout: int, stderr: int) -> t.NoReturn:
+    """Run the module's main() and end this process; nothing of Ansible's own code may run in it afterwards."""
+    code = 1
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)
+        sys.stdin = io.StringIO()
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
+        # Warnings belong to the result: there is no display here.
+        _internal.is_controller = False
+        basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = parameters, PROFILE
+        importlib.import_module(module).main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
