@@ -15,6 +15,8 @@ import sys
 import time
 import uuid
 
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 import httpx
 import jwt
 import psycopg
@@ -497,10 +499,11 @@ def test_failed_migrations_are_told_in_a_line(empty_database: str) -> None:
     assert unset.stderr.startswith("DATABASE_URL is not set: ")
 
 
-def test_revisions_are_found() -> None:
+def test_revisions_are_those_of_alembic() -> None:
+    scripts = ScriptDirectory.from_config(Config(ROOT / "alembic.ini"))
     head, known = known_revisions()
-    assert head == "0002"
-    assert known == {"0001", "0002"}
+    assert head == scripts.get_current_head()
+    assert known == {script.revision for script in scripts.walk_revisions()}
 
 
 # --- faults ----------------------------------------------------------------------------------------------------------
@@ -584,6 +587,24 @@ def test_starts_fast_without_a_database(tmp_path: Path) -> None:
         assert client.get("/health").status_code == 200
         assert client.get("/ready").status_code == 503
         assert "hunter2secret" not in service.output()
+
+
+def test_start_loads_nothing_that_serving_does_not_need() -> None:
+    program = (
+        "import sys; from todo_api.app import create_app; from todo_api.settings import Settings; "
+        "create_app(Settings()); print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment(DATABASE_URL=NOWHERE, JWT_SECRET=SECRET),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert "fastapi" in loaded
+    assert loaded & {"alembic", "mcp", "openai"} == set()
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])

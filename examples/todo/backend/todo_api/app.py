@@ -16,10 +16,11 @@ from .assistant import Assistant
 from .assistant.rules import RuleAssistant
 from .database import known_revisions, make_engine, make_sessions
 from .errors import install_error_handlers
+from .mcp_endpoint import McpEndpoint
 from .middleware import RequestContext
 from .routes import auth, chat, health, push, tasks
 from .settings import Settings
-from .tools import McpEndpoint, make_tool_server
+from .tools import make_tools
 
 logger = logging.getLogger(__name__)
 
@@ -38,15 +39,15 @@ def create_app(settings: Settings) -> FastAPI:
     """Return the application; the database is not contacted before the first request needs it."""
     engine = make_engine(settings.database_url)
     sessions = make_sessions(engine)
-    tool_server = make_tool_server(sessions, settings.app_version)
-    mcp = McpEndpoint(tool_server, sessions, settings.signing_secret)
+    tools = make_tools(sessions)
+    mcp = McpEndpoint(tools, sessions, settings.signing_secret, settings.app_version)
     assistant = make_assistant(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         known_revisions()
         app.state.started = time.monotonic()
-        async with mcp.manager.run():
+        async with mcp.run():
             logger.info("Serving", extra={"port": settings.port, "assistant": type(assistant).__name__})
             yield
         await assistant.close()
@@ -77,7 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.engine = engine
     app.state.sessions = sessions
-    app.state.tool_server = tool_server
+    app.state.tools = tools
     app.state.assistant = assistant
     install_error_handlers(app)
     for module in (health, auth, tasks, chat, push):

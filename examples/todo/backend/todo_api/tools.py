@@ -1,62 +1,115 @@
-"""The task tools, defined once as an MCP server.
+"""The task tools, defined once.
 
-People's own MCP clients reach them over streamable HTTP at ``/mcp``; the assistant reaches the
-same server through an in-memory client session. Both act as the user in :data:`acting_user`.
+The assistant calls them directly; people's own MCP clients reach them through :mod:`todo_api.mcp_endpoint`. Both act as
+the user in :data:`acting_user`. The MCP package is not needed here: a chat does not wait for it to be loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
+import inspect
+import logging
 import uuid
 
-from mcp import Client
-from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp.server.transport_security import TransportSecuritySettings
-from mcp.types import TextContent, ToolAnnotations
-from pydantic import Field
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
 
 from . import tasks
 from .database import is_outage
-from .errors import json_error
 from .schemas import Description, TaskId, TaskList, TaskView, Title, ToolCall
-from .security import bearer_token
-from .users import user_of_token
 
-# Set for the time of one HTTP request or one assistant turn. The MCP transport is stateless: every
-# request is handled in a context of its own, so one person's request cannot run as another.
+logger = logging.getLogger(__name__)
+
+# Set for the time of one HTTP request, which is handled in a context of its own: one person's request cannot run as
+# another.
 acting_user: ContextVar[uuid.UUID | None] = ContextVar("acting_user", default=None)
 
-_INSTRUCTIONS = "Manage the signed-in person's to-do list. Tasks are addressed by id: list them first to learn the ids."
+ToolFunction = Callable[..., Awaitable[BaseModel]]
 
 
-def make_tool_server(sessions: async_sessionmaker[AsyncSession], version: str) -> MCPServer[Any]:
-    """Return the MCP server with the five task tools."""
-    server: MCPServer[Any] = MCPServer("todo", instructions=_INSTRUCTIONS, version=version)
+class ToolFailed(Exception):
+    """A tool could not do what was asked; ``str()`` says why, in words a model or a person can use."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool. The function's annotations are its arguments, its docstring the description.
+
+    Of the hints, which are those of MCP's tool annotations, None leaves the protocol's default.
+    """
+
+    function: ToolFunction
+    title: str
+    read_only: bool | None = None
+    destructive: bool | None = None
+    idempotent: bool | None = None
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    @property
+    def description(self) -> str:
+        return inspect.getdoc(self.function) or ""
+
+    @cached_property
+    def _checked(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self.function)  # type: ignore[arg-type]  # pydantic takes functions as well as types
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The arguments as a JSON schema."""
+        return self._checked.json_schema()
+
+    async def call(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Check the arguments, run the tool and return its result as JSON has it.
+
+        Raises:
+            ToolFailed: the arguments do not fit, or the tool could not do it.
+        """
+        try:
+            running: Awaitable[BaseModel] = self._checked.validate_python(arguments)
+        except ValidationError as error:
+            problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+            raise ToolFailed("; ".join(problems)) from None
+        return (await running).model_dump(mode="json")
+
+
+def make_tools(sessions: async_sessionmaker[AsyncSession]) -> dict[str, Tool]:
+    """Return the five task tools by name."""
+    tools: dict[str, Tool] = {}
+
+    def tool(title: str, **hints: bool) -> Callable[[ToolFunction], ToolFunction]:
+        def add(function: ToolFunction) -> ToolFunction:
+            tools[function.__name__] = Tool(function, title, **hints)
+            return function
+
+        return add
 
     @asynccontextmanager
     async def workplace() -> AsyncIterator[tuple[AsyncSession, uuid.UUID]]:
-        """A session and the acting user, with failures in words a model or a person can use."""
+        """A session and the acting user; every failure becomes ToolFailed."""
         owner = acting_user.get()
         if owner is None:
-            raise ToolError("Nobody is signed in.")
+            raise ToolFailed("Nobody is signed in.")
         try:
             async with sessions() as session:
                 yield session, owner
         except tasks.TaskNotFound as error:
-            raise ToolError(f"{error} Use list_tasks to see the ids.") from None
+            raise ToolFailed(f"{error} Use list_tasks to see the ids.") from None
         except Exception as error:
             if is_outage(error):
-                raise ToolError("The database does not answer at the moment. Try again shortly.") from error
-            raise
+                raise ToolFailed("The database does not answer at the moment. Try again shortly.") from error
+            # What was done before must still be told, so a defect of ours does not end the conversation.
+            logger.exception("A tool failed unexpectedly")
+            raise ToolFailed("Something went wrong on our side.") from error
 
-    @server.tool(annotations=ToolAnnotations(title="Add a task", destructive_hint=False))
+    @tool("Add a task", destructive=False)
     async def add_task(
         title: Annotated[Title, Field(description="What is to be done")],
         description: Annotated[Description | None, Field(description="Details")] = None,
@@ -65,7 +118,7 @@ def make_tool_server(sessions: async_sessionmaker[AsyncSession], version: str) -
         async with workplace() as (session, owner):
             return TaskView.model_validate(await tasks.add_task(session, owner, title, description))
 
-    @server.tool(annotations=ToolAnnotations(title="List tasks", read_only_hint=True))
+    @tool("List tasks", read_only=True)
     async def list_tasks(
         status: Annotated[tasks.TaskStatus, Field(description="Which tasks to list")] = "all",
     ) -> TaskList:
@@ -74,13 +127,13 @@ def make_tool_server(sessions: async_sessionmaker[AsyncSession], version: str) -
             found = await tasks.list_tasks(session, owner, status)
             return TaskList(tasks=[TaskView.model_validate(task) for task in found])
 
-    @server.tool(annotations=ToolAnnotations(title="Complete a task", idempotent_hint=True, destructive_hint=False))
+    @tool("Complete a task", idempotent=True, destructive=False)
     async def complete_task(task_id: TaskId) -> TaskView:
         """Mark a task as done."""
         async with workplace() as (session, owner):
             return TaskView.model_validate(await tasks.update_task(session, owner, task_id, {"completed": True}))
 
-    @server.tool(annotations=ToolAnnotations(title="Change a task", idempotent_hint=True))
+    @tool("Change a task", idempotent=True)
     async def update_task(
         task_id: TaskId,
         title: Annotated[Title | None, Field(description="New title")] = None,
@@ -91,112 +144,58 @@ def make_tool_server(sessions: async_sessionmaker[AsyncSession], version: str) -
         given = {"title": title, "description": description, "completed": completed}
         changes = {name: value for name, value in given.items() if value is not None}
         if not changes:
-            raise ToolError("Nothing to change: give a title, a description or completed.")
+            raise ToolFailed("Nothing to change: give a title, a description or completed.")
         async with workplace() as (session, owner):
             return TaskView.model_validate(await tasks.update_task(session, owner, task_id, changes))
 
-    @server.tool(annotations=ToolAnnotations(title="Delete a task", destructive_hint=True))
+    @tool("Delete a task", destructive=True)
     async def delete_task(task_id: TaskId) -> TaskView:
         """Delete a task for good; returns what it was."""
         async with workplace() as (session, owner):
             return TaskView.model_validate(await tasks.delete_task(session, owner, task_id))
 
-    return server
-
-
-class ToolFailed(Exception):
-    """A tool answered that it could not do what was asked; ``str()`` says why."""
+    return tools
 
 
 class Toolbox:
     """The tools as the assistant uses them; remembers every call for the answer's ``tool_calls``."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, tools: Mapping[str, Tool]) -> None:
+        self._tools = tools
         self.calls: list[ToolCall] = []
 
     async def call(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Call a tool and return its structured result.
+        """Call a tool and return its result.
 
         Raises:
             ToolFailed: with the tool's own words.
         """
-        answer = await self._client.call_tool(name, arguments)
-        if answer.is_error:
-            reason = " ".join(part.text for part in answer.content if isinstance(part, TextContent))
-            self.calls.append(ToolCall(name=name, arguments=arguments, result={"error": reason}))
-            raise ToolFailed(reason)
-        result: dict[str, Any] = answer.structured_content or {}
+        try:
+            if name not in self._tools:
+                raise ToolFailed(f"There is no tool {name}.")
+            result = await self._tools[name].call(arguments)
+        except ToolFailed as error:
+            self.calls.append(ToolCall(name=name, arguments=arguments, result={"error": str(error)}))
+            raise
         self.calls.append(ToolCall(name=name, arguments=arguments, result=result))
         return result
 
-    async def functions(self) -> list[dict[str, Any]]:
+    def functions(self) -> list[dict[str, Any]]:
         """Return the tools in the form of OpenAI's function calling."""
-        listing = await self._client.list_tools()
         return [
             {
                 "type": "function",
-                "function": {"name": tool.name, "description": tool.description, "parameters": tool.input_schema},
+                "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
             }
-            for tool in listing.tools
+            for tool in self._tools.values()
         ]
 
 
-@asynccontextmanager
-async def open_toolbox(server: MCPServer[Any], user_id: uuid.UUID) -> AsyncIterator[Toolbox]:
-    """Open an in-memory client session in which the tools act as ``user_id``.
-
-    An exception of the caller leaves it as it was raised, not in the group the session's tasks wrap it in.
-    """
-    failure: Exception | None = None
-    with _acting_as(user_id):
-        async with Client(server) as client:
-            try:
-                yield Toolbox(client)
-            except Exception as error:  # noqa: BLE001 (raised again below)
-                failure = error
-    if failure is not None:
-        raise failure
-
-
 @contextmanager
-def _acting_as(user_id: uuid.UUID) -> Iterator[None]:
+def acting_as(user_id: uuid.UUID) -> Iterator[None]:
+    """Let the tools act as ``user_id``."""
     token = acting_user.set(user_id)
     try:
         yield
     finally:
         acting_user.reset(token)
-
-
-class McpEndpoint:
-    """ASGI application for ``/mcp``: the bearer token's owner is the acting user.
-
-    Only POST is served. The transport keeps no sessions, so there is no stream to open with GET and
-    nothing to end with DELETE; the protocol has servers answer 405 then, and no open stream can hold up a shutdown.
-    """
-
-    def __init__(self, server: MCPServer[Any], sessions: async_sessionmaker[AsyncSession], secret: str) -> None:
-        # Host names are not checked against a list: every request needs a bearer token, which a
-        # page that rebinds DNS does not have.
-        server.streamable_http_app(
-            json_response=True,
-            stateless_http=True,
-            transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-        )
-        self.manager = server.session_manager
-        self._sessions = sessions
-        self._secret = secret
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
-            await json_error(405, "Only POST is served here.", {"Allow": "POST"})(scope, receive, send)
-            return
-        token = bearer_token(Headers(scope=scope).get("authorization"))
-        async with self._sessions() as session:
-            user = await user_of_token(session, token, self._secret) if token else None
-        if user is None:
-            refusal = "Sign in first: send `Authorization: Bearer <access token>`."
-            await json_error(401, refusal, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
-            return
-        with _acting_as(user.id):
-            await self.manager.handle_request(scope, receive, send)

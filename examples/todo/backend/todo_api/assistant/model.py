@@ -35,7 +35,7 @@ class ModelAssistant:
         await self._client.close()
 
     async def answer(self, message: str, history: list[Turn], tools: Toolbox) -> str:
-        functions = await tools.functions()
+        functions = tools.functions()
         messages: list[Any] = [{"role": "system", "content": _SYSTEM}]
         messages += [{"role": turn.role, "content": turn.content} for turn in history]
         messages.append({"role": "user", "content": message})

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from ..assistant import Assistant, AssistantUnavailable, Turn
 from ..models import Conversation, Message
 from ..schemas import ChatReply, ChatRequest, ToolCall
-from ..tools import open_toolbox
+from ..tools import Toolbox, acting_as
 from ..users import CurrentUser, Session
 
 router = APIRouter(prefix="/api/chat", tags=["chat"])
@@ -52,8 +52,9 @@ async def chat(body: ChatRequest, request: Request, user: CurrentUser, session: 
     await session.commit()
 
     assistant: Assistant = request.app.state.assistant
+    tools = Toolbox(request.app.state.tools)
     try:
-        async with open_toolbox(request.app.state.tool_server, user.id) as tools:
+        with acting_as(user.id):
             reply = await assistant.answer(body.message, history, tools)
     except AssistantUnavailable as error:
         raise HTTPException(502, f"The assistant cannot answer: {error}") from error
