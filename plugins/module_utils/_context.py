@@ -15,7 +15,7 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -281,8 +281,8 @@ def _hash_file(path: Path) -> bytes:
     return digest.digest()
 
 
-def _records(context: Context) -> Iterator[bytes]:
-    for entry in context.entries:
+def _records(context: Context, entries: Iterable[Entry]) -> Iterator[bytes]:
+    for entry in entries:
         name = os.fsencode(entry.path)
         if entry.kind == "f":
             mark = b"x" if entry.executable else b"-"
@@ -291,6 +291,14 @@ def _records(context: Context) -> Iterator[bytes]:
             yield b"l\0" + name + b"\0" + os.fsencode(entry.target)
         else:
             yield entry.kind.encode() + b"\0" + name
+
+
+def _hash_entries(context: Context, entries: Iterable[Entry]) -> hashlib._Hash:
+    digest = hashlib.sha256(_RECIPE)
+    for record in _records(context, entries):
+        digest.update(len(record).to_bytes(8, "big"))
+        digest.update(record)
+    return digest
 
 
 def digest_context(
@@ -302,10 +310,7 @@ def digest_context(
     are in the Dockerfile and the arguments. Times and owners do not count. The Dockerfile counts even where .dockerignore names it, because Docker sends it
     all the same; a .dockerignore counts by what it keeps out.
     """
-    digest = hashlib.sha256(_RECIPE)
-    for record in _records(context):
-        digest.update(len(record).to_bytes(8, "big"))
-        digest.update(record)
+    digest = _hash_entries(context, context.entries)
     digest.update(b"Dockerfile\0" + _hash_file(dockerfile))
     for key, value in sorted(build_args.items()):
         for text in (key, value):
@@ -314,3 +319,18 @@ def digest_context(
     for name, content in sorted((bases or {}).items()):
         digest.update(f"base\0{name}\0{content}\0".encode())
     return digest.hexdigest()
+
+
+def digest_paths(context: Context, paths: Sequence[str]) -> str:
+    """Return the sha256 (hex) of some files and directories of a context, with all that is below them.
+
+    Raises ContextError when the context holds nothing at one of the C(paths).
+    """
+    chosen: dict[str, Entry] = {}
+    for path in paths:
+        clean = posixpath.normpath(path)
+        found = [one for one in context.entries if one.path == clean or one.path.startswith(f"{clean}/")]
+        if not found:
+            raise ContextError(f"{path}: the build context {context.root} holds nothing there")
+        chosen.update((one.path, one) for one in found)
+    return _hash_entries(context, [entry for _path, entry in sorted(chosen.items())]).hexdigest()

@@ -13,7 +13,7 @@ import difflib
 import graphlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartEr
 from ansible_collections.slipway.kube.plugins.module_utils._context import (
     ContextError,
     digest_context,
+    digest_paths,
     read_context,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._secrets import (
@@ -49,9 +50,9 @@ VARIABLES = (
 NOT_SPECIFICATION = ("plan", "secrets_needed")
 TAG_LENGTH = 16
 
-_COMPONENT_KEYS = ("source", "dockerfile", "build_args", "repository")
+_COMPONENT_KEYS = ("source", "dockerfile", "build_args", "repository", "migrations")
 _COMPONENT_FACTS = ("tag", "digest", "image", "repository")
-_RELEASE_KEYS = ("name", "namespace", "chart", "values", "images", "secret_checksums", "wait")
+_RELEASE_KEYS = ("name", "namespace", "chart", "values", "images", "migrations", "secret_checksums", "wait")
 _SECRET_KEYS = ("name", "namespace", "keys")
 _SOURCES = ("env", "generate", "template", "value")
 _ENTRIES = ("ingress", "node_port", "load_balancer", "none")
@@ -314,6 +315,9 @@ def _component(check: _Checker, place: str, item: Any, project: Path, repository
             f"{place}.repository", f"{repository!r} is no image repository", "write it like todo-backend, without a tag"
         )
     arguments = _build_args(check, f"{place}.build_args", fields.get("build_args"))
+    migrations = fields.get("migrations") or []
+    if not isinstance(migrations, list) or not all(isinstance(path, str) and path for path in migrations):
+        check.problems.add(f"{place}.migrations", "it is no list of paths", "write it like [alembic/versions]")
     directory = Path(os.path.normpath(project / source))
     file = Path(os.path.normpath(directory / dockerfile))
     if source and not directory.is_dir():
@@ -334,6 +338,7 @@ def _component(check: _Checker, place: str, item: Any, project: Path, repository
         "build_args": arguments,
         "repository": repository,
         "needs": sorted(set(needs)),
+        "migrations": migrations,
     }
 
 
@@ -383,6 +388,11 @@ def _digested(
     except ContextError as error:
         check.problems.add(f"{place}.source", "the build context cannot be read", str(error))
         return {}
+    try:
+        migrations = digest_paths(context, component["migrations"])
+    except ContextError as error:
+        check.problems.add(f"{place}.migrations", str(error), "correct the path; it starts from the source")
+        return {}
     warnings.extend(f"{place}: {warning}" for warning in context.warnings)
     # Letters first: a tag of digits alone, or with one e among them, is a number to a YAML reader.
     tag = f"sha-{digest[:TAG_LENGTH]}"
@@ -392,6 +402,7 @@ def _digested(
         "tag": tag,
         "image": f"{component['repository']}:{tag}",
         "digest": f"sha256:{digest}",
+        "migrations": f"sha256:{migrations}" if component["migrations"] else "",
     }
 
 
@@ -553,7 +564,9 @@ def _releases(
                 check.problems.add(f"{place}.chart", str(error), "the path starts from application_project_dir")
         values = copy.deepcopy(dict(check.mapping(f"{place}.values", item.get("values"))))
         for component, target in check.mapping(f"{place}.images", item.get("images")).items():
-            _image(check, f"{place}.images.{component}", values, str(component), target, components)
+            _fact(check, f"{place}.images.{component}", values, str(component), target, components, _image)
+        for component, target in check.mapping(f"{place}.migrations", item.get("migrations")).items():
+            _fact(check, f"{place}.migrations.{component}", values, str(component), target, components, _migrations)
         wait = item.get("wait", False)
         if not isinstance(wait, bool):
             check.problems.add(f"{place}.wait", f"it is {_kind(wait)}", "write true or false")
@@ -592,14 +605,26 @@ def _value_path(check: _Checker, place: str, target: Any) -> bool:
     return False
 
 
-def _image(
+def _image(component: Mapping[str, Any]) -> dict[str, str]:
+    return {key: component[key] for key in ("repository", "tag")}
+
+
+def _migrations(component: Mapping[str, Any]) -> str:
+    if not component["migrations"]:
+        raise ValuesError("the component names no migrations")
+    return str(component["migrations"])
+
+
+def _fact(
     check: _Checker,
     place: str,
     values: dict[str, Any],
     component: str,
     target: Any,
     components: Mapping[str, Mapping[str, Any]],
+    fact: Callable[[Mapping[str, Any]], Any],
 ) -> None:
+    """Put what is known of a component into the values."""
     if component not in components:
         check.problems.add(
             place,
@@ -609,9 +634,8 @@ def _image(
         return
     if not _value_path(check, place, target) or not components[component]:
         return
-    image = {key: components[component][key] for key in ("repository", "tag")}
     try:
-        set_path(values, target, image)
+        set_path(values, target, fact(components[component]))
     except ValuesError as error:
         check.problems.add(place, str(error), "correct the path or the release's values")
 

@@ -52,16 +52,17 @@ options:
   components:
     description:
       - What images are built of, by name.
-      - Each has C(source) (a directory), and optionally C(dockerfile) (its path from there), C(build_args) and
-        C(repository).
+      - Each has C(source) (a directory), and optionally C(dockerfile) (its path from there), C(build_args),
+        C(repository) and C(migrations) (paths in the source that decide what a migration of the database does).
       - In a build argument C(${components.NAME.image}) is another component's image, which is then built first.
     type: raw
   releases:
     description:
       - The Helm releases in the order of their installation.
       - Each has C(name) and C(chart) (a directory), and optionally C(namespace), C(values), C(images) (components to
-        the dotted paths in the values that get their repository and tag), C(secret_checksums) (secrets to the dotted
-        paths that get a checksum of their content) and C(wait) (whether the next release waits for its rollout).
+        the dotted paths in the values that get their repository and tag), C(migrations) (components to the dotted paths
+        that get a digest of their migrations), C(secret_checksums) (secrets to the dotted paths that get a checksum of
+        their content) and C(wait) (whether the next release waits for its rollout).
     type: raw
   secrets:
     description: The declared secrets as returned by P(slipway.kube.secret_outline#filter), so without any value.
@@ -126,7 +127,7 @@ plan:
     components:
       description:
         - What images are built of, by name and in the order of building, with C(source), C(tag), C(image), C(digest),
-          C(needs) (the components they are built from) and C(deliver) (whether the cluster needs them).
+          C(migrations) (their digest), C(needs) (the components they are built from) and C(deliver) (whether the cluster needs them).
       type: dict
     releases:
       description: The releases with absolute C(chart), C(chart_digest) and C(values) that name the images.

@@ -2,9 +2,10 @@
 Database migrations as a Helm hook. A pre-install hook runs before anything else of the release exists, so the Job brings what it needs:
 copies of the ServiceAccount, the ConfigMap and the chart-made Secret, hooks of a lower weight that go away when the Job has succeeded.
 A Job that failed stays, with its pods, for its logs; the next attempt removes it.
+With migration.digest, a ConfigMap remembers what has been migrated, and an upgrade that would migrate nothing has no Job to wait for.
 */}}
 {{- define "common.migration" -}}
-{{- if .Values.migration.enabled -}}
+{{- if eq (include "common.migration.due" .) "true" -}}
 {{- $name := include "common.migration.name" . -}}
 {{- $before := include "common.migration.annotations" (dict "migration" .Values.migration "weight" (sub (int .Values.migration.weight) 5)) | fromYaml -}}
 {{- $annotations := include "common.migration.annotations" (dict "migration" .Values.migration "weight" (int .Values.migration.weight)) | fromYaml -}}
@@ -64,7 +65,37 @@ spec:
             {{- include "common.volumeMounts" . | nindent 12 }}
       volumes:
         {{- include "common.volumes" . | nindent 8 }}
+{{- if .Values.migration.digest }}
+---
+{{- /* The last of the hooks: it comes when the Job has succeeded. */}}
+{{- $after := dict "helm.sh/hook" "post-install,post-upgrade" "helm.sh/hook-weight" (add (int .Values.migration.weight) 5 | toString) "helm.sh/hook-delete-policy" "before-hook-creation" }}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  {{- include "common.metadata" (dict "ctx" . "name" (include "common.migration.memory" .) "component" "migration" "annotations" $after) | nindent 2 }}
+data:
+  digest: {{ include "common.migration.state" . }}
+{{- end }}
 {{- end -}}
+{{- end -}}
+
+{{/*
+"true" when the migrations have to run: for each installation, whatever an earlier one has left, and without a digest; for an upgrade when
+they are others than those that ran last. `lookup` finds nothing without a cluster, so that `helm template` shows the Job.
+*/}}
+{{- define "common.migration.due" -}}
+{{- if .Values.migration.enabled -}}
+{{- $memory := dict -}}
+{{- if and .Release.IsUpgrade .Values.migration.digest -}}
+{{- $memory = lookup "v1" "ConfigMap" .Release.Namespace (include "common.migration.memory" .) | default dict -}}
+{{- end -}}
+{{- ne (dig "data" "digest" "" $memory) (include "common.migration.state" .) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What decides how the database looks afterwards: the migrations, the command, and what names the database. */}}
+{{- define "common.migration.state" -}}
+{{- list .Values.migration.digest .Values.migration.command .Values.existingSecret .Values.extraEnv .Values.extraEnvFrom (include "common.podAnnotations" .) | toJson | sha256sum -}}
 {{- end -}}
 
 {{/* dict: migration (the values), weight. Without a database inside the release the migration runs before anything is changed. */}}

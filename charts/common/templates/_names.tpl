@@ -46,6 +46,10 @@ names of a subchart with .Subcharts.<name>.
 {{- printf "%s-migration" (include "common.fullname" .) -}}
 {{- end -}}
 
+{{- define "common.migration.memory" -}}
+{{- printf "%s-migrated" (include "common.fullname" .) -}}
+{{- end -}}
+
 {{- define "common.appVersion" -}}
 {{- .Values.appVersion | default .Chart.AppVersion -}}
 {{- end -}}

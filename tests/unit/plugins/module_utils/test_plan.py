@@ -177,6 +177,17 @@ def key(source: Any) -> dict[str, Any]:
             "did you mean values",
         ),
         ({"releases": [{"name": "x", "chart": "chart", "images": {"ap": "a"}}]}, "images.ap", "did you mean api"),
+        (
+            {"releases": [{"name": "x", "chart": "chart", "migrations": {"api": "a"}}]},
+            "migrations.api",
+            "names no migrations",
+        ),
+        ({"components": {"api": {"source": "src/api", "migrations": "sql"}}}, "api.migrations", "no list of paths"),
+        (
+            {"components": {"api": {"source": "src/api", "migrations": ["sql"]}}},
+            "api.migrations",
+            "holds nothing there",
+        ),
         ({"releases": [{"name": "x", "chart": "chart", "images": {"api": "a..b"}}]}, "images.api", "no path"),
         (
             {"releases": [{"name": "x", "chart": "chart", "values": {"a": 1}, "images": {"api": "a.b"}}]},
@@ -255,6 +266,29 @@ def test_base_image_is_built_first_and_is_part_of_the_digest(project: Path) -> N
     (project / "docker/base.Dockerfile").write_text("FROM scratch\nLABEL a=b")
     after = build_plan(specification(components=components), project).data["components"]
     assert after["api"]["tag"] != before["api"]["tag"]
+
+
+def test_digest_of_migrations_is_theirs_alone(project: Path) -> None:
+    source = project / "src/api"
+    (source / "sql").mkdir()
+    (source / "sql/one.sql").write_text("create table a ();")
+    changes = {
+        "components": {"api": {"source": "src/api", "migrations": ["sql/"]}},
+        "releases": [{"name": "x", "chart": "chart", "migrations": {"api": "migration.digest"}}],
+    }
+
+    def digest() -> str:
+        plan = build_plan(specification(**changes), project).data
+        found: str = plan["releases"][0]["values"]["migration"]["digest"]
+        assert found == plan["components"]["api"]["migrations"]
+        return found
+
+    before = digest()
+    assert before.startswith("sha256:")
+    (source / "app.py").write_text("print()")
+    assert digest() == before
+    (source / "sql/two.sql").write_text("create table b ();")
+    assert digest() != before
 
 
 def test_recipe_of_a_base_image_is_part_of_the_digest(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
