@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 import json
 import threading
@@ -313,6 +315,21 @@ def test_model_gets_the_tools_and_the_key(eve: Person, model: FakeModel) -> None
         "add_task", "list_tasks", "complete_task", "update_task", "delete_task",
     }  # fmt: skip
     assert request["messages"][-1] == {"role": "user", "content": "hi"}
+
+
+def test_the_first_questions_may_come_together(model: FakeModel, database_url: str, tmp_path: Path) -> None:
+    """The client library is loaded by the first of them, and the others wait for it."""
+    service = Service(tmp_path, DATABASE_URL=database_url, OPENAI_BASE_URL=model.url)
+    try:
+        people = [register(service) for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            replies = list(pool.map(lambda person: person.say("hi")["reply"], people))
+        assert replies == ["hello"] * 4
+        for person in people:
+            person.client.close()
+    finally:
+        assert service.stop() == 0
+    assert "Stopped" in [entry["message"] for entry in service.logs()]
 
 
 def test_model_works_through_the_tools(eve: Person, model: FakeModel) -> None:

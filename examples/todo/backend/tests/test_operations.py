@@ -252,6 +252,13 @@ def test_secrets_are_blanked_wherever_they_are(formatter: type[JsonFormatter | T
             {"DATABASE_URL": NOWHERE, "JWT_SECRET": SECRET, "OPENAI_BASE_URL": "x"},
             "OPENAI_BASE_URL is not an http(s) URL",
         ),
+        *(
+            (
+                {"DATABASE_URL": NOWHERE, "JWT_SECRET": SECRET, "OPENAI_BASE_URL": url},
+                "OPENAI_BASE_URL is not an http(s) URL",
+            )
+            for url in ("http://:80/v1", "http://h:port/v1", "http://[h/v1", "http://h h/v1", "ftp://h/v1")
+        ),
         (
             {"DATABASE_URL": NOWHERE, "JWT_SECRET": SECRET, "FAULT_START_EXIT": "x"},
             "FAULT_START_EXIT has an unusable value",
@@ -589,7 +596,8 @@ def test_starts_fast_without_a_database(tmp_path: Path) -> None:
         assert "hunter2secret" not in service.output()
 
 
-def test_start_loads_nothing_that_serving_does_not_need() -> None:
+@pytest.mark.parametrize("key", ["", "k"], ids=["rules", "model"])
+def test_start_loads_nothing_that_serving_does_not_need(key: str) -> None:
     program = (
         "import sys; from todo_api.app import create_app; from todo_api.settings import Settings; "
         "create_app(Settings()); print(*sys.modules)"
@@ -597,7 +605,7 @@ def test_start_loads_nothing_that_serving_does_not_need() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT,
-        env=environment(DATABASE_URL=NOWHERE, JWT_SECRET=SECRET),
+        env=environment(DATABASE_URL=NOWHERE, JWT_SECRET=SECRET, OPENAI_API_KEY=key),
         capture_output=True,
         text=True,
         check=True,

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from .assistant import Assistant
+from .assistant import Assistant, LateAssistant
 from .assistant.rules import RuleAssistant
 from .database import known_revisions, make_engine, make_sessions
 from .errors import install_error_handlers
@@ -27,12 +27,16 @@ logger = logging.getLogger(__name__)
 
 def make_assistant(settings: Settings) -> Assistant:
     """Return the assistant the settings ask for."""
-    if settings.model is None:
+    model = settings.model
+    if model is None:
         return RuleAssistant()
-    # The client library takes most of a second to import, which only those pay who use it.
-    from .assistant.model import ModelAssistant
 
-    return ModelAssistant(settings.model)
+    def make() -> Assistant:
+        from .assistant.model import ModelAssistant
+
+        return ModelAssistant(model)
+
+    return LateAssistant(make)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -48,7 +52,8 @@ def create_app(settings: Settings) -> FastAPI:
         known_revisions()
         app.state.started = time.monotonic()
         async with mcp.run():
-            logger.info("Serving", extra={"port": settings.port, "assistant": type(assistant).__name__})
+            answering = "language model" if settings.model else "rules"
+            logger.info("Serving", extra={"port": settings.port, "assistant": answering})
             yield
         await assistant.close()
         await engine.dispose()

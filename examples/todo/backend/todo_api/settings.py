@@ -56,6 +56,16 @@ def normalise_database_url(url: str) -> str:
     return f"postgresql+psycopg://{rest}"
 
 
+def _is_http_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        # Reading the port checks it.
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return usable and text.isprintable() and " " not in text
+
+
 def database_password(url: str) -> str | None:
     """Return the decoded password of a normalised database URL, so that logs can be cleaned of it."""
     parameters = conninfo.conninfo_to_dict("postgresql://" + url.partition("://")[2])
@@ -148,7 +158,7 @@ class Settings(DatabaseSettings):
     @classmethod
     def _http_url(cls, value: str) -> str:
         value = value.strip()
-        if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
+        if value and not _is_http_url(value):
             raise ValueError("is not an http(s) URL: set it to the address of an OpenAI-compatible API, ending in /v1")
         return value
 

@@ -61,7 +61,7 @@ class Tool:
     def _checked(self) -> TypeAdapter[Any]:
         return TypeAdapter(self.function)  # type: ignore[arg-type]  # pydantic takes functions as well as types
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, Any]:
         """The arguments as a JSON schema."""
         return self._checked.json_schema()

@@ -5,8 +5,10 @@ Both act only through the task tools of :mod:`todo_api.tools`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+import asyncio
 
 from ..tools import Toolbox
 
@@ -38,3 +40,22 @@ class Assistant(Protocol):
     async def close(self) -> None:
         """Release connections."""
         ...
+
+
+class LateAssistant:
+    """An assistant that is made when it is first asked, in a thread: what it is made of takes long to import."""
+
+    def __init__(self, make: Callable[[], Assistant]) -> None:
+        self._make = make
+        self._making = asyncio.Lock()
+        self._assistant: Assistant | None = None
+
+    async def answer(self, message: str, history: list[Turn], tools: Toolbox) -> str:
+        async with self._making:
+            if self._assistant is None:
+                self._assistant = await asyncio.to_thread(self._make)
+        return await self._assistant.answer(message, history, tools)
+
+    async def close(self) -> None:
+        if self._assistant is not None:
+            await self._assistant.close()
