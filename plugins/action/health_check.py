@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.plugin_utils._forked import ForkedModule
+from ansible_collections.slipway.kube.plugins.plugin_utils._forked import ForkedModule, load_plugins
+
+# Ansible imports this file once a run, before it forks the first worker that needs it.
+load_plugins()
 
 
 class ActionModule(ForkedModule):

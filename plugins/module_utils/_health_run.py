@@ -66,7 +66,7 @@ ALPN = {"http": "http/1.1", "grpc": "h2", "tls": "", "tcp": ""}
 MAX_THREADS = 32
 # A port forward has a thread of its own in the kubernetes library for as long as it lasts.
 MAX_FORWARDS = 16
-IDENTITY_PAUSE = 0.1
+IDENTITY_PAUSE = 0.05
 JUDGING_SECONDS = 1.0
 LOOKING_SECONDS = 5.0
 """The most that looking at the workloads behind failed checks may take of the deadline."""

@@ -22,9 +22,8 @@ import typing as t
 
 from ansible.module_utils import basic
 from ansible.plugins.action import ActionBase
-
-# Ansible imports this file once a run, before it forks for tasks: what is imported here is not imported for each of them.
-from ansible_collections.slipway.kube.plugins.module_utils import _kube_module  # noqa: F401
+from ansible.plugins.loader import filter_loader, test_loader
+from ansible_collections.slipway.kube.plugins.module_utils import _kube_module  # noqa: F401  imported once for all forks
 
 try:
     from ansible.module_utils import _internal
@@ -37,7 +36,16 @@ except ImportError:
     KNOWN = False  # an ansible-core that hands over arguments in another way
 
 COLLECTION = "slipway.kube."
+# Read when Python or a program starts, which a fork does not do.
+AT_START = ("PYTHON", "LD_", "MALLOC_")
 PROFILE = "legacy"  # how Ansible writes arguments and results of modules in Python
+
+
+def load_plugins() -> None:
+    """Load the plugins of conditions and templates, which each worker would load anew otherwise, for a fiftieth of a second."""
+    filter_loader.get("ansible.builtin.default")
+    filter_loader.get(f"{COLLECTION}keep_keys")
+    test_loader.get("ansible.builtin.defined")
 
 
 class ForkedModule(ActionBase):
@@ -54,8 +62,10 @@ class ForkedModule(ActionBase):
     ) -> dict[str, t.Any]:
         name = module_name or self._task.resolved_action or self._task.action
         arguments = dict(self._task.args if module_args is None else module_args)
+        environment: dict[str, t.Any] = {}
+        self._compute_environment_string(environment)
         result: dict[str, t.Any]
-        if wrap_async or not self._can_fork(name, task_vars or {}):
+        if wrap_async or not self._can_fork(name, task_vars or {}, environment):
             self._module_begins()
             result = super()._execute_module(
                 module_name=name, module_args=arguments, task_vars=task_vars, wrap_async=wrap_async, **options
@@ -64,9 +74,8 @@ class ForkedModule(ActionBase):
         self._update_module_args(name, arguments, task_vars)
         encoder = get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
         parameters = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=encoder).encode()
-        with _fork(
-            f"ansible_collections.{COLLECTION}plugins.modules.{name.removeprefix(COLLECTION)}", parameters
-        ) as fork:
+        module = f"ansible_collections.{COLLECTION}plugins.modules.{name.removeprefix(COLLECTION)}"
+        with _fork(module, parameters, {key: str(value) for key, value in environment.items()}) as fork:
             self._module_begins()
             answer = self._parse_returned_data(fork.wait(), PROFILE)
         answer.remove_internal_keys()
@@ -76,35 +85,31 @@ class ForkedModule(ActionBase):
     def _module_begins(self) -> None:
         """What an action does beside its module. A thread of it must begin here, because a fork has none of them."""
 
-    def _can_fork(self, name: str, task_vars: dict[str, t.Any]) -> bool:
-        environment: dict[str, t.Any] = {}
-        self._compute_environment_string(environment)
+    def _can_fork(self, name: str, task_vars: dict[str, t.Any], environment: dict[str, t.Any]) -> bool:
         return bool(
             KNOWN
             and name.startswith(COLLECTION)
             and self._connection.transport in ("local", "ansible.builtin.local")
             and not self._connection.become
             and not self._task.delegate_to
-            and not environment
+            and not any(key.startswith(AT_START) for key in environment)
             and self._templar.template(task_vars.get("ansible_python_interpreter")) == sys.executable
         )
 
 
 class _Fork:
-    """A process that runs a module and nothing else, as if Ansible had started it."""
+    """A process that runs a module and nothing else, and writes to files."""
 
-    def __init__(self, module: str, parameters: bytes, stdout: t.IO[bytes], stderr: t.IO[bytes]) -> None:
-        self._written = (stdout, stderr)
-        self._process = os.fork()
-        if self._process == 0:
-            _run(module, parameters, stdout.fileno(), stderr.fileno())
+    def __init__(self, process: int, stdout: t.IO[bytes], stderr: t.IO[bytes]) -> None:
+        self._process = process
+        self._written = {"stdout": stdout, "stderr": stderr}
 
     def wait(self) -> dict[str, t.Any]:
         """Wait for the end; exit code and output, as a connection returns them."""
         _process, status = os.waitpid(self._process, 0)
         self._process = 0
         result: dict[str, t.Any] = {"rc": os.waitstatus_to_exitcode(status)}
-        for name, file in zip(("stdout", "stderr"), self._written, strict=True):
+        for name, file in self._written.items():
             file.seek(0)
             result[name] = file.read().decode(errors="surrogateescape")
             result[f"{name}_lines"] = result[name].splitlines()
@@ -118,10 +123,14 @@ class _Fork:
 
 
 @contextlib.contextmanager
-def _fork(module: str, parameters: bytes) -> t.Iterator[_Fork]:
+def _fork(module: str, parameters: bytes, environment: t.Mapping[str, str]) -> t.Iterator[_Fork]:
     # Not pipes: those stay open for as long as a process that the module leaves behind.
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        fork = _Fork(module, parameters, stdout, stderr)
+        process = os.fork()
+        if process == 0:
+            os.environ.update(environment)
+            _run(module, parameters, stdout.fileno(), stderr.fileno())
+        fork = _Fork(process, stdout, stderr)
         try:
             yield fork
         finally:

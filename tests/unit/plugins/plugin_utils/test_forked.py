@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -102,12 +103,21 @@ def test_results_are_those_of_a_module_in_a_python_of_its_own(plays: Plays, tmp_
     [
         ({}, None, True),
         ({}, "other", False),
-        ({"environment": {"NO_PROXY": "*"}}, None, False),
+        ({"environment": {"NO_PROXY": "*"}}, None, True),
+        ({"environment": {"PYTHONPATH": "/missing"}}, None, False),
         ({"delegate_to": "127.0.0.1"}, None, False),
         ({"become": True}, None, False),
         ({"async": 20, "poll": 1}, None, False),
     ],
-    ids=["this Python", "another Python", "environment", "delegated", "another user", "in the background"],
+    ids=[
+        "this Python",
+        "another Python",
+        "environment",
+        "environment of Python",
+        "delegated",
+        "another user",
+        "in the background",
+    ],
 )
 def test_what_asks_for_more_than_this_python_gets_a_process_of_its_own(
     plays: Plays, keywords: dict[str, Any], python: str | None, forks: bool
@@ -147,15 +157,16 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def run(body: str) -> dict[str, Any]:
         (tmp_path / "a_module.py").write_text(f"import os, subprocess, sys\ndef main():\n    {body}\n")
         monkeypatch.syspath_prepend(str(tmp_path))
-        with _forked._fork("a_module", b"{}") as fork:
+        with _forked._fork("a_module", b"{}", {"GIVEN": "to the module"}) as fork:
             return fork.wait()
 
     return run
 
 
 def test_output_and_exit_code_come_back(module: Any) -> None:
-    answer = module("os.write(1, b'low '); print('{}'); print('why', file=sys.stderr); sys.exit(3)")
-    assert (answer["rc"], answer["stdout"], answer["stderr"]) == (3, "low {}\n", "why\n")
+    answer = module("os.write(1, b'low '); print('{}'); print(os.environ['GIVEN'], file=sys.stderr); sys.exit(3)")
+    assert (answer["rc"], answer["stdout"], answer["stderr"]) == (3, "low {}\n", "to the module\n")
+    assert "GIVEN" not in os.environ
 
 
 def test_a_module_that_breaks_ends_with_its_traceback(module: Any) -> None:
