@@ -92,7 +92,7 @@ class Options:
     deadline: float = 300.0
     quiet: float = 120.0
     heal: float = 10.0
-    interval: float = 0.5
+    interval: float = 0.25
     crash_restarts: int = 1
     log_lines: int = 8
     hooks: bool = False

@@ -126,6 +126,33 @@ def test_what_answers_is_what_was_planned(deployment: Deployment) -> None:
     assert answered["/api/health"] != answered["/healthz"]
 
 
+# Runs in a backend's pod, because not every way in leads to /mcp; prints the names of the tools.
+MCP_CLIENT = """
+import json, os, urllib.request
+base = "http://127.0.0.1:" + os.environ["PORT"]
+def ask(path, body, method="POST", **headers):
+    request = urllib.request.Request(base + path, json.dumps(body).encode(), method=method)
+    for name, value in {"Content-Type": "application/json", **headers}.items():
+        request.add_header(name, value)
+    answer = urllib.request.urlopen(request, timeout=30).read()
+    return json.loads(answer) if answer else None
+user = {"email": "mcp-" + os.urandom(6).hex() + "@verify.invalid", "password": os.urandom(12).hex()}
+bearer = "Bearer " + ask("/api/auth/register", user)["access_token"]
+listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+answer = ask("/mcp", listing, Authorization=bearer, Accept="application/json, text/event-stream")
+ask("/api/auth/me", None, "DELETE", Authorization=bearer)
+print(" ".join(sorted(tool["name"] for tool in answer["result"]["tools"])))
+"""
+
+
+def test_mcp_clients_find_the_tools(deployment: Deployment) -> None:
+    repository = deployment.plan["components"]["backend"]["repository"]
+    pod = next(pod for pod in deployment.pods() if f"{repository}:" in pod["spec"]["containers"][0]["image"])
+    place = ("exec", pod["metadata"]["name"], "--", "python", "-c", MCP_CLIENT)
+    shown = deployment.kubectl(*place, namespace=pod["metadata"]["namespace"])
+    assert shown.split() == ["add_task", "complete_task", "delete_task", "list_tasks", "update_task"]
+
+
 def test_unknown_host_is_not_served(deployment: Deployment) -> None:
     ingresses = deployment.objects("ingresses")
     if not ingresses or not all(rule.get("host") for ingress in ingresses for rule in ingress["spec"]["rules"]):

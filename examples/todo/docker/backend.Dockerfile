@@ -2,7 +2,7 @@
 # python-base.Dockerfile was built as.
 ARG BASE_IMAGE
 
-FROM ${BASE_IMAGE} AS builder
+FROM ${BASE_IMAGE} AS packages
 # Optional: where packages come from; the usual index when empty. Not kept in the image.
 ARG PIP_INDEX_URL=
 # One sum for x86_64 and one for aarch64.
@@ -20,13 +20,16 @@ RUN /opt/uv/bin/uv venv --python "$(command -v python)" /opt/venv \
     && /opt/uv/bin/uv pip install --python /opt/venv --require-hashes --no-build \
          ${PIP_INDEX_URL:+--default-index "$PIP_INDEX_URL"} -r /tmp/requirements.txt \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
+
+FROM ${BASE_IMAGE} AS source
 COPY alembic.ini ./
 COPY todo_api ./todo_api
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app
 
 FROM ${BASE_IMAGE}
-COPY --from=builder /opt/venv /opt/venv
-COPY --from=builder /app /app
+# Two stages, because BuildKit reads all files anew of one that changes with the source.
+COPY --from=packages /opt/venv /opt/venv
+COPY --from=source /app /app
 # By number, so that Kubernetes can tell that it is not root.
 ARG APP_UID=10001
 ARG APP_GID=${APP_UID}
