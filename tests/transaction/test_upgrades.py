@@ -52,6 +52,31 @@ def test_failed_upgrade_costs_nobody_a_request(shop: Shop, good: str, broken: st
         assert history[before[release] + 1] == "failed", (release, history)
 
 
+@pytest.mark.parametrize("shop", HELMS, indirect=True)
+def test_an_upgrade_migrates_what_has_not_been_migrated(shop: Shop, good: str) -> None:
+    def migrated() -> str:
+        selector = "--selector=app.kubernetes.io/component=migration"
+        return shop.kubectl("get", "configmap", selector, "--output=jsonpath={.items[*].metadata.uid}")
+
+    shop.deploy(migrations="one")
+    first = migrated()
+    assert first
+    shop.version()
+    shop.deploy(migrations="one")
+    assert migrated() == first
+    failed = shop.run(migrations="two", broken="migration")
+    assert failed.code == 2 and "column price is missing" in failed.words, failed.output
+    assert migrated() == first
+    shop.deploy(migrations="two")
+    second = migrated()
+    assert second and second != first
+    # Nor does the way back ask for the older ones again.
+    back = shop.run(playbook="rollback.yml")
+    assert back.code == 0, back.output
+    assert migrated() == second
+    shop.deploy()
+
+
 # -- seeing what changes -----------------------------------------------------------------------------------------------
 
 

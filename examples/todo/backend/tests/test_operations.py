@@ -22,7 +22,7 @@ import jwt
 import psycopg
 import pytest
 
-from todo_api.database import known_revisions
+from todo_api.database import constants_of, known_revisions
 from todo_api.log import JsonFormatter, TextFormatter
 from todo_api.middleware import choose_request_id
 from todo_api.settings import Settings, SettingsError, load_settings
@@ -511,6 +511,12 @@ def test_revisions_are_those_of_alembic() -> None:
     head, known = known_revisions()
     assert head == scripts.get_current_head()
     assert known == {script.revision for script in scripts.walk_revisions()}
+
+
+def test_revisions_may_have_types(tmp_path: Path) -> None:
+    file = tmp_path / "0003_labels.py"
+    file.write_text('revision: str = "0003"\ndown_revision: str | None = "0002"\n\n\ndef upgrade() -> None: ...\n')
+    assert constants_of(file) == {"revision": "0003", "down_revision": "0002"}
 
 
 # --- faults ----------------------------------------------------------------------------------------------------------

@@ -70,23 +70,22 @@ def known_revisions() -> tuple[str, frozenset[str]]:
         RuntimeError: the migrations are not one line of revisions.
     """
     directory = Path(__file__).parent / "migrations" / "versions"
-    migrations = [_constants(file) for file in directory.glob("*.py")]
-    known = {str(names.get("revision")) for names in migrations}
+    migrations = [constants_of(file) for file in directory.glob("*.py")]
+    known = {names["revision"] for names in migrations if "revision" in names}
     heads = known - {names.get("down_revision") for names in migrations}
     if len(heads) != 1:
         raise RuntimeError(f"the migrations in {directory} have {len(heads)} newest revisions instead of one")
     return heads.pop(), frozenset(known)
 
 
-def _constants(file: Path) -> dict[str, Any]:
+def constants_of(file: Path) -> dict[str, Any]:
     """Return what a module's top-level names are set to, as far as these are plain constants."""
-    return {
-        target.id: statement.value.value
-        for statement in ast.parse(file.read_text(encoding="utf-8")).body
-        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    }
+    found: dict[str, Any] = {}
+    for statement in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(statement.value, ast.Constant):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            found |= {target.id: statement.value.value for target in targets if isinstance(target, ast.Name)}
+    return found
 
 
 async def why_not_ready(engine: AsyncEngine) -> str | None:
