@@ -46,6 +46,7 @@ names of a subchart with .Subcharts.<name>.
 {{- printf "%s-migration" (include "common.fullname" .) -}}
 {{- end -}}
 
+{{/* The ConfigMap that remembers what has been migrated. */}}
 {{- define "common.migration.memory" -}}
 {{- printf "%s-migrated" (include "common.fullname" .) -}}
 {{- end -}}
