@@ -128,8 +128,7 @@ def _fork(module: str, parameters: bytes, environment: t.Mapping[str, str]) -> t
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         process = os.fork()
         if process == 0:
-            os.environ.update(environment)
-            _run(module, parameters, stdout.fileno(), stderr.fileno())
+            _run(module, parameters, environment, stdout.fileno(), stderr.fileno())
         fork = _Fork(process, stdout, stderr)
         try:
             yield fork
@@ -137,8 +136,8 @@ def _fork(module: str, parameters: bytes, environment: t.Mapping[str, str]) -> t
             fork.end()  # the task's time is up
 
 
-def _run(module: str, parameters: bytes, stdout: int, stderr: int) -> t.NoReturn:
-    """Run the module's main() and end this process; nothing of Ansible's own code may run in it afterwards."""
+def _run(module: str, parameters: bytes, environment: t.Mapping[str, str], stdout: int, stderr: int) -> t.NoReturn:
+    """Run the module's main() and end this process, whatever fails: Ansible's own code must not go on in two processes."""
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -148,15 +147,17 @@ def _run(module: str, parameters: bytes, stdout: int, stderr: int) -> t.NoReturn
         sys.stdin = io.StringIO()
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
-        # Warnings belong to the result: there is no display here.
-        _internal.is_controller = False
-        basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = parameters, PROFILE
-        importlib.import_module(module).main()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
+        try:
+            os.environ.update(environment)
+            # Warnings belong to the result: there is no display here.
+            _internal.is_controller = False
+            basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = parameters, PROFILE
+            importlib.import_module(module).main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        except BaseException:
+            traceback.print_exc()
         sys.stdout.flush()
         sys.stderr.flush()
+    finally:
         os._exit(code)

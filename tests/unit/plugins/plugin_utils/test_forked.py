@@ -175,6 +175,17 @@ def test_a_module_that_breaks_ends_with_its_traceback(module: Any) -> None:
     assert answer["stderr"].endswith("LookupError: nowhere\n")
 
 
+@pytest.mark.parametrize("body", ["print('lost'); os.close(1)", "os.close(2); raise LookupError('nowhere')"])
+def test_a_module_whose_output_cannot_be_written_ends_all_the_same(module: Any, body: str) -> None:
+    here = os.getpid()
+    try:
+        answer = module(body)
+    finally:
+        if os.getpid() != here:
+            os._exit(99)  # the fork has come back to its caller's code
+    assert (answer["rc"], answer["stdout"]) == (1, "")
+
+
 def test_a_process_that_stays_behind_is_not_waited_for(module: Any) -> None:
     started = time.monotonic()
     answer = module("print(subprocess.Popen(['sleep', '60']).pid)")
