@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.slipway.kube.plugins.plugin_utils._forked import ForkedModule, load_plugins
 
-# Ansible imports this file once a run, before it forks the first worker that needs it.
+# Ansible imports this file once a run under each of its names, before it forks a worker that needs it; a second time finds all loaded.
 load_plugins()
 
 

@@ -389,7 +389,7 @@ def _digested(
         check.problems.add(f"{place}.source", "the build context cannot be read", str(error))
         return {}
     try:
-        migrations = digest_paths(context, component["migrations"])
+        migrations = f"sha256:{digest_paths(context, component['migrations'])}" if component["migrations"] else ""
     except ContextError as error:
         check.problems.add(f"{place}.migrations", str(error), "correct the path; it starts from the source")
         return {}
@@ -402,7 +402,7 @@ def _digested(
         "tag": tag,
         "image": f"{component['repository']}:{tag}",
         "digest": f"sha256:{digest}",
-        "migrations": f"sha256:{migrations}" if component["migrations"] else "",
+        "migrations": migrations,
     }
 
 
