@@ -25,6 +25,7 @@ NAMES = (
     "helm_history_info",
     "helm_rollback",
     "helm_upgrade",
+    "namespace_info",
     "restart_test",
     "rollout_status",
     "service_address",
