@@ -41,7 +41,7 @@ bundle: setup ## write everything that another machine needs into one file (BUND
 test: setup-test ## lint, unit, charts, application, and on a throwaway cluster deployments, faults, failing deploys
 	@tests/run.sh
 
-lint: setup-test ## ansible-lint, ruff, mypy, yamllint, shell and Go formatting
+lint: setup-test ## ansible-lint, ruff, mypy, codespell, yamllint, shell and Go formatting
 	@tests/run.sh lint
 
 test-unit: setup-test ## logic, without a cluster
@@ -69,5 +69,6 @@ measure: setup-test ## a running deployment against its budgets, written to docs
 	@$(BIN)/python -m tests.bench.budgets --inventory $(INVENTORY) $(ARGS)
 
 requirements: ## pin the Python packages anew (needs uv)
-	cd requirements && for profile in deploy test; do \
-	  uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.12 $$profile.in -o $$profile.txt; done
+	for profile in deploy test; do \
+	  uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.12 \
+	    requirements/$$profile.in -o requirements/$$profile.txt; done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests and ends with one line of what passed and failed.
 #
-#   tests/run.sh [lint|sanity|unit|charts|app|engine|molecule ...]     these, in a sensible order, when none is named
+#   tests/run.sh [lint|sanity|docsite|unit|charts|app|engine|molecule ...]     these, in a sensible order, when none is named
 #   tests/run.sh deployments|transaction                               parts of what needs a cluster, by themselves
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -63,6 +63,8 @@ types() { # mypy must see the collection under its own name, wherever the checko
   return $code
 }
 
+spelling() { git ls-files -z | xargs -0 codespell; }
+
 shell_syntax() { git ls-files -z -- '*.sh' .ci/run distribution/images/kicbase/entrypoint distribution/images/postgres/entrypoint | xargs -0 -n 1 bash -n; }
 
 go_formatting() {
@@ -83,11 +85,14 @@ charts() { # the programs come from the cache, or are made once
 run_lint() {
   step "ruff" ruff check .
   step "types" types
+  step "spelling" spelling
+  step "changelog fragments" antsibull-changelog lint
   step "yamllint" yamllint --strict .
   step "ansible-lint" ansible-lint
   step "shell syntax" shell_syntax
   step "Go formatting" go_formatting
 }
+run_docsite() { step "documentation pages" scripts/docsite.py; }
 run_sanity() { step "ansible-test sanity" tests/sanity/run.py; }
 run_unit() { step "unit tests" pytest tests/unit; }
 run_charts() { step "charts" charts; }
@@ -113,15 +118,15 @@ run_parts() {
 
 for part; do
   case $part in
-    lint | sanity | unit | charts | app | engine | molecule | deployments | transaction) ;;
-    *) echo "usage: tests/run.sh [lint|sanity|unit|charts|app|engine|molecule|deployments|transaction ...]" >&2; exit 64 ;;
+    lint | sanity | docsite | unit | charts | app | engine | molecule | deployments | transaction) ;;
+    *) echo "usage: tests/run.sh [lint|sanity|docsite|unit|charts|app|engine|molecule|deployments|transaction ...]" >&2; exit 64 ;;
   esac
 done
 if [ $# -gt 0 ]; then
   run_parts "$@"
 else
   # Each of the two keeps one core busy, and they take equally long. A cluster wants the machine for itself.
-  side_by_side "lint sanity unit" "app engine charts"
+  side_by_side "lint sanity docsite unit" "app engine charts"
   run_parts molecule
 fi
 

@@ -153,7 +153,10 @@ def key(source: Any) -> dict[str, Any]:
         (
             {
                 "components": {
-                    "api": {"source": "src/api", "build_args": {"BASE": "${components.base.nam}"}},
+                    "api": {
+                        "source": "src/api",
+                        "build_args": {"BASE": "${components.base.nam}"},  # codespell:ignore nam
+                    },
                     "base": {"source": "src/api"},
                 }
             },
@@ -172,8 +175,8 @@ def key(source: Any) -> dict[str, Any]:
         ({"releases": {"name": "x"}}, "application_releases", "write a list"),
         ({"releases": ["x"]}, "application_releases[0]", "a text"),
         (
-            {"releases": [{"name": "x", "chart": "chart", "valeus": {}}]},
-            "application_releases[0].valeus",
+            {"releases": [{"name": "x", "chart": "chart", "valeus": {}}]},  # codespell:ignore valeus
+            "application_releases[0].valeus",  # codespell:ignore valeus
             "did you mean values",
         ),
         ({"releases": [{"name": "x", "chart": "chart", "images": {"ap": "a"}}]}, "images.ap", "did you mean api"),

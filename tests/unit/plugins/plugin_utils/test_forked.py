@@ -84,7 +84,7 @@ def test_results_are_those_of_a_module_in_a_python_of_its_own(plays: Plays, tmp_
         CHECK,
         {HEALTH: {"checks": [NOBODY]}, "check_mode": True},
         {HEALTH: {"checks": [NOBODY | {"invert": True}], "report_json": report}},  # ends with a warning
-        {HEALTH: {"chekcs": [NOBODY]}},
+        {HEALTH: {"chekcs": [NOBODY]}},  # codespell:ignore chekcs
         {"slipway.kube.helm_history_info": {"releases": [], "kubeconfig": "/missing"}},
         {"slipway.kube.reachable_info": {"urls": ["http://127.0.0.1:1/{{ item }}"]}, "loop": ["one", "two"]},
     ]
