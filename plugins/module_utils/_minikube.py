@@ -395,6 +395,59 @@ def is_locked(home: pathlib.Path, profile: str) -> bool:
     return False
 
 
+def owned_profiles(home: pathlib.Path) -> list[str]:
+    """The profiles of a MINIKUBE_HOME that Slipway created."""
+    return sorted(note.parent.name for note in minikube_dir(home).glob(f"slipway/*/{OWNER_FILE}"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """What goes from a MINIKUBE_HOME with a profile: ``paths``; ``kept`` is a sentence that says what stays and why, or empty."""
+
+    paths: tuple[pathlib.Path, ...] = ()
+    kept: str = ""
+
+
+def files_of(home: pathlib.Path, profile: str, state_dir: pathlib.Path | None) -> Files:
+    """What goes with the profile: all of ``.minikube`` in Slipway's ``state_dir`` with the last one, otherwise the profile's own files."""
+    place = minikube_dir(home)
+    if not place.exists():
+        return Files()
+    owned = owned_profiles(home)
+    others = [name for name in owned if name != profile]
+    foreign = sorted(one.name for one in place.glob("profiles/*") if one.is_dir() and one.name not in owned)
+    if others:
+        reason = f"of {_profiles(others)}, which Slipway created too"
+    elif foreign:
+        reason = f"of {_profiles(foreign)}, which Slipway did not create"
+    elif state_dir is None or home.resolve() != state_dir.resolve():
+        reason = "it is not in Slipway's own state directory"
+    else:
+        return Files((place,))
+    # Not the lock file: a run that waits for it must meet those that come after it.
+    own = (place / "profiles" / profile, place / "machines" / profile, place / "slipway" / profile)
+    paths = tuple(path for path in own if path.exists()) if profile in owned else ()
+    return Files(paths, f"{place} stays, because {reason}. Only what belongs to profile {profile} is removed from it.")
+
+
+def _profiles(names: t.Sequence[str]) -> str:
+    return f"the Minikube profile{'s' if len(names) > 1 else ''} {', '.join(names)}"
+
+
+def remove_files(paths: t.Iterable[pathlib.Path]) -> None:
+    """Remove files and directories; one that has gone already is no error. Raises ClusterError."""
+    for path in paths:
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise ClusterError(
+                f"{path} cannot be removed: {error.strerror} ({error.filename}). Remove it yourself, with the rights that it needs."
+            ) from None
+
+
 def remove_if_empty(kubeconfig: pathlib.Path) -> None:
     """Remove a kubeconfig that names no cluster, context or user any more: the skeleton that Minikube leaves behind."""
     try:

@@ -115,6 +115,12 @@ preload:
   returned: success
   type: str
   sample: /home/ada/.cache/slipway/artifacts/preload-preload-9a1c/preloaded.tar.lz4
+profiles:
+  description: Minikube profiles that Slipway created, in O(minikube_home) and in O(state_dir). Tools and engine serve all of them.
+  returned: success
+  type: list
+  elements: str
+  sample: [slipway]
 machine:
   description:
     - Size of the machine. C(memory_mb) is all of it, C(disk_free_gb) is what is free where the cache is or will be.
@@ -269,6 +275,12 @@ def cluster(
     return {**vars(found), "platform": platform, "images": images}
 
 
+def profiles(params: t.Mapping[str, t.Any]) -> list[str]:
+    """The profiles that the tools and the engine serve."""
+    homes = (pathlib.Path(params["minikube_home"]), _paths.state_dir(params["state_dir"]))
+    return sorted({profile for home in homes for profile in _minikube.owned_profiles(home)})
+
+
 def port_error(params: t.Mapping[str, t.Any]) -> str:
     """Why a new cluster would have no port for its ingress, empty when it would have one."""
     try:
@@ -301,6 +313,7 @@ def main() -> None:
     engine = docker.DockerClient(base_url=address, timeout=20) if version else None
     try:
         result = toolchain(module.params, engine)
+        result["profiles"] = profiles(module.params)
         result["machine"] = machine(module.params)
         result["cluster"] = cluster(module.params, result["tools"], address, engine)
         # A cluster that is there holds its port itself.

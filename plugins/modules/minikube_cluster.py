@@ -16,6 +16,8 @@ description:
     time-out.
   - A profile that exists with another driver, version or runtime is an error that names the difference. A profile that this
     module did not create is never changed and never deleted.
+  - With the last profile that was created by it, O(state=absent) removes C(.minikube) from O(home) if that is O(state_dir) and
+    holds no other profile. Otherwise it removes only what belongs to the profile, and RV(kept) says why.
 options:
   state:
     description: Wanted state.
@@ -34,6 +36,10 @@ options:
     description: Directory for Minikube's own files (C(MINIKUBE_HOME)).
     type: path
     required: true
+  state_dir:
+    description: Slipway's own state directory. From another O(home), C(.minikube) is never removed as a whole.
+    type: path
+    version_added: 0.2.0
   kubeconfig:
     description: File that gets the cluster's context.
     type: path
@@ -111,12 +117,15 @@ EXAMPLES = r"""
     state: absent
     binary: /usr/local/bin/minikube
     home: /home/ada/.local/state/slipway
+    state_dir: /home/ada/.local/state/slipway
     kubeconfig: /home/ada/.kube/config
 """
 
 RETURN = r"""
 state:
-  description: State that was found, before anything was changed.
+  description:
+    - State that was found, before anything was changed. With O(state=absent) it is V(unknown) when there is no engine or no
+      C(minikube) to ask; then only files are removed.
   returned: success
   type: str
   sample: stopped
@@ -130,9 +139,21 @@ address:
   returned: when O(state=started), not in check mode
   type: str
   sample: 192.168.49.2
+removed:
+  description: Files and directories in O(home) that were removed with the profile.
+  returned: when O(state=absent)
+  type: list
+  elements: str
+  sample: [/home/ada/.local/state/slipway/.minikube]
+kept:
+  description: Which directory stays and why, as sentences; empty when none does.
+  returned: when O(state=absent)
+  type: str
+  sample: ""
 """
 
 import pathlib
+import shutil
 import traceback
 import typing as t
 
@@ -186,10 +207,36 @@ def ensure_started(module: AnsibleModule, minikube: _minikube.Minikube, found: _
     return {"changed": changed, "ingress_port": cluster.ingress_port or wanted.ingress_port, "address": cluster.address}
 
 
+def ensure_absent(module: AnsibleModule, minikube: _minikube.Minikube | None, state: str) -> dict[str, t.Any]:
+    """Delete the cluster if there is one, and the files that go with it; the module's result."""
+    params = module.params
+    # Looked for first, for with the cluster goes the note that says whose it was.
+    files = _minikube.files_of(
+        pathlib.Path(params["home"]),
+        params["profile"],
+        pathlib.Path(params["state_dir"]) if params["state_dir"] else None,
+    )
+    exists = minikube is not None and state != "absent"
+    if not module.check_mode:
+        if minikube is not None and exists:
+            minikube.delete(params["profile"])
+        _minikube.remove_files(files.paths)
+    return {
+        "state": state,
+        "changed": exists or bool(files.paths),
+        "removed": [str(path) for path in files.paths],
+        "kept": files.kept,
+    }
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the profile into the wanted state; the module's result."""
     params = module.params
     profile = params["profile"]
+    if params["state"] == "absent" and (
+        _engine.ping(params["docker_host"]) is None or shutil.which(params["binary"]) is None
+    ):
+        return ensure_absent(module, None, "unknown")
     if module.check_mode and _engine.ping(params["docker_host"]) is None:
         # The engine is still to come, so there is no cluster yet.
         return {"state": "absent", "changed": params["state"] == "started", "ingress_port": params["ingress_port"]}
@@ -209,9 +256,11 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         )
     if params["state"] == "started":
         return {"state": found.state, **ensure_started(module, minikube, found)}
-    changed = found.state == "running" if params["state"] == "stopped" else found.state != "absent"
+    if params["state"] == "absent":
+        return ensure_absent(module, minikube, found.state)
+    changed = found.state == "running"
     if changed and not module.check_mode:
-        (minikube.stop if params["state"] == "stopped" else minikube.delete)(profile)
+        minikube.stop(profile)
     return {"state": found.state, "changed": changed}
 
 
@@ -222,6 +271,7 @@ def main() -> None:
             "profile": {"type": "str", "default": "slipway"},
             "binary": {"type": "path", "required": True},
             "home": {"type": "path", "required": True},
+            "state_dir": {"type": "path"},
             "kubeconfig": {"type": "path", "required": True},
             "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
             "driver": {"type": "str", "choices": ["docker"], "default": "docker"},

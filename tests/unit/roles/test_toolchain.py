@@ -56,6 +56,7 @@ class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     def __init__(self, path: Path) -> None:
         self.tags: set[str] = set()
+        self.prunings = 0
         self.address = f"unix://{path}"
         super().__init__(str(path), EngineHandler)
 
@@ -102,6 +103,9 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
                 tags = json.load(content)[0]["RepoTags"]
             self.server.tags.update(tags)
             self.answer("".join(json.dumps({"stream": f"Loaded image: {tag}\n"}) for tag in tags).encode())
+        elif url.path.endswith("/images/prune"):
+            self.server.prunings += 1
+            self.answer({"ImagesDeleted": None, "SpaceReclaimed": 0})
         elif url.path.endswith("/tag"):
             query = urllib.parse.parse_qs(url.query)
             self.server.tags.add(f"{query['repo'][0]}:{query['tag'][0]}" if "tag" in query else query["repo"][0])
@@ -581,3 +585,59 @@ def test_set_up_without_a_new_python_says_so(tmp_path: Path) -> None:
         "needs Python 3.12 or newer" in run.stderr and "python3-venv" in run.stderr and "SLIPWAY_PYTHON" in run.stderr
     )
     assert not (project / ".venv").exists()
+
+
+# -- removal ----------------------------------------------------------------------------------------------------------
+
+
+def removal(profile: str) -> list[dict[str, Any]]:
+    """The tasks of a teardown of a profile."""
+    variables = {"minikube_setup_profile": profile}
+    roles = [{"name": f"slipway.kube.{name}", "tasks_from": "absent.yml"} for name in ("minikube_setup", "toolchain")]
+    return [{"ansible.builtin.include_role": role, "vars": variables} for role in roles]
+
+
+def test_what_profiles_share_goes_with_the_last_one(machine: Machine, engine: Engine) -> None:
+    home = machine.state / ".minikube"
+    for profile in ("first", "second"):
+        for file in (f"profiles/{profile}/config.json", f"slipway/{profile}/slipway-owner.json"):
+            (home / file).parent.mkdir(parents=True)
+            (home / file).write_text("{}")
+    (machine.state / "bin").mkdir()
+    for name in ("bin/helm", "toolchain.json", "own"):
+        (machine.state / name).write_text("{}")
+    laid = sorted(machine.state.rglob("*"))
+    variables = {
+        "minikube_setup_home": str(machine.state),
+        "minikube_setup_binary": str(machine.home / "missing"),
+        "minikube_setup_hosts_file": str(machine.home / "hosts"),
+        "toolchain_docker_host": machine.environment["DOCKER_HOST"],
+    }
+    (machine.home / "hosts").touch()
+
+    would = machine.tasks(removal("second"), "--check", **variables)
+    assert would.code == 0, would.out
+    assert sorted(machine.state.rglob("*")) == laid and engine.prunings == 0
+    assert "stays, because of the Minikube profile first" in would.text
+    assert "The commands, the engine and the images that were made here stay" in would.text
+    assert "because other clusters need them: first." in would.text
+
+    def keep_list(name: str) -> dict[str, Any]:
+        argv = ["find", str(machine.state), "-type", "f", "-fprintf", str(machine.home / name), "%P\n"]
+        return {"ansible.builtin.command": {"argv": argv}}
+
+    remove_own = {"ansible.builtin.file": {"path": str(machine.state / "own"), "state": "absent"}}
+    tasks = [*removal("second"), keep_list("one"), *removal("first"), keep_list("none"), remove_own, *removal("first")]
+    run = machine.tasks(tasks, **variables)
+    assert run.code == 0, run.out
+    assert sorted((machine.home / "one").read_text().splitlines()) == [
+        ".minikube/profiles/first/config.json",
+        ".minikube/slipway/first/slipway-owner.json",
+        "bin/helm",
+        "own",
+        "toolchain.json",
+    ]
+    assert (machine.home / "none").read_text().splitlines() == ["own"]
+    assert not machine.state.exists()
+    # Two kinds of images, and not for the profile that was not the last.
+    assert engine.prunings == 4

@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +344,78 @@ def test_failed_delete_keeps_the_note(make: Callable[..., _minikube.Minikube]) -
     with pytest.raises(_minikube.ClusterError, match="'minikube delete' failed: no space"):
         minikube.delete(PROFILE)
     assert minikube.owned(PROFILE)
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def lay(home: Path, owned: Sequence[str], foreign: Sequence[str] = ()) -> Path:
+    """Lay profiles into a MINIKUBE_HOME and return where their files are."""
+    place = home / ".minikube"
+    for profile in (*owned, *foreign):
+        (place / "profiles" / profile).mkdir(parents=True)
+        (place / "machines" / profile).mkdir(parents=True)
+    for profile in owned:
+        (place / "slipway" / profile).mkdir(parents=True)
+        (place / "slipway" / profile / _minikube.OWNER_FILE).write_text("{}")
+    return place
+
+
+def test_everything_goes_with_the_last_profile(tmp_path: Path) -> None:
+    place = lay(tmp_path, [PROFILE])
+    (place / "slipway" / f"{PROFILE}.lock").touch()
+    assert _minikube.files_of(tmp_path, PROFILE, tmp_path) == _minikube.Files((place,))
+
+
+def test_left_over_files_go_too(tmp_path: Path) -> None:
+    place = lay(tmp_path, [])
+    place.mkdir()
+    assert _minikube.files_of(tmp_path, PROFILE, tmp_path / "." / "x" / "..") == _minikube.Files((place,))
+
+
+def test_nothing_goes_from_where_nothing_is(tmp_path: Path) -> None:
+    assert _minikube.files_of(tmp_path, PROFILE, None) == _minikube.Files()
+
+
+@pytest.mark.parametrize(
+    ("others", "foreign", "own_home", "reason"),
+    [
+        (["b"], [], True, "because of the Minikube profile b, which Slipway created too."),
+        (["b", "a"], ["mine"], False, "because of the Minikube profiles a, b, which Slipway created too."),
+        ([], ["mine"], True, "because of the Minikube profile mine, which Slipway did not create."),
+        ([], [], False, "because it is not in Slipway's own state directory."),
+    ],
+)
+def test_only_the_profile_goes_from_where_more_is(
+    tmp_path: Path, others: Sequence[str], foreign: Sequence[str], own_home: bool, reason: str
+) -> None:
+    place = lay(tmp_path, [PROFILE, *others], foreign)
+    files = _minikube.files_of(tmp_path, PROFILE, tmp_path if own_home else tmp_path / "state")
+    assert files.paths == tuple(place / part / PROFILE for part in ("profiles", "machines", "slipway"))
+    assert f"{place} stays, {reason}" in files.kept
+
+
+def test_profile_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
+    lay(tmp_path, [], [PROFILE])
+    files = _minikube.files_of(tmp_path, PROFILE, tmp_path)
+    assert files.paths == () and f"profile {PROFILE}, which Slipway did not create" in files.kept
+
+
+def test_removing_what_has_gone_is_no_error_and_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "kept")
+    _minikube.remove_files([link, tmp_path / "gone"])
+    assert not link.is_symlink() and (tmp_path / "kept").exists()
+
+
+def test_what_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path / "root's"))
+
+    monkeypatch.setattr(_minikube.shutil, "rmtree", refuse)
+    with pytest.raises(_minikube.ClusterError, match="cannot be removed: Permission denied .*root's"):
+        _minikube.remove_files([tmp_path])
 
 
 # -- small things ------------------------------------------------------------------------------------------------------

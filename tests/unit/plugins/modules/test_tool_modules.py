@@ -176,14 +176,17 @@ class Minikube:
 def act(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """Run the module on a profile."""
 
+    monkeypatch.setattr(_engine, "ping", lambda _address: {"Version": "20.10.24"})
+
     def go(minikube: Minikube, check_mode: bool = False, **options: Any) -> dict[str, Any]:
         monkeypatch.setattr(minikube_cluster.docker, "DockerClient", lambda **_options: None)
         monkeypatch.setattr(_minikube, "Minikube", lambda *_arguments: minikube)
         params: dict[str, Any] = {
             "state": "started",
             "profile": "slipway",
-            "binary": "/minikube",
-            "home": "/home",
+            "binary": "/bin/sh",
+            "home": "/nowhere",
+            "state_dir": "/nowhere",
             "kubeconfig": "/kubeconfig",
             "docker_host": "unix:///nowhere",
             "driver": "docker",
@@ -233,24 +236,71 @@ def test_cluster_is_brought_to_the_wanted_state(
 
 
 @pytest.mark.parametrize("wanted", ["started", "stopped", "absent"])
-def test_check_mode_touches_no_cluster(
-    act: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, wanted: str
-) -> None:
-    monkeypatch.setattr(_engine, "ping", lambda _address: {"Version": "20.10.24"})
+def test_check_mode_touches_no_cluster(act: Callable[..., dict[str, Any]], wanted: str) -> None:
     minikube = Minikube(STOPPED if wanted == "started" else RUNNING)
     assert act(minikube, check_mode=True, state=wanted)["changed"] is True
     assert minikube.calls == []
 
 
-@pytest.mark.parametrize(("wanted", "changed"), [("started", True), ("stopped", False), ("absent", False)])
+@pytest.mark.parametrize(
+    ("wanted", "state", "changed"),
+    [("started", "absent", True), ("stopped", "absent", False), ("absent", "unknown", False)],
+)
 def test_check_mode_needs_no_engine(
-    act: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, wanted: str, changed: bool
+    act: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, wanted: str, state: str, changed: bool
 ) -> None:
     monkeypatch.setattr(_engine, "ping", lambda _address: None)
     minikube = Minikube(RUNNING)
     result = act(minikube, check_mode=True, state=wanted)
-    assert (result["state"], result["changed"]) == ("absent", changed)
+    assert (result["state"], result["changed"]) == (state, changed)
     assert minikube.calls == []
+
+
+def home_of(place: Path, *owned: str) -> Path:
+    """A MINIKUBE_HOME with profiles that Slipway created."""
+    for profile in owned:
+        for part in ("slipway", "profiles"):
+            (place / ".minikube" / part / profile).mkdir(parents=True)
+        (place / ".minikube/slipway" / profile / _minikube.OWNER_FILE).write_text("{}")
+    return place
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize("lacking", ["engine", "minikube", "nothing"])
+def test_files_go_with_the_cluster(
+    act: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    lacking: str,
+    check_mode: bool,
+) -> None:
+    home = home_of(tmp_path, "slipway")
+    if lacking == "engine":
+        monkeypatch.setattr(_engine, "ping", lambda _address: None)
+    minikube = Minikube(RUNNING)
+    options = {"home": str(home), "state_dir": str(home), "binary": "/missing" if lacking == "minikube" else "/bin/sh"}
+    result = act(minikube, check_mode, state="absent", **options)
+    assert (result["changed"], result["removed"], result["kept"]) == (True, [str(home / ".minikube")], "")
+    assert result["state"] == ("running" if lacking == "nothing" else "unknown")
+    assert (home / ".minikube").exists() is check_mode
+    assert minikube.calls == (["delete"] if lacking == "nothing" and not check_mode else [])
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_files_of_another_cluster_stay(act: Callable[..., dict[str, Any]], tmp_path: Path, check_mode: bool) -> None:
+    home = home_of(tmp_path, "slipway", "second")
+    result = act(Minikube(STOPPED), check_mode, state="absent", home=str(home), state_dir=str(home))
+    assert "stays, because of the Minikube profile second, which Slipway created too." in result["kept"]
+    assert _minikube.owned_profiles(home) == (["second", "slipway"] if check_mode else ["second"])
+    assert (home / ".minikube/profiles/slipway").exists() is check_mode
+    assert (home / ".minikube/profiles/second").exists()
+
+
+def test_files_of_a_foreign_cluster_stay(act: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    (tmp_path / ".minikube/profiles/slipway").mkdir(parents=True)
+    with pytest.raises(_minikube.ClusterError, match="did not create"):
+        act(Minikube(_minikube.Cluster("foreign")), state="absent", home=str(tmp_path), state_dir=str(tmp_path))
+    assert (tmp_path / ".minikube/profiles/slipway").exists()
 
 
 @pytest.mark.parametrize("wanted", ["started", "stopped", "absent"])
@@ -340,6 +390,13 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
     # Somebody took a name away from an image.
     tags["python"].pop()
     assert environment_info.toolchain(params, engine)["lacking"] == ["image python"]
+
+
+def test_profiles_that_need_the_tools_are_those_of_both_directories(params: dict[str, Any], tmp_path: Path) -> None:
+    elsewhere = home_of(tmp_path / "elsewhere", "b", "c")
+    assert environment_info.profiles({**params, "minikube_home": str(elsewhere)}) == ["b", "c"]
+    home_of(Path(params["state_dir"]), "a", "b")
+    assert environment_info.profiles({**params, "minikube_home": str(elsewhere)}) == ["a", "b", "c"]
 
 
 def test_size_is_told_before_the_cache_exists(params: dict[str, Any]) -> None:
