@@ -1,10 +1,12 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Links, decisions and workflows of the repository."""
+"""Links, decisions, findings and workflows of the repository."""
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -15,6 +17,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+FINDINGS = sorted((ROOT / "findings").glob("*.sh"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -62,6 +65,31 @@ def test_a_decision_has_the_form_and_is_listed(number: int) -> None:
 
 def test_the_decisions_are_there() -> None:
     assert len(DECISIONS) >= 13
+
+
+@pytest.mark.parametrize("file", FINDINGS, ids=lambda file: file.name)
+def test_a_finding_has_the_form(file: Path) -> None:
+    lines = file.read_text(encoding="utf-8").split("\n")
+    head = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
+    told = " ".join(line.lstrip("# ") for line in head[1:])
+    assert re.match(r"# \S.* \d+\.\d+.*: .+\.$", head[1]), (
+        "the first line is the library, its version, and what it does"
+    )
+    for part in ("Seen with ", "Looked for in ", "For Slipway: ", "Needs ", "Takes ", "Ends with 1 when "):
+        assert part in told, f"{part!r} is missing"
+    program = "\n".join(lines[len(head) :])
+    assert "place=$(mktemp -d)" in program and "trap " in program
+    installed = re.findall(r"pip\" install .*", program) + re.findall(r"go get .*", program)
+    assert installed and all(re.search(r"==\d|@v\d", line) for line in installed), "packages are pinned"
+    assert "slipway" not in program.lower()
+    assert os.access(file, os.X_OK)
+    assert f"[{file.name}]({file.name})" in (ROOT / "findings" / "README.md").read_text(encoding="utf-8")
+
+
+def test_findings_are_no_part_of_the_tests_that_others_wait_for() -> None:
+    callers = [ROOT / "Makefile", ROOT / "tests/run.sh", ROOT / ".ci/run", *WORKFLOWS]
+    assert len(FINDINGS) >= 1
+    assert [file.name for file in callers if "findings" in file.read_text(encoding="utf-8")] == []
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
