@@ -23,7 +23,7 @@ class OutOfStep(Exception):
 
 def load(name: str) -> ModuleType:
     """Return a module of plugins/module_utils that needs nothing but Python."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "plugins/module_utils" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"plugins/module_utils/{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up there
@@ -42,7 +42,7 @@ def rollout_table() -> list[str]:
     lines = ["| Code | Meaning | What to do | `kubectl` shows |", "|---|---|---|---|"]
     lines += [
         row(code, entry.meaning, entry.suggestion, ", ".join(f"`{reason}`" for reason in entry.shows))
-        for code, entry in load("_codes").CODES.items()
+        for code, entry in load("_rollout/codes").CODES.items()
     ]
     return lines
 
@@ -50,7 +50,7 @@ def rollout_table() -> list[str]:
 def check_table() -> list[str]:
     """Return the table of what health_check can say."""
     lines = ["| Code | Meaning | What to do |", "|---|---|---|"]
-    return lines + [row(code, fault.cause, fault.suggestion) for code, fault in load("_health_errors").FAULTS.items()]
+    return lines + [row(code, fault.cause, fault.suggestion) for code, fault in load("_http/faults").FAULTS.items()]
 
 
 def render(page: str) -> str:

@@ -161,8 +161,8 @@ problems:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils._plan import SpecificationError, build_plan
-from ansible_collections.slipway.kube.plugins.module_utils._requires import require
+from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
+from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import SpecificationError, build_plan
 
 
 def main() -> None:

@@ -161,12 +161,8 @@ reachable:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module
-from ansible_collections.slipway.kube.plugins.module_utils._ensure_secrets import (
-    SecretKeeper,
-    read_labels,
-    read_wanted,
-)
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube.secrets import SecretKeeper, read_labels, read_wanted
 
 KEY_OPTIONS = {
     "name": {"type": "str", "required": True, "no_log": False},
@@ -204,7 +200,7 @@ def main() -> None:
             "namespaces": {"type": "list", "elements": "str", "default": []},
             "namespace_labels": {"type": "dict", "default": {}},
             "adopt": {"type": "bool", "default": False},
-            **_kube_module.ARGUMENTS,
+            **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
     )
@@ -214,11 +210,11 @@ def main() -> None:
     except ValueError as error:
         module.fail_json(msg=str(error))
 
-    def work(cluster: _cluster.Cluster | None = None) -> dict[str, Any]:
+    def work(cluster: client.Cluster | None = None) -> dict[str, Any]:
         keeper = SecretKeeper(cluster, check_mode=module.check_mode, adopt=module.params["adopt"])
         return keeper.ensure(wanted, module.params["namespaces"], labels)
 
-    _kube_module.run(module, work, work)
+    module_base.run(module, work, work)
 
 
 if __name__ == "__main__":

@@ -121,73 +121,74 @@ import pathlib
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _bundle, _paths
-from ansible_collections.slipway.kube.plugins.module_utils._requires import require
+from ansible_collections.slipway.kube.plugins.module_utils._common import paths
+from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, build, bundles
 
 
-def create(module: AnsibleModule, cache: pathlib.Path, progress: _build.Progress) -> dict[str, t.Any]:
+def create(module: AnsibleModule, cache: pathlib.Path, progress: build.Progress) -> dict[str, t.Any]:
     """Write the bundle unless the file holds the same already; the module's result."""
     params = module.params
-    inputs = params["inputs"] or _build.machine_inputs()
-    distribution = _artifacts.load(pathlib.Path(params["distribution"]), inputs)
+    inputs = params["inputs"] or build.machine_inputs()
+    distribution = artifacts.load(pathlib.Path(params["distribution"]), inputs)
     path = pathlib.Path(params["path"]).absolute()
     if path.is_dir():
-        path /= _bundle.file_name(distribution, inputs["architecture"])
+        path /= bundles.file_name(distribution, inputs["architecture"])
     result = {"path": str(path), "inputs": inputs, "kubernetes_version": distribution.kubernetes_version}
     if module.check_mode:
-        if not _bundle.complete(distribution.portable(), cache):
+        if not bundles.complete(distribution.portable(), cache):
             return {"changed": True, **result}
-        wanted = _bundle.describe(distribution, inputs, cache, progress.say)
+        wanted = bundles.describe(distribution, inputs, cache, progress.say)
         return {"changed": not same(path, wanted), **result}
-    with _build.lock(cache, progress):
-        bundle = _bundle.describe(distribution, inputs, cache, progress.say)
+    with build.lock(cache, progress):
+        bundle = bundles.describe(distribution, inputs, cache, progress.say)
         if same(path, bundle):
-            return {"changed": False, "size": path.stat().st_size, "sha256": _bundle.sum_of_file(path), **result}
-        sha256 = _bundle.write(path, bundle, cache, progress.say)
+            return {"changed": False, "size": path.stat().st_size, "sha256": bundles.sum_of_file(path), **result}
+        sha256 = bundles.write(path, bundle, cache, progress.say)
     return {"changed": True, "size": path.stat().st_size, "sha256": sha256, **result}
 
 
-def same(path: pathlib.Path, wanted: _bundle.Bundle) -> bool:
+def same(path: pathlib.Path, wanted: bundles.Bundle) -> bool:
     """Whether the file is that bundle, whole."""
     try:
-        found = _bundle.read(path)
+        found = bundles.read(path)
         if found == wanted:
-            _bundle.verify(path, found)
+            bundles.verify(path, found)
             return True
-    except _bundle.BundleError:
+    except bundles.BundleError:
         pass  # whatever it is, it will be replaced
     return False
 
 
-def unpack(module: AnsibleModule, cache: pathlib.Path, progress: _build.Progress) -> dict[str, t.Any]:
+def unpack(module: AnsibleModule, cache: pathlib.Path, progress: build.Progress) -> dict[str, t.Any]:
     """Bring the bundle into the cache as far as that lacks it; the module's result."""
     params = module.params
     root = pathlib.Path(params["distribution"])
     path = pathlib.Path(params["path"]).absolute() if params["path"] else None
-    unpacked: list[_bundle.Member] = []
+    unpacked: list[bundles.Member] = []
     if params["inputs"] and (path is None or not path.exists()):
         # The stick is gone again, and nobody needs it.
         inputs = params["inputs"]
-        distribution = _artifacts.load(root, inputs)
+        distribution = artifacts.load(root, inputs)
         lacking = [artifact.key for artifact in distribution.portable() if not artifact.path(cache).is_file()]
         if lacking:
-            raise _bundle.BundleError(
+            raise bundles.BundleError(
                 f"The cache {cache} lacks {', '.join(lacking)}, and {f'there is no bundle at {path}' if path else 'toolchain_bundle names no bundle'}: "
                 "set toolchain_bundle to the file that 'make bundle' wrote, as this machine sees it."
             )
     elif path is None:
-        raise _bundle.BundleError(
+        raise bundles.BundleError(
             "toolchain_bundle names no file: set it to the one that 'make bundle' wrote, as this machine sees it."
         )
     else:
-        bundle = _bundle.read(path)
+        bundle = bundles.read(path)
         inputs = dict(bundle.inputs)
-        distribution = _bundle.distribution_of(bundle, root, os.uname().machine, path)
-        unpacked = _bundle.missing(bundle, cache)
+        distribution = bundles.distribution_of(bundle, root, os.uname().machine, path)
+        unpacked = bundles.missing(bundle, cache)
         if unpacked and not module.check_mode:
-            with _build.lock(cache, progress):
-                unpacked = _bundle.missing(bundle, cache)
-                _bundle.unpack(path, bundle, unpacked, cache, progress.say)
+            with build.lock(cache, progress):
+                unpacked = bundles.missing(bundle, cache)
+                bundles.unpack(path, bundle, unpacked, cache, progress.say)
 
     files = {command: distribution.of("program", program).path(cache) for command, program in distribution.host.items()}
     shim = distribution.of("program", "runtime-shim").path(cache)
@@ -216,11 +217,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     require(module, "yaml")
-    cache = _paths.cache_dir(module.params["cache_dir"])
-    progress = _build.Progress(pathlib.Path(module.params["progress_file"] or "/dev/null"))
+    cache = paths.cache_dir(module.params["cache_dir"])
+    progress = build.Progress(pathlib.Path(module.params["progress_file"] or "/dev/null"))
     try:
         result = (create if module.params["state"] == "created" else unpack)(module, cache, progress)
-    except (_bundle.BundleError, _artifacts.ManifestError, _build.BuildError) as error:
+    except (bundles.BundleError, artifacts.ManifestError, build.BuildError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -113,8 +113,9 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _engine, _paths
-from ansible_collections.slipway.kube.plugins.module_utils._requires import require
+from ansible_collections.slipway.kube.plugins.module_utils._common import paths
+from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, build, container_engine
 
 try:
     import docker
@@ -130,25 +131,25 @@ else:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Do what the module's options ask for and return its result."""
     params = module.params
-    distribution = _artifacts.load(pathlib.Path(params["distribution"]), params["inputs"] or _build.machine_inputs())
-    cache = _paths.cache_dir(params["cache_dir"])
-    progress = _build.Progress(pathlib.Path(params["progress_file"] or "/dev/null"))
+    distribution = artifacts.load(pathlib.Path(params["distribution"]), params["inputs"] or build.machine_inputs())
+    cache = paths.cache_dir(params["cache_dir"])
+    progress = build.Progress(pathlib.Path(params["progress_file"] or "/dev/null"))
     engine = None
     if {"images", "preload"} & set(params["targets"]) and params["docker_host"]:
         if DOCKER_IMPORT_ERROR:
             module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
         # In check mode the engine may be one of the things that are still to come.
-        if not module.check_mode or _engine.ping(params["docker_host"]):
+        if not module.check_mode or container_engine.ping(params["docker_host"]):
             # Importing an image of 700 MB is one answer that takes as long as it takes.
             engine = docker.DockerClient(base_url=params["docker_host"], timeout=900)
 
-    builder = _build.Builder(distribution, cache, progress, engine)
+    builder = build.Builder(distribution, cache, progress, engine)
     targets = [key for target in params["targets"] for key in distribution.keys_of(target)]
     loaded = []
     if module.check_mode:
         made = [artifact.key for artifact in distribution.wanted(targets, builder.present)]
     else:
-        with _build.lock(cache, progress):
+        with build.lock(cache, progress):
             made = builder.build(targets)
             if "images" in params["targets"]:
                 loaded = [
@@ -157,7 +158,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
                     if builder.load(artifact := distribution.artifacts[key])
                 ]
 
-    def path(artifact: _artifacts.Artifact) -> str | None:
+    def path(artifact: artifacts.Artifact) -> str | None:
         file = artifact.path(cache)
         return str(file) if file.exists() else None
 
@@ -194,7 +195,7 @@ def main() -> None:
     require(module, "yaml")
     try:
         result = run(module)
-    except (_artifacts.ManifestError, _build.BuildError) as error:
+    except (artifacts.ManifestError, build.BuildError) as error:
         module.fail_json(msg=str(error))
     except ENGINE_ERRORS as error:
         module.fail_json(

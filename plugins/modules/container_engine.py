@@ -88,7 +88,7 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _engine
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import container_engine
 
 try:
     import docker  # noqa: F401
@@ -98,18 +98,18 @@ else:
     DOCKER_IMPORT_ERROR = None
 
 
-def ensure_started(module: AnsibleModule, managed: _engine.ManagedEngine) -> dict[str, t.Any]:
+def ensure_started(module: AnsibleModule, managed: container_engine.ManagedEngine) -> dict[str, t.Any]:
     """Install and start what is missing; the module's result."""
     packages = module.params["packages"]
-    address, version = _engine.find()
-    wanted = list(packages) if version else [*_engine.PACKAGES, *packages]
-    lacking = sorted(set(wanted) - _engine.installed_packages())
+    address, version = container_engine.find()
+    wanted = list(packages) if version else [*container_engine.PACKAGES, *packages]
+    lacking = sorted(set(wanted) - container_engine.installed_packages())
     # In check mode too: what would fail is to be known before anything is changed.
     if version is None:
-        _engine.refuse_silent(address)
-    _engine.refuse_powerless(lacking)
+        container_engine.refuse_silent(address)
+    container_engine.refuse_powerless(lacking)
     if version is None:
-        _engine.refuse_unprivileged_start()
+        container_engine.refuse_unprivileged_start()
     if module.check_mode:
         return {
             "changed": bool(lacking) or version is None,
@@ -120,10 +120,10 @@ def ensure_started(module: AnsibleModule, managed: _engine.ManagedEngine) -> dic
     installed = managed.install(wanted) if lacking else []
     started = False
     # A package's own script may have started the engine already.
-    if version is None and (version := _engine.ping(address)) is None:
+    if version is None and (version := container_engine.ping(address)) is None:
         shim = module.params["runtime_shim"]
         managed.start(pathlib.Path(shim) if shim else None)
-        version = _engine.ping(address)
+        version = container_engine.ping(address)
         started = True
     return {
         "changed": bool(installed) or started,
@@ -133,11 +133,11 @@ def ensure_started(module: AnsibleModule, managed: _engine.ManagedEngine) -> dic
     }
 
 
-def ensure_absent(module: AnsibleModule, managed: _engine.ManagedEngine) -> dict[str, t.Any]:
+def ensure_absent(module: AnsibleModule, managed: container_engine.ManagedEngine) -> dict[str, t.Any]:
     """Remove Slipway's own engine if it is empty; the module's result."""
     if not managed.record():
         return {"changed": False, "removed": []}
-    held = managed.foreign() if _engine.ping(_engine.DEFAULT_SOCKET) else []
+    held = managed.foreign() if container_engine.ping(container_engine.DEFAULT_SOCKET) else []
     if held:
         module.warn(
             f"The container engine stays, because it still holds {', '.join(held[:5])}. Remove these and run this again."
@@ -160,10 +160,10 @@ def main() -> None:
     )
     if DOCKER_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
-    managed = _engine.ManagedEngine(pathlib.Path(module.params["directory"]))
+    managed = container_engine.ManagedEngine(pathlib.Path(module.params["directory"]))
     try:
         result = (ensure_started if module.params["state"] == "started" else ensure_absent)(module, managed)
-    except _engine.EngineError as error:
+    except container_engine.EngineError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -150,10 +150,10 @@ lease:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _lease
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, leases, module_base
 
 
-def take(module: AnsibleModule, keeper: _lease.LeaseKeeper) -> dict[str, Any]:
+def take(module: AnsibleModule, keeper: leases.LeaseKeeper) -> dict[str, Any]:
     """Take the lease; fails the module when another run holds it."""
     options = module.params
     note = {str(key): int(revision) for key, revision in options["note"].items()}
@@ -163,8 +163,8 @@ def take(module: AnsibleModule, keeper: _lease.LeaseKeeper) -> dict[str, Any]:
     )
     result = {"holder": options["holder"], "held": taking.held, "lease": taking.now.as_result()}
     if not taking.held:
-        working = _lease.workers(taking.now.holder) if taking.now.holder == dead else []
-        module.fail_json(msg=_lease.refusal(taking.now, options["namespace"], options["name"], working), **result)
+        working = leases.workers(taking.now.holder) if taking.now.holder == dead else []
+        module.fail_json(msg=leases.refusal(taking.now, options["namespace"], options["name"], working), **result)
     before = taking.before.holder
     taken_over = before if before not in ("", options["holder"]) else ""
     return {
@@ -181,7 +181,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "namespace": {"type": "str", "required": True},
-            "name": {"type": "str", "default": _lease.NAME},
+            "name": {"type": "str", "default": leases.NAME},
             "state": {"type": "str", "choices": ["held", "released", "absent"], "default": "held"},
             "duration": {"type": "int", "default": 900},
             "wait": {"type": "float", "default": 60.0},
@@ -190,14 +190,14 @@ def main() -> None:
             "outcome": {"type": "str", "choices": ["done", "failed", "undone"], "default": "failed"},
             "holder": {"type": "str"},
             "dead": {"type": "str"},
-            **_kube_module.ARGUMENTS,
+            **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
     )
     options = module.params
 
-    def work(cluster: _cluster.Cluster) -> dict[str, Any]:
-        keeper = _lease.LeaseKeeper(cluster, options["namespace"], options["holder"], options["name"])
+    def work(cluster: client.Cluster) -> dict[str, Any]:
+        keeper = leases.LeaseKeeper(cluster, options["namespace"], options["holder"], options["name"])
         if options["state"] == "held":
             return take(module, keeper)
         write = not module.check_mode
@@ -208,7 +208,7 @@ def main() -> None:
         module.fail_json(
             msg="The holder is missing. Call this module in a task, where its action plugin names the run."
         )
-    _kube_module.run(module, work)
+    module_base.run(module, work)
 
 
 if __name__ == "__main__":

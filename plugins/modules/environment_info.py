@@ -147,16 +147,11 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import (
-    _artifacts,
-    _build,
-    _engine,
-    _images,
-    _minikube,
-    _node_images,
-    _paths,
-)
-from ansible_collections.slipway.kube.plugins.module_utils._requires import require
+from ansible_collections.slipway.kube.plugins.module_utils._common import paths
+from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, build, container_engine
+from ansible_collections.slipway.kube.plugins.module_utils._images import node_images, plan
+from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
 
 try:
     import docker
@@ -170,7 +165,7 @@ PLATFORM_CONFIGMAP = "slipway-platform"
 
 def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
     """The part of the result about tools: what the role noted, checked against what is there."""
-    state = _paths.state_dir(params["state_dir"])
+    state = paths.state_dir(params["state_dir"])
     try:
         noted = json.loads((state / "toolchain.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -191,8 +186,8 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
         return result
 
     # What came in a bundle carries the digests of the machine that made it.
-    distribution = _artifacts.load(pathlib.Path(params["distribution"]), noted.get("inputs") or _build.machine_inputs())
-    cache = _paths.cache_dir(params["cache_dir"])
+    distribution = artifacts.load(pathlib.Path(params["distribution"]), noted.get("inputs") or build.machine_inputs())
+    cache = paths.cache_dir(params["cache_dir"])
     tools.clear()
     lacking.clear()
     for command, program in distribution.host.items():
@@ -222,14 +217,14 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
 
 def machine(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The part of the result about the machine's size."""
-    place = _paths.cache_dir(params["cache_dir"])
+    place = paths.cache_dir(params["cache_dir"])
     while not place.exists():
         place = place.parent
     return {
         "architecture": os.uname().machine,
         "memory_mb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20,
         "disk_free_gb": shutil.disk_usage(place).free >> 30,
-        "needs_runtime_shim": not _build.has_capability(_build.CAP_SYS_RESOURCE),
+        "needs_runtime_shim": not build.has_capability(build.CAP_SYS_RESOURCE),
     }
 
 
@@ -239,7 +234,7 @@ def cluster(
     """The part of the result about the cluster."""
     if engine is None or "minikube" not in tools:
         return {"state": "unknown", "platform": "", "images": []}
-    minikube = _minikube.Minikube(
+    minikube = profiles.Minikube(
         tools["minikube"],
         pathlib.Path(params["minikube_home"]),
         pathlib.Path(params["kubeconfig"]),
@@ -256,7 +251,7 @@ def cluster(
             f"--kubeconfig={params['kubeconfig']}",
             f"--context={params['context']}",
             "--request-timeout=5s",
-            f"--cache-dir={_paths.state_dir(params['state_dir']) / 'kubectl-cache'}",
+            f"--cache-dir={paths.state_dir(params['state_dir']) / 'kubectl-cache'}",
         ]
         command += [
             "get",
@@ -270,22 +265,22 @@ def cluster(
         # Without an answer the platform counts as not applied: applying it again says why.
         platform = run.stdout if run.returncode == 0 else ""
         if params["images"]:
-            here, there = _node_images.Engine(engine).images(), _node_images.Node(engine, params["profile"]).images()
-            images = [one for one in params["images"] if not _images.lacks(_images.normal_name(one), here, there)]
+            here, there = node_images.Engine(engine).images(), node_images.Node(engine, params["profile"]).images()
+            images = [one for one in params["images"] if not plan.lacks(plan.normal_name(one), here, there)]
     return {**vars(found), "platform": platform, "images": images}
 
 
-def profiles(params: t.Mapping[str, t.Any]) -> list[str]:
+def served_profiles(params: t.Mapping[str, t.Any]) -> list[str]:
     """The profiles that the tools and the engine serve."""
-    homes = (pathlib.Path(params["minikube_home"]), _paths.state_dir(params["state_dir"]))
-    return sorted({profile for home in homes for profile in _minikube.owned_profiles(home)})
+    homes = (pathlib.Path(params["minikube_home"]), paths.state_dir(params["state_dir"]))
+    return sorted({profile for home in homes for profile in profiles.owned_profiles(home)})
 
 
 def port_error(params: t.Mapping[str, t.Any]) -> str:
     """Why a new cluster would have no port for its ingress, empty when it would have one."""
     try:
-        _minikube.free_port(params["ingress_address"], params["ingress_port"])
-    except _minikube.ClusterError as error:
+        profiles.free_port(params["ingress_address"], params["ingress_port"])
+    except profiles.ClusterError as error:
         return str(error)
     return ""
 
@@ -309,17 +304,17 @@ def main() -> None:
     require(module, "yaml")
     if DOCKER_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
-    address, version = _engine.find()
+    address, version = container_engine.find()
     engine = docker.DockerClient(base_url=address, timeout=20) if version else None
     try:
         result = toolchain(module.params, engine)
-        result["profiles"] = profiles(module.params)
+        result["profiles"] = served_profiles(module.params)
         result["machine"] = machine(module.params)
         result["cluster"] = cluster(module.params, result["tools"], address, engine)
         # A cluster that is there holds its port itself.
         has_none = result["cluster"]["state"] in ("unknown", "absent")
         result["machine"]["port_error"] = port_error(module.params) if has_none else ""
-    except (_artifacts.ManifestError, _build.BuildError, _images.ImageError, docker.errors.DockerException) as error:
+    except (artifacts.ManifestError, build.BuildError, plan.ImageError, docker.errors.DockerException) as error:
         module.fail_json(msg=str(error))
     if engine is None:
         result["lacking"].insert(0, "container engine")

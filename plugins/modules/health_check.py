@@ -740,7 +740,7 @@ checks:
 
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._health_main import HealthModule, run_module
+from ansible_collections.slipway.kube.plugins.module_utils._health.module import HealthModule, run_module
 
 
 def argument_spec() -> dict[str, Any]:

@@ -73,19 +73,20 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _manifest, _releases
-from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartError, complete
+from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, releases
+from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
 
 
-def deployed(cluster: _cluster.Cluster, namespace: str, name: str) -> tuple[str, bool]:
+def deployed(cluster: client.Cluster, namespace: str, name: str) -> tuple[str, bool]:
     """Return the manifest of the revision in service, and whether Helm would upgrade it without further ado."""
-    query = {"fieldSelector": f"type={_releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
-    revisions = _releases.group(cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)).get(name, [])
+    query = {"fieldSelector": f"type={releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
+    revisions = releases.group(cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)).get(name, [])
     if not revisions:
         return "", False
-    current = _releases.describe(revisions)["deployed_revision"]
-    record = next((secret for secret in revisions if _releases.revision_of(secret) == current), revisions[-1])
-    return str(_releases.decode(record).get("manifest") or ""), _releases.status_of(revisions[-1]) == "deployed"
+    current = releases.describe(revisions)["deployed_revision"]
+    record = next((secret for secret in revisions if releases.revision_of(secret) == current), revisions[-1])
+    return str(releases.decode(record).get("manifest") or ""), releases.status_of(revisions[-1]) == "deployed"
 
 
 def render(module: AnsibleModule, upgrade: bool) -> str:
@@ -111,11 +112,11 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            **_kube_module.RELEASE,
+            **module_base.RELEASE,
             "chart": {"type": "path", "required": True},
             "values": {"type": "dict", "default": {}},
             "binary_path": {"type": "path"},
-            **_kube_module.ARGUMENTS,
+            **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
     )
@@ -129,13 +130,13 @@ def main() -> None:
                 "msg": "Helm is not there yet, so the objects are not known.",
             }
         try:
-            differences = _manifest.differences(before, render(module, upgrade))
+            differences = manifest.differences(before, render(module, upgrade))
         except ChartError as error:
             raise ValueError(f"{error}.") from None
         names = [one["after_header"] if one["after"] else one["before_header"] for one in differences]
         return {"changed": bool(differences), "objects": names, "diff": differences}
 
-    _kube_module.run(
+    module_base.run(
         module,
         lambda cluster: result(*deployed(cluster, module.params["namespace"], module.params["name"])),
         lambda: result("", False),

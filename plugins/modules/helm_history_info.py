@@ -139,24 +139,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _lease, _releases
+from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, leases, module_base
 
 
-def look(cluster: _cluster.Cluster, wanted: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def look(cluster: client.Cluster, wanted: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what is known of the wanted releases, with one list call for each namespace."""
     known: dict[tuple[str, str], dict[str, Any]] = {}
     for namespace in dict.fromkeys(release["namespace"] for release in wanted):
-        secrets = cluster.items(f"/api/v1/namespaces/{namespace}/secrets", fieldSelector=f"type={_releases.TYPE}")
+        secrets = cluster.items(f"/api/v1/namespaces/{namespace}/secrets", fieldSelector=f"type={releases.TYPE}")
         names = {release["name"] for release in wanted if release["namespace"] == namespace}
-        for name, revisions in _releases.group(secrets).items():
+        for name, revisions in releases.group(secrets).items():
             if name in names:
-                known[namespace, name] = _releases.describe(revisions)
+                known[namespace, name] = releases.describe(revisions)
     return [summary(release, known.get((release["namespace"], release["name"]))) for release in wanted]
 
 
 def summary(release: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the result for one release; C(found) is what _releases.describe returns."""
-    action, reason = _releases.need(release, found)
+    """Return the result for one release; C(found) is what releases.describe returns."""
+    action, reason = releases.need(release, found)
     facts = found or {}
     return {
         "name": release["name"],
@@ -164,10 +165,10 @@ def summary(release: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict
         "action": action,
         "reason": reason,
         "status": facts.get("status", "absent"),
-        "pending": facts.get("status") in _releases.PENDING,
+        "pending": facts.get("status") in releases.PENDING,
         "revision": facts.get("revision", 0),
         "deployed_revision": facts.get("deployed_revision", 0),
-        "previous_revision": _releases.previous(facts.get("history", []), facts.get("description", "")),
+        "previous_revision": releases.previous(facts.get("history", []), facts.get("description", "")),
         "images": facts.get("images", []),
         "chart": f"{facts['chart_name']}-{facts['chart_version']}" if found else "",
         "app_version": facts.get("app_version", ""),
@@ -186,29 +187,29 @@ def main() -> None:
                 "elements": "dict",
                 "required": True,
                 "options": {
-                    **_kube_module.RELEASE,
+                    **module_base.RELEASE,
                     "values": {"type": "dict"},
                     "chart_name": {"type": "str"},
                     "chart_version": {"type": "str"},
                 },
             },
             "lease_namespace": {"type": "str"},
-            **_kube_module.ARGUMENTS,
+            **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
     )
     wanted, namespace = module.params["releases"], module.params["lease_namespace"]
 
-    def work(cluster: _cluster.Cluster) -> dict[str, Any]:
+    def work(cluster: client.Cluster) -> dict[str, Any]:
         # First the lease: if it does not change until it is taken, nor have the releases.
-        lease = _lease.LeaseKeeper(cluster, namespace, "").look() if namespace else _lease.Lease()
+        lease = leases.LeaseKeeper(cluster, namespace, "").look() if namespace else leases.Lease()
         return {"releases": look(cluster, wanted), "lease": lease.as_result(), "reachable": True}
 
     def without() -> dict[str, Any]:
         found = [summary(release, None) for release in wanted]
-        return {"releases": found, "lease": _lease.Lease().as_result(), "reachable": False}
+        return {"releases": found, "lease": leases.Lease().as_result(), "reachable": False}
 
-    _kube_module.run(module, work, without)
+    module_base.run(module, work, without)
 
 
 if __name__ == "__main__":

@@ -112,32 +112,33 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _manifest, _releases
+from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, releases
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
 
 Record = dict[str, Any]
 
 
-def revisions_of(cluster: _cluster.Cluster, namespace: str, name: str) -> list[Record]:
+def revisions_of(cluster: client.Cluster, namespace: str, name: str) -> list[Record]:
     """Return the Secrets of a release's revisions, oldest first. Raises ClusterError when there is none."""
-    query = {"fieldSelector": f"type={_releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
+    query = {"fieldSelector": f"type={releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
     secrets = cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)
     if not secrets:
-        raise _cluster.ClusterError(
+        raise client.ClusterError(
             f"There is no release {name} in namespace {namespace}. Check the name and the namespace."
         )
-    return [dict(secret) for secret in _releases.group(secrets)[name]]
+    return [dict(secret) for secret in releases.group(secrets)[name]]
 
 
-def mark_failed(cluster: _cluster.Cluster, secret: Record, **why: str) -> None:
+def mark_failed(cluster: client.Cluster, secret: Record, **why: str) -> None:
     """Mark a revision as failed."""
     path = f"/api/v1/namespaces/{secret['metadata']['namespace']}/secrets/{secret['metadata']['name']}"
-    cluster.request("PATCH", path, body=_releases.failed(secret, **why), content_type=_cluster.MERGE_PATCH)
+    cluster.request("PATCH", path, body=releases.failed(secret, **why), content_type=client.MERGE_PATCH)
 
 
-def unblock(module: AnsibleModule, cluster: _cluster.Cluster, newest: Record) -> bool:
+def unblock(module: AnsibleModule, cluster: client.Cluster, newest: Record) -> bool:
     """Mark a pending revision as failed; returns whether that was needed."""
-    status, age = _releases.status_of(newest), _releases.age(newest, datetime.now(timezone.utc))
-    if status not in _releases.PENDING:
+    status, age = releases.status_of(newest), releases.age(newest, datetime.now(timezone.utc))
+    if status not in releases.PENDING:
         return False
     if age < module.params["least_age"]:
         module.fail_json(
@@ -151,9 +152,9 @@ def unblock(module: AnsibleModule, cluster: _cluster.Cluster, newest: Record) ->
 
 def canonical(revisions: list[Record], wanted: int) -> int:
     """Return the revision that a chain of rollbacks comes from, as far as Helm still has it."""
-    known = {_releases.revision_of(secret): secret for secret in revisions}
+    known = {releases.revision_of(secret): secret for secret in revisions}
     while wanted in known:
-        description = str((_releases.decode(known[wanted]).get("info") or {}).get("description", ""))
+        description = str((releases.decode(known[wanted]).get("info") or {}).get("description", ""))
         back = re.fullmatch(r"Rollback to (\d+)", description)
         if not back or int(back.group(1)) not in known:
             break
@@ -161,27 +162,27 @@ def canonical(revisions: list[Record], wanted: int) -> int:
     return wanted
 
 
-def roll_back(module: AnsibleModule, cluster: _cluster.Cluster, revisions: list[Record]) -> list[dict[str, str]] | None:
+def roll_back(module: AnsibleModule, cluster: client.Cluster, revisions: list[Record]) -> list[dict[str, str]] | None:
     """Run helm rollback unless its result is there already; returns the differences, or nothing."""
     newest = revisions[-1]
     target = canonical(revisions, module.params["revision"])
     manifests = {
-        _releases.revision_of(secret): str(_releases.decode(secret).get("manifest") or "") for secret in revisions
+        releases.revision_of(secret): str(releases.decode(secret).get("manifest") or "") for secret in revisions
     }
-    current = _releases.revision_of(newest)
+    current = releases.revision_of(newest)
     if target not in manifests:
         module.fail_json(
             msg=f"Release {module.params['name']} has no revision {target}; Helm keeps {', '.join(map(str, manifests))}. "
             "Choose one of them, or deploy the version that you want."
         )
-    if _releases.status_of(newest) == "deployed" and canonical(revisions, current) == target:
+    if releases.status_of(newest) == "deployed" and canonical(revisions, current) == target:
         return None
-    differences = _manifest.differences(manifests[current], manifests[target])
+    differences = manifest.differences(manifests[current], manifests[target])
     if module.check_mode:
         return differences
-    if _releases.status_of(newest) in _releases.PENDING:
+    if releases.status_of(newest) in releases.PENDING:
         mark_failed(cluster, newest)
-    elif module.params["reason"] and _releases.status_of(newest) == "deployed":
+    elif module.params["reason"] and releases.status_of(newest) == "deployed":
         mark_failed(cluster, newest, why=module.params["reason"])
     program = module.params["binary_path"] or module.get_bin_path("helm", required=True)
     command = [program, "rollback", module.params["name"], str(target)]
@@ -206,7 +207,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            **_kube_module.RELEASE,
+            **module_base.RELEASE,
             "state": {"type": "str", "choices": ["rolled_back", "unblocked"], "default": "rolled_back"},
             "revision": {"type": "int"},
             "reason": {"type": "str"},
@@ -214,14 +215,14 @@ def main() -> None:
             "history_max": {"type": "int", "default": 10},
             "timeout": {"type": "int", "default": 300},
             "binary_path": {"type": "path"},
-            **_kube_module.ARGUMENTS,
+            **module_base.ARGUMENTS,
         },
         required_if=[("state", "rolled_back", ["revision"])],
         supports_check_mode=True,
     )
     name, namespace = module.params["name"], module.params["namespace"]
 
-    def work(cluster: _cluster.Cluster) -> dict[str, Any]:
+    def work(cluster: client.Cluster) -> dict[str, Any]:
         revisions = revisions_of(cluster, namespace, name)
         before = revisions[-1]
         differences: list[dict[str, str]] | None = None
@@ -233,14 +234,14 @@ def main() -> None:
         after = revisions_of(cluster, namespace, name)[-1] if changed else before
         return {
             "changed": changed,
-            "status": _releases.status_of(before),
-            "from_revision": _releases.revision_of(before),
+            "status": releases.status_of(before),
+            "from_revision": releases.revision_of(before),
             "returned_to": canonical(revisions, module.params["revision"] or 0),
-            "revision": _releases.revision_of(after),
+            "revision": releases.revision_of(after),
             "diff": differences or [],
         }
 
-    _kube_module.run(module, work)
+    module_base.run(module, work)
 
 
 if __name__ == "__main__":

@@ -119,17 +119,23 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _helm_run, _kube_module, _releases
-from ansible_collections.slipway.kube.plugins.module_utils._chart import ChartError, complete
-from ansible_collections.slipway.kube.plugins.module_utils._requires import require
-from ansible_collections.slipway.kube.plugins.module_utils._watch import Options, Watcher, message, unreachable
+from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
+from ansible_collections.slipway.kube.plugins.module_utils._helm import releases, upgrade
+from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._rollout.watcher import (
+    Options,
+    Watcher,
+    message,
+    unreachable,
+)
 
 
-def newest(cluster: _cluster.Cluster, namespace: str, name: str) -> tuple[int, str]:
+def newest(cluster: client.Cluster, namespace: str, name: str) -> tuple[int, str]:
     """Return number and status of a release's newest revision."""
-    query = {"fieldSelector": f"type={_releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
-    found = _releases.group(cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)).get(name)
-    return (_releases.revision_of(found[-1]), _releases.status_of(found[-1])) if found else (0, "unknown")
+    query = {"fieldSelector": f"type={releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
+    found = releases.group(cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)).get(name)
+    return (releases.revision_of(found[-1]), releases.status_of(found[-1])) if found else (0, "unknown")
 
 
 def main() -> None:
@@ -144,12 +150,12 @@ def main() -> None:
             "crash_restarts": {"type": "int", "default": 1},
             "log_lines": {"type": "int", "default": 8},
             "binary_path": {"type": "path"},
-            **_kube_module.RELEASE,
-            **_kube_module.ARGUMENTS,
+            **module_base.RELEASE,
+            **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
     )
-    if not _cluster.HAS_KUBERNETES:
+    if not client.HAS_KUBERNETES:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     require(module, "yaml")
     fields = module.params
@@ -166,9 +172,9 @@ def main() -> None:
     )
     started = time.monotonic()
     try:
-        cluster = _cluster.Cluster(fields["kubeconfig"], fields["context"])
+        cluster = client.Cluster(fields["kubeconfig"], fields["context"])
         with complete(Path(fields["chart"]), module.tmpdir) as chart:
-            command = _helm_run.upgrade_command(
+            command = upgrade.upgrade_command(
                 program,
                 name,
                 namespace,
@@ -178,10 +184,10 @@ def main() -> None:
                 fields["kubeconfig"],
                 fields["context"],
             )
-            ended = _helm_run.run(command, fields["values"], Watcher(cluster, [(namespace, name)], options))
+            ended = upgrade.run(command, fields["values"], Watcher(cluster, [(namespace, name)], options))
         seconds = round(time.monotonic() - started, 2)
         revision, status = newest(cluster, namespace, name)
-    except _cluster.ClusterError as error:
+    except client.ClusterError as error:
         diagnosis = unreachable(error)
         module.fail_json(msg=message(diagnosis), diagnosis=diagnosis)
     except ChartError as error:
@@ -197,7 +203,7 @@ def main() -> None:
     }
     if ended.code == 0:
         module.exit_json(changed=True, **result)
-    said = _helm_run.error_lines(ended.errors) or [f"Helm ended with exit code {ended.code}."]
+    said = upgrade.error_lines(ended.errors) or [f"Helm ended with exit code {ended.code}."]
     words = message(ended.diagnosis) if ended.diagnosis else "\n".join(said)
     module.fail_json(
         changed=True,

@@ -158,8 +158,9 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _build, _engine, _minikube
-from ansible_collections.slipway.kube.plugins.module_utils._requires import require
+from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import build, container_engine
+from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
 
 try:
     import docker
@@ -169,9 +170,9 @@ else:
     DOCKER_IMPORT_ERROR = None
 
 
-def wanted_of(params: t.Mapping[str, t.Any]) -> _minikube.Wanted:
+def wanted_of(params: t.Mapping[str, t.Any]) -> profiles.Wanted:
     """The wanted cluster out of the module's options."""
-    return _minikube.Wanted(
+    return profiles.Wanted(
         profile=params["profile"],
         driver=params["driver"],
         kubernetes_version=params["kubernetes_version"],
@@ -186,18 +187,18 @@ def wanted_of(params: t.Mapping[str, t.Any]) -> _minikube.Wanted:
     )
 
 
-def ensure_started(module: AnsibleModule, minikube: _minikube.Minikube, found: _minikube.Cluster) -> dict[str, t.Any]:
+def ensure_started(module: AnsibleModule, minikube: profiles.Minikube, found: profiles.Cluster) -> dict[str, t.Any]:
     """Create or start the cluster if it does not run; the module's result."""
     wanted = wanted_of(module.params)
     if found.driver and (differences := found.differences(wanted)):
-        raise _minikube.ClusterError(
+        raise profiles.ClusterError(
             f"The cluster {wanted.profile} is not the one that is asked for: {'; '.join(differences)}. "
             "Ask for what it is, name another minikube_setup_profile, or delete it with 'make teardown'."
         )
     changed = found.state != "running"
     cluster = found
     if changed and not module.check_mode:
-        progress = _build.Progress(pathlib.Path(module.params["progress_file"] or "/dev/null"))
+        progress = build.Progress(pathlib.Path(module.params["progress_file"] or "/dev/null"))
         with minikube.lock(wanted.profile):
             # Another run may have started it while this one waited.
             cluster = minikube.inspect(wanted.profile)
@@ -207,11 +208,11 @@ def ensure_started(module: AnsibleModule, minikube: _minikube.Minikube, found: _
     return {"changed": changed, "ingress_port": cluster.ingress_port or wanted.ingress_port, "address": cluster.address}
 
 
-def ensure_absent(module: AnsibleModule, minikube: _minikube.Minikube | None, state: str) -> dict[str, t.Any]:
+def ensure_absent(module: AnsibleModule, minikube: profiles.Minikube | None, state: str) -> dict[str, t.Any]:
     """Delete the cluster if there is one, and the files that go with it; the module's result."""
     params = module.params
     # Looked for first, for with the cluster goes the note that says whose it was.
-    files = _minikube.files_of(
+    files = profiles.files_of(
         pathlib.Path(params["home"]),
         params["profile"],
         pathlib.Path(params["state_dir"]) if params["state_dir"] else None,
@@ -220,7 +221,7 @@ def ensure_absent(module: AnsibleModule, minikube: _minikube.Minikube | None, st
     if not module.check_mode:
         if minikube is not None and exists:
             minikube.delete(params["profile"])
-        _minikube.remove_files(files.paths)
+        profiles.remove_files(files.paths)
     return {
         "state": state,
         "changed": exists or bool(files.paths),
@@ -234,14 +235,14 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     profile = params["profile"]
     if params["state"] == "absent" and (
-        _engine.ping(params["docker_host"]) is None or shutil.which(params["binary"]) is None
+        container_engine.ping(params["docker_host"]) is None or shutil.which(params["binary"]) is None
     ):
         return ensure_absent(module, None, "unknown")
-    if module.check_mode and _engine.ping(params["docker_host"]) is None:
+    if module.check_mode and container_engine.ping(params["docker_host"]) is None:
         # The engine is still to come, so there is no cluster yet.
         return {"state": "absent", "changed": params["state"] == "started", "ingress_port": params["ingress_port"]}
     engine = docker.DockerClient(base_url=params["docker_host"], timeout=60)
-    minikube = _minikube.Minikube(
+    minikube = profiles.Minikube(
         params["binary"],
         pathlib.Path(params["home"]),
         pathlib.Path(params["kubeconfig"]),
@@ -250,7 +251,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     )
     found = minikube.inspect(profile)
     if found.state == "foreign":
-        raise _minikube.ClusterError(
+        raise profiles.ClusterError(
             f"A container or Minikube profile named {profile} exists that Slipway did not create, so it is left alone. "
             "Set minikube_setup_profile to another name."
         )
@@ -294,7 +295,7 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
     try:
         result = run(module)
-    except _minikube.ClusterError as error:
+    except profiles.ClusterError as error:
         module.fail_json(msg=str(error))
     except docker.errors.DockerException as error:
         module.fail_json(

@@ -200,7 +200,7 @@ sizes:
 import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _image_work, _images
+from ansible_collections.slipway.kube.plugins.module_utils._images import plan, runner
 
 try:
     import docker
@@ -249,8 +249,8 @@ def main() -> None:
     try:
         # Reading an image of several hundred MB is one answer.
         client = docker.DockerClient(base_url=address, timeout=1800)
-        result = _image_work.run(module.params, client, module.check_mode)
-    except _images.ImageError as error:
+        result = runner.run(module.params, client, module.check_mode)
+    except plan.ImageError as error:
         module.fail_json(msg=str(error))
     except ENGINE_ERRORS as error:
         module.fail_json(

@@ -123,8 +123,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _releases
-from ansible_collections.slipway.kube.plugins.module_utils._secrets import MANAGED_BY, MANAGER
+from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import MANAGED_BY, MANAGER
 
 
 def is_owned(item: Mapping[str, Any]) -> bool:
@@ -138,9 +139,9 @@ def living_releases(records: Iterable[Mapping[str, Any]]) -> list[str]:
     C(records) are the Secrets of type helm.sh/release.v1, or the ConfigMaps of Helm's other driver, which carry the same labels.
     """
     newest: dict[str, Mapping[str, Any]] = {}
-    for record in sorted(records, key=_releases.revision_of):
+    for record in sorted(records, key=releases.revision_of):
         newest[str(record["metadata"]["labels"]["name"])] = record
-    return sorted(name for name, record in newest.items() if _releases.status_of(record) != "uninstalled")
+    return sorted(name for name, record in newest.items() if releases.status_of(record) != "uninstalled")
 
 
 def judge(name: str, found: Mapping[str, Any] | None, others: Sequence[str]) -> dict[str, Any]:
@@ -196,7 +197,7 @@ def places_of(options: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([options["namespace"], *named]))
 
 
-def look(cluster: _cluster.Cluster, options: Mapping[str, Any]) -> dict[str, Any]:
+def look(cluster: client.Cluster, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the module's result, with three calls for each namespace that exists."""
     wanted = set(wanted_secrets(options))
     namespaces: list[dict[str, Any]] = []
@@ -210,7 +211,7 @@ def look(cluster: _cluster.Cluster, options: Mapping[str, Any]) -> dict[str, Any
         secrets = cluster.items(f"{path}/secrets")
         # Where HELM_DRIVER=configmap, Helm's records are no Secrets.
         records: list[Mapping[str, Any]] = [*cluster.items(f"{path}/configmaps", labelSelector="owner=helm,name")]
-        records += [revision for revisions in _releases.group(secrets).values() for revision in revisions]
+        records += [revision for revisions in releases.group(secrets).values() for revision in revisions]
         ours = {one["name"] for one in options["releases"] if one["namespace"] == place}
         namespaces.append(judge(place, found, [one for one in living_releases(records) if one not in ours]))
         names = [(secret["metadata"]["name"], is_owned(secret)) for secret in secrets]
@@ -218,11 +219,11 @@ def look(cluster: _cluster.Cluster, options: Mapping[str, Any]) -> dict[str, Any
     return summary(namespaces, present)
 
 
-def read_namespace(cluster: _cluster.Cluster, path: str) -> dict[str, Any] | None:
+def read_namespace(cluster: client.Cluster, path: str) -> dict[str, Any] | None:
     """Return a namespace's object, None when there is none."""
     try:
         return dict(cluster.request("GET", path))
-    except _cluster.ApiError as error:
+    except client.ApiError as error:
         if error.status != 404:
             raise
         return None
@@ -233,7 +234,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "namespace": {"type": "str", "required": True},
-            "releases": {"type": "list", "elements": "dict", "default": [], "options": _kube_module.RELEASE},
+            "releases": {"type": "list", "elements": "dict", "default": [], "options": module_base.RELEASE},
             "secrets": {
                 "type": "list",
                 "elements": "dict",
@@ -242,7 +243,7 @@ def main() -> None:
                 # Names of Secrets are no secrets.
                 "no_log": False,
             },
-            **_kube_module.ARGUMENTS,
+            **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
     )
@@ -251,7 +252,7 @@ def main() -> None:
     def without() -> dict[str, Any]:
         return summary([judge(place, None, []) for place in places_of(options)], [])
 
-    _kube_module.run(module, lambda cluster: look(cluster, options), without)
+    module_base.run(module, lambda cluster: look(cluster, options), without)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ reasons:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils import _download
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import downloads
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    found = _download.probe(module.params["urls"], module.params["timeout"])
+    found = downloads.probe(module.params["urls"], module.params["timeout"])
     reasons = {url: why for url, why in found.items() if why}
     module.exit_json(changed=False, reachable=not reasons, reasons=reasons)
 

@@ -92,7 +92,7 @@ import pathlib
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils import _download
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import downloads
 
 
 def main() -> None:
@@ -120,7 +120,7 @@ def main() -> None:
         module.fail_json(msg=f"Nothing says which sum {params['url']} must have: give sum_url, or pin it in {option}.")
     path = pathlib.Path(params["path"])
     program = pathlib.Path(params["program"]) if params["program"] else path
-    download = _download.Download(params["url"], path, params["sha256"], params["sum_url"], option, params["timeout"])
+    download = downloads.Download(params["url"], path, params["sha256"], params["sum_url"], option, params["timeout"])
     present = download.present()
     # The program may be older than an archive that had to be downloaded again.
     extract = params["member"] is not None and (not present or not program.exists())
@@ -129,8 +129,8 @@ def main() -> None:
             if not present:
                 download.fetch()
             if extract:
-                _download.extract(path, params["member"], program)
-    except _download.DownloadError as error:
+                downloads.extract(path, params["member"], program)
+    except downloads.DownloadError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         place = error.filename or path.parent

@@ -205,9 +205,9 @@ latency:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils import _kube_module
-from ansible_collections.slipway.kube.plugins.module_utils._cluster import Cluster
-from ansible_collections.slipway.kube.plugins.module_utils._restart_test import (
+from ansible_collections.slipway.kube.plugins.module_utils._kube import module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube.client import Cluster
+from ansible_collections.slipway.kube.plugins.module_utils._rollout.restarts import (
     Ask,
     Asker,
     Outcome,
@@ -238,7 +238,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "releases": {"type": "list", "elements": "dict", "required": True, "options": _kube_module.RELEASE},
+            "releases": {"type": "list", "elements": "dict", "required": True, "options": module_base.RELEASE},
             "urls": {"type": "list", "elements": "str", "required": True},
             "resolve": {"type": "dict", "default": {}},
             "headers": {"type": "dict", "default": {}, "no_log": True},
@@ -246,7 +246,7 @@ def main() -> None:
             "timeout": {"type": "float", "default": 5.0},
             "deadline": {"type": "float", "default": 300.0},
             "give_up_after": {"type": "int", "default": 20},
-            **_kube_module.ARGUMENTS,
+            **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
     )
@@ -283,7 +283,7 @@ def main() -> None:
         return _result(asker, planned, outcome, msg)
 
     nothing = Outcome((), "", 0.0)
-    _kube_module.run(
+    module_base.run(
         module,
         work,
         lambda: _result(asker, Plan((), ()), nothing, "There is no cluster yet, so the pods are not known."),

@@ -183,15 +183,20 @@ seconds:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module
-from ansible_collections.slipway.kube.plugins.module_utils._watch import Options, Watcher, message, unreachable
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._rollout.watcher import (
+    Options,
+    Watcher,
+    message,
+    unreachable,
+)
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "releases": {"type": "list", "elements": "dict", "options": _kube_module.RELEASE},
+            "releases": {"type": "list", "elements": "dict", "options": module_base.RELEASE},
             "selector": {"type": "str"},
             "namespace": {"type": "str"},
             "deadline": {"type": "float", "default": 300.0},
@@ -202,14 +207,14 @@ def main() -> None:
             "hooks": {"type": "bool", "default": False},
             "routes": {"type": "bool", "default": True},
             "fail": {"type": "bool", "default": True},
-            **_kube_module.ARGUMENTS,
+            **module_base.ARGUMENTS,
         },
         required_one_of=[("releases", "selector")],
         mutually_exclusive=[("releases", "selector")],
         required_together=[("selector", "namespace")],
         supports_check_mode=True,
     )
-    if not _cluster.HAS_KUBERNETES:
+    if not client.HAS_KUBERNETES:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     fields = module.params
     options = Options(
@@ -226,9 +231,9 @@ def main() -> None:
     if fields["selector"]:
         releases = [(fields["namespace"], "")]
     try:
-        outcome = Watcher(_cluster.Cluster(fields["kubeconfig"], fields["context"]), releases, options).wait()
-    except _cluster.ClusterError as error:
-        if module.check_mode and isinstance(error, _cluster.UnreachableError):
+        outcome = Watcher(client.Cluster(fields["kubeconfig"], fields["context"]), releases, options).wait()
+    except client.ClusterError as error:
+        if module.check_mode and isinstance(error, client.UnreachableError):
             module.exit_json(changed=False, ready=None, workloads=[], diagnosis=None, seconds=0.0)
         diagnosis = unreachable(error)
         result: dict[str, Any] = {"ready": False, "workloads": [], "diagnosis": diagnosis, "seconds": 0.0}

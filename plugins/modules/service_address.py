@@ -93,8 +93,8 @@ port:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module
-from ansible_collections.slipway.kube.plugins.module_utils._service_address import (
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube.service_address import (
     AddressError,
     ContainerNode,
     find_address,
@@ -133,16 +133,16 @@ def main() -> None:
             "node": {"type": "str"},
             "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
             "timeout": {"type": "float", "default": 60.0},
-            **_kube_module.ARGUMENTS,
+            **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
     )
-    if not _cluster.HAS_KUBERNETES:
+    if not client.HAS_KUBERNETES:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     fields: dict[str, Any] = module.params
     try:
         found = find_address(
-            _cluster.Cluster(fields["kubeconfig"], fields["context"]),
+            client.Cluster(fields["kubeconfig"], fields["context"]),
             fields["namespace"],
             fields["name"],
             fields["port"],
@@ -150,7 +150,7 @@ def main() -> None:
             fields["timeout"],
             dry=module.check_mode,
         )
-    except (AddressError, _cluster.ClusterError) as error:
+    except (AddressError, client.ClusterError) as error:
         if module.check_mode:
             module.exit_json(changed=False, url="", address="", port=0)
         module.fail_json(msg=str(error))

@@ -23,7 +23,7 @@ import typing as t
 from ansible.module_utils import basic
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import filter_loader, test_loader
-from ansible_collections.slipway.kube.plugins.module_utils import _kube_module  # noqa: F401  imported once for all forks
+from ansible_collections.slipway.kube.plugins.module_utils._kube import module_base  # noqa: F401  imported once for all forks
 
 try:
     from ansible.module_utils import _internal

@@ -27,7 +27,7 @@ from typing import Any
 
 import docker
 import docker.errors
-from ansible_collections.slipway.kube.plugins.module_utils import _image_work, _images, _node_images
+from ansible_collections.slipway.kube.plugins.module_utils._images import node_images, plan, runner
 
 from tests.bench.budgets import DOCUMENT, HEAD, machine, machine_load, markdown, say, with_section
 
@@ -111,19 +111,19 @@ class Bench:
             **way.options,
         }
         begun = time.monotonic()
-        _image_work.run(params, self._client, check_mode=False)
+        runner.run(params, self._client, check_mode=False)
         return time.monotonic() - begun
 
     def forget_in_node(self, way: Way) -> None:
         """Take the way's image out of the node, as if the cluster were new."""
-        node = _node_images.Node(self._client, self._profile)
-        node.remove([_images.normal_name(self._components[way.name]["image"])])
+        node = node_images.Node(self._client, self._profile)
+        node.remove([plan.normal_name(self._components[way.name]["image"])])
 
     def tidy(self) -> None:
         """Remove the images of this measurement from the engine and the node."""
-        node = _node_images.Node(self._client, self._profile)
+        node = node_images.Node(self._client, self._profile)
         node.remove([name for name in node.images() if f"/{REPOSITORY}-" in name])
-        engine = _node_images.Engine(self._client)
+        engine = node_images.Engine(self._client)
         engine.remove(name.removeprefix("docker.io/library/") for name in engine.images() if f"/{REPOSITORY}-" in name)
 
 
@@ -219,7 +219,7 @@ def main(arguments: Sequence[str]) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (RuntimeError, ValueError, OSError, _images.ImageError, docker.errors.DockerException) as problem:
+    except (RuntimeError, ValueError, OSError, plan.ImageError, docker.errors.DockerException) as problem:
         print(f"Not measured: {problem}", file=sys.stderr)
         sys.exit(69)
     except KeyboardInterrupt:

@@ -38,7 +38,8 @@ from typing import Any
 import docker
 import docker.errors
 import yaml
-from ansible_collections.slipway.kube.plugins.module_utils import _chart, _minikube
+from ansible_collections.slipway.kube.plugins.module_utils._helm import charts
+from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
 
 from tests.bench.budgets import (
     DOCUMENT,
@@ -211,10 +212,10 @@ class Shell(Tool):
         for program in ("minikube", "kubectl", "helm"):
             (programs / program).symlink_to(facts["tools"][program])
         (place / "values.yml").write_text(yaml.safe_dump(given.values()), encoding="utf-8")
-        _chart.assemble(ROOT / "charts" / "todo-app", place / "chart")
+        charts.assemble(ROOT / "charts" / "todo-app", place / "chart")
         if facts["preload"]:
             preload = Path(facts["preload"])
-            _minikube.place_preload(preload, place / ".minikube" / "cache" / "preloaded-tarball" / preload.name)
+            profiles.place_preload(preload, place / ".minikube" / "cache" / "preloaded-tarball" / preload.name)
         password = secrets.token_hex(16)
         arguments = [f"--build-arg={name}={value}" for name, value in facts["build_arguments"].items()]
         self.environment |= {
@@ -849,7 +850,7 @@ def main(arguments: Sequence[str]) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (MeasureError, ValueError, OSError, _chart.ChartError, docker.errors.DockerException) as problem:
+    except (MeasureError, ValueError, OSError, charts.ChartError, docker.errors.DockerException) as problem:
         print(f"Not measured: {problem}", file=sys.stderr)
         sys.exit(69)
     except KeyboardInterrupt:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils import _image_build
-from ansible_collections.slipway.kube.plugins.module_utils._context import read_context
-from ansible_collections.slipway.kube.plugins.module_utils._images import Component
+from ansible_collections.slipway.kube.plugins.module_utils._images import builders
+from ansible_collections.slipway.kube.plugins.module_utils._images.plan import Component
+from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import read_context
 
 FILES = (
     "Dockerfile README.md docs/README.md docs/deep/README.md src/app.py src/app.pyc src/secret/key src/__pycache__/app.pyc "
@@ -131,8 +131,8 @@ def test_buildkit_copies_what_the_digest_covers(
 ) -> None:
     (source / ".dockerignore").write_text(rules, encoding="utf-8", newline="")
     image = name()
-    builder = _image_build.BuildKit(
-        image_build, lambda: _image_build.engine_buildkit(engine), _image_build.engine_output, host_network=False
+    builder = builders.BuildKit(
+        image_build, lambda: builders.engine_buildkit(engine), builders.engine_output, host_network=False
     )
     builder.build(component(source, source / "Dockerfile", image), lambda _step: None)
     assert contents(image) == expected(source, source / "Dockerfile")
@@ -162,7 +162,7 @@ def test_classic_builder_is_sent_what_the_digest_covers(
 ) -> None:
     (source / ".dockerignore").write_text(rules, encoding="utf-8", newline="")
     image = name()
-    _image_build.Classic(engine, "default").build(component(source, source / "Dockerfile", image), lambda _step: None)
+    builders.Classic(engine, "default").build(component(source, source / "Dockerfile", image), lambda _step: None)
     assert contents(image) == expected(source, source / "Dockerfile")
 
 
@@ -183,12 +183,12 @@ def test_dockerfile_outside_of_its_context(
     if own_rules:
         (dockerfile.parent / "web.Dockerfile.dockerignore").write_text("src\n")
     image = name()
-    builder: _image_build.BuildKit | _image_build.Classic = _image_build.Classic(engine, "default")
+    builder: builders.BuildKit | builders.Classic = builders.Classic(engine, "default")
     if with_buildkit:
-        builder = _image_build.BuildKit(
+        builder = builders.BuildKit(
             request.getfixturevalue("image_build"),
-            lambda: _image_build.engine_buildkit(engine),
-            _image_build.engine_output,
+            lambda: builders.engine_buildkit(engine),
+            builders.engine_output,
             host_network=False,
         )
     builder.build(component(source, dockerfile, image), lambda _step: None)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils import _image_work
-from ansible_collections.slipway.kube.plugins.module_utils._images import ImageError
+from ansible_collections.slipway.kube.plugins.module_utils._images import runner
+from ansible_collections.slipway.kube.plugins.module_utils._images.plan import ImageError
 
 
 class Store(http.server.ThreadingHTTPServer):
@@ -131,7 +131,7 @@ def deliver(engine: Any, registry: Store, source: Path, version: str) -> dict[st
         "side_by_side": 2,
         "progress_file": None,
     }
-    return _image_work.run(params, engine, check_mode=False)
+    return runner.run(params, engine, check_mode=False)
 
 
 @pytest.fixture

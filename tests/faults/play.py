@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import faults
-from ansible_collections.slipway.kube.plugins.module_utils._chart import assemble
+from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import assemble
 from faults import RELEASE, Fault, Object
 
 ROOT = Path(__file__).resolve().parents[2]

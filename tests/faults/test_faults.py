@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._codes import CODES
+from ansible_collections.slipway.kube.plugins.module_utils._rollout.codes import CODES
 from faults import FAULTS, Fault
 from play import DEADLINE, Answer, Stage
 

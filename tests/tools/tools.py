@@ -25,12 +25,13 @@ import typing as t
 import schemas
 
 try:
-    from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _build, _paths
+    from ansible_collections.slipway.kube.plugins.module_utils._common import paths
+    from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, build
 except ImportError:
     sys.exit("The collection cannot be imported: run 'make setup', and this with .venv/bin/python.")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CACHE = _paths.cache_dir()
+CACHE = paths.cache_dir()
 TOOLS = CACHE / "tools"
 PACKAGES = {
     "helm-unittest": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
@@ -42,7 +43,7 @@ OPENAPI = ("kube", "k8s.io/kubernetes", "api/openapi-spec/swagger.json")
 CRD = ("traefik", "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml")
 
 
-class Console(_build.Progress):
+class Console(build.Progress):
     """Progress on standard error; standard output is for the paths."""
 
     def __init__(self) -> None:
@@ -52,30 +53,30 @@ class Console(_build.Progress):
         print(f"   {text}", file=sys.stderr, flush=True)
 
 
-def helm(progress: _build.Progress) -> pathlib.Path:
+def helm(progress: build.Progress) -> pathlib.Path:
     """Helm: the deploy's own, or made from its module."""
-    noted = _paths.state_dir() / "bin" / "helm"
+    noted = paths.state_dir() / "bin" / "helm"
     if noted.exists():
         return noted
-    distribution = _artifacts.load(ROOT / "distribution", _build.machine_inputs())
+    distribution = artifacts.load(ROOT / "distribution", build.machine_inputs())
     artifact = distribution.of("program", distribution.host["helm"])
     if not artifact.path(CACHE).exists():
-        with _build.lock(CACHE, progress):
-            _build.Builder(distribution, CACHE, progress, None).build([artifact.key])
+        with build.lock(CACHE, progress):
+            build.Builder(distribution, CACHE, progress, None).build([artifact.key])
     return artifact.path(CACHE)
 
 
-def compiled(name: str, progress: _build.Progress) -> pathlib.Path:
+def compiled(name: str, progress: build.Progress) -> pathlib.Path:
     """A program of tests/tools, compiled if its sources have changed."""
     source = ROOT / "tests" / "tools" / name
-    digest = _artifacts.digest_of_tree(source)[: _artifacts.DIGEST_LENGTH]
+    digest = artifacts.digest_of_tree(source)[: artifacts.DIGEST_LENGTH]
     file = TOOLS / f"{name}-{os.uname().machine}-{digest}" / name
     if file.exists():
         return file
-    with _build.lock(TOOLS, progress):
+    with build.lock(TOOLS, progress):
         if file.exists():  # by the run that this one waited for
             return file
-        go = _build.find_go(CACHE, progress)
+        go = build.find_go(CACHE, progress)
         progress.say(f"compile {name}, once")
         with tempfile.TemporaryDirectory(dir=TOOLS, prefix=".making-") as scratch:
             made = pathlib.Path(scratch) / name
@@ -94,14 +95,14 @@ def compiled(name: str, progress: _build.Progress) -> pathlib.Path:
             run = subprocess.run(
                 command,
                 cwd=source,
-                env=_build.go_environment(CACHE),
+                env=build.go_environment(CACHE),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
             )
             if run.returncode:
-                raise _build.BuildError(
+                raise build.BuildError(
                     f"{name} could not be compiled. Is a Go module proxy within reach (go env GOPROXY)?\n{run.stdout.strip()[-2000:]}"
                 )
             file.parent.mkdir(exist_ok=True)
@@ -109,34 +110,34 @@ def compiled(name: str, progress: _build.Progress) -> pathlib.Path:
     return file
 
 
-def module_file(program: str, module: str, path: str, progress: _build.Progress) -> pathlib.Path:
+def module_file(program: str, module: str, path: str, progress: build.Progress) -> pathlib.Path:
     """A file of a Go module in the version that a program of the distribution pins; the module's checksum is compared."""
     run = subprocess.run(
-        [_build.find_go(CACHE, progress), "mod", "download", "-json", module],
+        [build.find_go(CACHE, progress), "mod", "download", "-json", module],
         cwd=ROOT / "distribution" / "programs" / program,
-        env=_build.go_environment(CACHE),
+        env=build.go_environment(CACHE),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
     )
     if run.returncode:
-        raise _build.BuildError(
+        raise build.BuildError(
             f"The Go module {module} could not be fetched. Is a Go module proxy within reach (go env GOPROXY)?\n"
             f"{(run.stdout + run.stderr).strip()[-2000:]}"
         )
     return pathlib.Path(json.loads(run.stdout)["Dir"], path)
 
 
-def kinds(progress: _build.Progress) -> pathlib.Path:
+def kinds(progress: build.Progress) -> pathlib.Path:
     """A directory with the JSON schema of every kind of Kubernetes and of HTTPRoute."""
     pins = [
         schemas.pin(ROOT / "distribution" / "programs" / program, module) for program, module, _path in (OPENAPI, CRD)
     ]
     recipe = pathlib.Path(schemas.__file__).read_bytes() + repr(pins).encode()
-    place = TOOLS / f"schemas-{hashlib.sha256(recipe).hexdigest()[: _artifacts.DIGEST_LENGTH]}"
+    place = TOOLS / f"schemas-{hashlib.sha256(recipe).hexdigest()[: artifacts.DIGEST_LENGTH]}"
     if place.exists():
         return place
-    with _build.lock(TOOLS, progress):
+    with build.lock(TOOLS, progress):
         if place.exists():  # by the run that this one waited for
             return place
         progress.say("make the schemas of Kubernetes' kinds, once")
@@ -151,11 +152,11 @@ def kinds(progress: _build.Progress) -> pathlib.Path:
     return place
 
 
-def gofmt(progress: _build.Progress) -> pathlib.Path:
+def gofmt(progress: build.Progress) -> pathlib.Path:
     """The formatter that belongs to the compiler."""
-    beside = pathlib.Path(_build.find_go(CACHE, progress)).resolve().parent / "gofmt"
+    beside = pathlib.Path(build.find_go(CACHE, progress)).resolve().parent / "gofmt"
     if not beside.exists():
-        raise _build.BuildError(
+        raise build.BuildError(
             f"There is no gofmt beside the Go compiler ({beside}): reinstall Go, or remove it from PATH to have it installed here."
         )
     return beside
@@ -175,7 +176,7 @@ def main(names: t.Sequence[str]) -> None:
                 print(compiled(name, progress))
             else:
                 sys.exit(f"There is no tool {name}: ask for helm, gofmt, schemas, {', '.join(PACKAGES)}.")
-    except (_artifacts.ManifestError, _build.BuildError, schemas.SchemaError) as error:
+    except (artifacts.ManifestError, build.BuildError, schemas.SchemaError) as error:
         sys.exit(str(error))
 
 

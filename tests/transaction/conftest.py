@@ -31,7 +31,7 @@ from typing import Any
 import docker
 import pytest
 import yaml
-from ansible_collections.slipway.kube.plugins.module_utils._plan import build_plan
+from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import build_plan
 
 from .load import Load
 

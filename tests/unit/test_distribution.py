@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.slipway.kube.plugins.module_utils import _artifacts
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts
 
 ROOT = Path(__file__).resolve().parents[2]
 DISTRIBUTION = ROOT / "distribution"
@@ -153,7 +153,7 @@ def test_every_program_is_in_the_workspace_and_in_the_readme(program: str) -> No
 
 
 def test_the_manifest_is_a_whole_graph() -> None:
-    distribution = _artifacts.load(DISTRIBUTION, {"architecture": "x86_64", "ca_bundle": ""})
+    distribution = artifacts.load(DISTRIBUTION, {"architecture": "x86_64", "ca_bundle": ""})
     assert {artifact.name for artifact in distribution.artifacts.values() if artifact.kind == "program"} == set(
         MANIFEST["programs"]
     )
@@ -169,9 +169,9 @@ def test_a_changed_file_changes_what_depends_on_it_and_nothing_else(tmp_path: Pa
 
     shutil.copytree(DISTRIBUTION, tmp_path / "d")
     machine = {"architecture": "x86_64", "ca_bundle": ""}
-    before = _artifacts.load(DISTRIBUTION, machine).artifacts
+    before = artifacts.load(DISTRIBUTION, machine).artifacts
     (tmp_path / "d/images/python/Dockerfile").write_text("FROM scratch\n")
-    after = _artifacts.load(tmp_path / "d", machine).artifacts
+    after = artifacts.load(tmp_path / "d", machine).artifacts
     assert {key for key in before if before[key].digest != after[key].digest} == {
         "image:python",
         "image:python-bookworm",

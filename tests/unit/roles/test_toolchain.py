@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _bundle
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, bundles
 
 ROOT = Path(__file__).resolve().parents[3]
 MAKER = {"architecture": os.uname().machine, "ca_bundle": "a" * 64}
@@ -375,7 +375,7 @@ def bundle(tmp_path: Path) -> tuple[Path, Path]:
         (root / place / "file").write_text(place)
     (root / "programs/go.work").write_text("go 1.26.4\n")
     (root / "manifest.yml").write_text(DISTRIBUTION)
-    distribution = _artifacts.load(root, MAKER)
+    distribution = artifacts.load(root, MAKER)
     cache = tmp_path / "maker"
     for artifact in distribution.portable():
         file = artifact.path(cache)
@@ -389,7 +389,7 @@ def bundle(tmp_path: Path) -> tuple[Path, Path]:
         else:
             file.write_text(f"#!/bin/sh\necho {artifact.name}\n")
     path = tmp_path / "bundle.tar"
-    _bundle.write(path, _bundle.describe(distribution, MAKER, cache, lambda _text: None), cache, lambda _text: None)
+    bundles.write(path, bundles.describe(distribution, MAKER, cache, lambda _text: None), cache, lambda _text: None)
     return root, path
 
 
@@ -428,7 +428,7 @@ def test_a_bundle_sets_a_machine_up_and_may_be_gone_afterwards(
     written = machine.tasks([task], toolchain_distribution=str(root), toolchain_bundle_dir=str(target))
     assert written.code == 0, written.out
     (file,) = target.iterdir()
-    assert file.name == "slipway-bundle-v1.35.1-x86_64.tar" and _bundle.sum_of_file(file) in written.text
+    assert file.name == "slipway-bundle-v1.35.1-x86_64.tar" and bundles.sum_of_file(file) in written.text
     again = machine.tasks([task], toolchain_distribution=str(root), toolchain_bundle_dir=str(target))
     assert (again.code, again.changed) == (0, 0), again.out
 
@@ -525,9 +525,9 @@ import ansible_collections
 ansible_collections.__path__ = [sys.argv[1] + "/ansible_collections", *ansible_collections.__path__]
 import docker, docker.transport, requests
 from ansible.module_utils import basic
-from ansible_collections.slipway.kube.plugins.module_utils import _engine
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import container_engine as engine_module
 from ansible_collections.slipway.kube.plugins.modules import container_engine
-_engine.DEFAULT_SOCKET = "unix:///nonexistent/docker.sock"
+engine_module.DEFAULT_SOCKET = "unix:///nonexistent/docker.sock"
 arguments = {"packages": ["slipway-no-such-package"], "directory": sys.argv[2], "_ansible_check_mode": sys.argv[3] == "check"}
 basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
 basic._ANSIBLE_PROFILE = "legacy"

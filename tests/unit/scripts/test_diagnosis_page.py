@@ -13,7 +13,7 @@ from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._codes import CODES
+from ansible_collections.slipway.kube.plugins.module_utils._rollout.codes import CODES
 
 FAULTS_DIR = Path(__file__).resolve().parents[2] / "faults"
 

@@ -25,7 +25,7 @@ def test_page_is_generated_from_the_code() -> None:
 
 def test_page_has_one_row_for_every_code() -> None:
     page = troubleshooting.PAGE.read_text(encoding="utf-8")
-    codes = [*troubleshooting.load("_codes").CODES, *troubleshooting.load("_health_errors").FAULTS]
+    codes = [*troubleshooting.load("_rollout/codes").CODES, *troubleshooting.load("_http/faults").FAULTS]
     assert len(codes) > 40
     assert [code for code in codes if page.count(f'<a id="{code}"></a>') != 1] == []
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.slipway.kube.plugins.module_utils import _kube_module, _releases
+from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
+from ansible_collections.slipway.kube.plugins.module_utils._kube import module_base
 from ansible_collections.slipway.kube.plugins.modules import deploy_lease, helm_diff, helm_rollback
 
 Object = dict[str, Any]
@@ -23,14 +24,14 @@ def secret(revision: int, status: str, description: str = "", manifest: str = ""
     info = {"status": status, "description": description, "last_deployed": "2026-01-01T00:00:00Z"}
     record = {"name": "web", "info": info, "manifest": manifest or MANIFEST % f"v{revision}"}
     return {
-        "type": _releases.TYPE,
+        "type": releases.TYPE,
         "metadata": {
             "name": f"sh.helm.release.v1.web.v{revision}",
             "namespace": "shop",
             "resourceVersion": str(revision),
             "labels": {"name": "web", "owner": "helm", "status": status, "version": str(revision)},
         },
-        "data": {"release": _releases.encode(record)},
+        "data": {"release": releases.encode(record)},
     }
 
 
@@ -47,7 +48,7 @@ class FakeCluster:
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "") -> Object:
         assert method == "PATCH"
-        self.patched.append((path.rpartition(".")[2], _releases.decode(body)["info"]))
+        self.patched.append((path.rpartition(".")[2], releases.decode(body)["info"]))
         return {}
 
 
@@ -84,7 +85,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Object:
-    monkeypatch.setattr(_kube_module._cluster, "Cluster", lambda *_: cluster)
+    monkeypatch.setattr(module_base.client, "Cluster", lambda *_: cluster)
     with patch_module_args(dict(options)), pytest.raises(SystemExit):
         module.main()
     found: Object = json.loads(capsys.readouterr().out)

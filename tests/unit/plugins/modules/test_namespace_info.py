@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _kube_module, _releases
+from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
 from ansible_collections.slipway.kube.plugins.modules import namespace_info
 
 Object = dict[str, Any]
@@ -20,7 +21,7 @@ MARK = {"app.kubernetes.io/managed-by": "slipway"}
 def record(name: str, revision: int = 1, status: str = "deployed") -> Object:
     labels = {"owner": "helm", "name": name, "status": status, "version": str(revision)}
     return {
-        "type": _releases.TYPE,
+        "type": releases.TYPE,
         "metadata": {"name": f"sh.helm.release.v1.{name}.v{revision}", "labels": labels},
     }
 
@@ -40,7 +41,7 @@ class FakeCluster:
         assert method == "GET"
         name = path.rpartition("/")[2]
         if name not in self.places:
-            raise _cluster.ApiError(self.refusal, "", f"refused with {self.refusal}")
+            raise client.ApiError(self.refusal, "", f"refused with {self.refusal}")
         labels = self.places[name][0]
         return {"metadata": {"name": name, **({} if labels is None else {"labels": labels})}}
 
@@ -59,7 +60,7 @@ def ask(
     capsys: pytest.CaptureFixture[str],
     **options: Any,
 ) -> Object:
-    monkeypatch.setattr(_kube_module._cluster, "Cluster", lambda *_: cluster)
+    monkeypatch.setattr(module_base.client, "Cluster", lambda *_: cluster)
     given = {"namespace": "shop", "releases": [{"name": "web", "namespace": "shop"}], **options}
     with patch_module_args(given), pytest.raises(SystemExit):
         namespace_info.main()
@@ -159,7 +160,7 @@ def test_nothing_exists_in_check_mode_without_a_cluster(
 ) -> None:
     class Nobody(FakeCluster):
         def request(self, method: str, path: str) -> Object:
-            raise _cluster.UnreachableError("nobody answers")
+            raise client.UnreachableError("nobody answers")
 
     assert ask(Nobody(), monkeypatch, capsys)["msg"] == "nobody answers"
     found = ask(Nobody(), monkeypatch, capsys, _ansible_check_mode=True)

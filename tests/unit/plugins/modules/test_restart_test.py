@@ -15,9 +15,10 @@ import pytest
 import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.slipway.kube.plugins.module_utils import _cluster, _restart_test
-from ansible_collections.slipway.kube.plugins.module_utils._cluster import ApiError, UnreachableError
-from ansible_collections.slipway.kube.plugins.module_utils._restart_test import (
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client
+from ansible_collections.slipway.kube.plugins.module_utils._kube.client import ApiError, UnreachableError
+from ansible_collections.slipway.kube.plugins.module_utils._rollout import restarts
+from ansible_collections.slipway.kube.plugins.module_utils._rollout.restarts import (
     Ask,
     Asker,
     Outcome,
@@ -363,7 +364,7 @@ def test_nothing_begins_when_the_address_fails_before(server: Server) -> None:
 
 def test_requests_that_end_by_themselves_prove_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="ended too early"), Asker(Ask([f"http://{server.address}/"])) as asker:
-        monkeypatch.setattr(_restart_test, "fetch", None)
+        monkeypatch.setattr(restarts, "fetch", None)
         wait_for(lambda: asker.dead)
 
 
@@ -423,9 +424,9 @@ def test_failure_has_cause_evidence_and_one_suggestion(server: Server) -> None:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     """The cluster that the module finds, in which no time passes."""
     api = FakeApi(workload("api"), statefulsets=[workload("db")])
-    monkeypatch.setattr(_cluster, "Cluster", lambda _kubeconfig, _context: api)
-    monkeypatch.setattr(_restart_test, "SETTLE_SECONDS", 0.0)
-    real = _restart_test.restart
+    monkeypatch.setattr(client, "Cluster", lambda _kubeconfig, _context: api)
+    monkeypatch.setattr(restarts, "SETTLE_SECONDS", 0.0)
+    real = restarts.restart
 
     def quick(*arguments: Any) -> Outcome:
         return real(*arguments, interval=0.05, settle=0.2)
@@ -497,7 +498,7 @@ def test_check_mode_without_a_cluster(monkeypatch: pytest.MonkeyPatch, capsys: p
     def nobody(_kubeconfig: str | None, _context: str | None) -> None:
         raise UnreachableError("There is no cluster.")
 
-    monkeypatch.setattr(_cluster, "Cluster", nobody)
+    monkeypatch.setattr(client, "Cluster", nobody)
     code, result = run(capsys, urls=["http://todo.local/"], _ansible_check_mode=True)
     assert code == 0 and result["deleted"] == [] and "no cluster yet" in result["msg"]
     code, result = run(capsys, urls=["http://todo.local/"])

@@ -12,7 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils import _artifacts, _engine, _minikube
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import container_engine as engine_module
+from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
 from ansible_collections.slipway.kube.plugins.modules import container_engine, environment_info, minikube_cluster
 
 CHECKOUT = Path(__file__).resolve().parents[4]
@@ -65,11 +67,11 @@ class Managed:
 def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Say what the machine has: the answers of an engine one after the other, and packages."""
 
-    def make(*answers: bool, packages: tuple[str, ...] = (), address: str = _engine.DEFAULT_SOCKET) -> None:
+    def make(*answers: bool, packages: tuple[str, ...] = (), address: str = engine_module.DEFAULT_SOCKET) -> None:
         remaining = [{"Version": "20.10"} if answer else None for answer in answers]
-        monkeypatch.setattr(_engine, "ping", lambda asked: remaining.pop(0))
-        monkeypatch.setattr(_engine, "find", lambda: (address, _engine.ping(address)))
-        monkeypatch.setattr(_engine, "installed_packages", lambda: set(packages))
+        monkeypatch.setattr(engine_module, "ping", lambda asked: remaining.pop(0))
+        monkeypatch.setattr(engine_module, "find", lambda: (address, engine_module.ping(address)))
+        monkeypatch.setattr(engine_module, "installed_packages", lambda: set(packages))
 
     return make
 
@@ -94,11 +96,11 @@ def test_missing_engine_is_installed_and_started(machine: Callable[..., None]) -
     result = container_engine.ensure_started(Module(packages=[], runtime_shim="/cache/shim"), managed)
     assert result == {
         "changed": True,
-        "docker_host": _engine.DEFAULT_SOCKET,
+        "docker_host": engine_module.DEFAULT_SOCKET,
         "version": "20.10",
-        "installed": sorted(_engine.PACKAGES),
+        "installed": sorted(engine_module.PACKAGES),
     }
-    assert managed.calls == [("install", sorted(_engine.PACKAGES)), ("start", Path("/cache/shim"))]
+    assert managed.calls == [("install", sorted(engine_module.PACKAGES)), ("start", Path("/cache/shim"))]
 
 
 def test_package_that_starts_its_engine_needs_no_second_start(machine: Callable[..., None]) -> None:
@@ -116,9 +118,11 @@ def test_check_mode_says_and_does_nothing(machine: Callable[..., None]) -> None:
 
 
 def test_remote_engine_that_is_silent_is_not_replaced_by_a_local_one(machine: Callable[..., None]) -> None:
-    machine(False, False, packages=_engine.PACKAGES, address="tcp://build.example:2376")
+    machine(False, False, packages=engine_module.PACKAGES, address="tcp://build.example:2376")
     managed = Managed()
-    with pytest.raises(_engine.EngineError, match="DOCKER_HOST is tcp://build.example:2376.*no engine answers there"):
+    with pytest.raises(
+        engine_module.EngineError, match="DOCKER_HOST is tcp://build.example:2376.*no engine answers there"
+    ):
         container_engine.ensure_started(Module(packages=[], runtime_shim=None), managed)
     assert managed.calls == []
 
@@ -145,24 +149,24 @@ def test_only_an_empty_engine_of_our_own_is_removed(
 
 # -- minikube_cluster --------------------------------------------------------------------------------------------------
 
-RUNNING = _minikube.Cluster("running", "docker", "v1.35.1", "containerd", 2, 6144, 8080, "192.168.49.2")
-STOPPED = _minikube.Cluster("stopped", "docker", "v1.35.1", "containerd", 2, 6144, 8080)
+RUNNING = profiles.Cluster("running", "docker", "v1.35.1", "containerd", 2, 6144, 8080, "192.168.49.2")
+STOPPED = profiles.Cluster("stopped", "docker", "v1.35.1", "containerd", 2, 6144, 8080)
 
 
 class Minikube:
     """A profile whose states are given; starting it takes the next one."""
 
-    def __init__(self, *states: _minikube.Cluster) -> None:
+    def __init__(self, *states: profiles.Cluster) -> None:
         self._states = list(states)
         self.calls: list[str] = []
 
-    def inspect(self, _profile: str) -> _minikube.Cluster:
+    def inspect(self, _profile: str) -> profiles.Cluster:
         return self._states.pop(0) if len(self._states) > 1 else self._states[0]
 
     def lock(self, profile: str) -> Any:
-        return _minikube.contextlib.nullcontext()
+        return profiles.contextlib.nullcontext()
 
-    def start(self, _wanted: _minikube.Wanted, _say: Callable[[str], None]) -> None:
+    def start(self, _wanted: profiles.Wanted, _say: Callable[[str], None]) -> None:
         self.calls.append("start")
 
     def stop(self, _profile: str) -> None:
@@ -176,11 +180,11 @@ class Minikube:
 def act(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """Run the module on a profile."""
 
-    monkeypatch.setattr(_engine, "ping", lambda _address: {"Version": "20.10.24"})
+    monkeypatch.setattr(engine_module, "ping", lambda _address: {"Version": "20.10.24"})
 
     def go(minikube: Minikube, check_mode: bool = False, **options: Any) -> dict[str, Any]:
         monkeypatch.setattr(minikube_cluster.docker, "DockerClient", lambda **_options: None)
-        monkeypatch.setattr(_minikube, "Minikube", lambda *_arguments: minikube)
+        monkeypatch.setattr(profiles, "Minikube", lambda *_arguments: minikube)
         params: dict[str, Any] = {
             "state": "started",
             "profile": "slipway",
@@ -211,21 +215,21 @@ def act(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     [
         ((RUNNING,), "started", False, []),
         ((STOPPED, STOPPED, RUNNING), "started", True, ["start"]),
-        ((_minikube.Cluster("absent"), _minikube.Cluster("absent"), RUNNING), "started", True, ["start"]),
-        ((_minikube.Cluster("incomplete"), _minikube.Cluster("incomplete"), RUNNING), "started", True, ["start"]),
+        ((profiles.Cluster("absent"), profiles.Cluster("absent"), RUNNING), "started", True, ["start"]),
+        ((profiles.Cluster("incomplete"), profiles.Cluster("incomplete"), RUNNING), "started", True, ["start"]),
         # Another run was quicker.
         ((STOPPED, RUNNING), "started", True, []),
         ((RUNNING,), "stopped", True, ["stop"]),
         ((STOPPED,), "stopped", False, []),
-        ((_minikube.Cluster("absent"),), "stopped", False, []),
+        ((profiles.Cluster("absent"),), "stopped", False, []),
         ((RUNNING,), "absent", True, ["delete"]),
         ((STOPPED,), "absent", True, ["delete"]),
-        ((_minikube.Cluster("absent"),), "absent", False, []),
+        ((profiles.Cluster("absent"),), "absent", False, []),
     ],
 )
 def test_cluster_is_brought_to_the_wanted_state(
     act: Callable[..., dict[str, Any]],
-    states: tuple[_minikube.Cluster, ...],
+    states: tuple[profiles.Cluster, ...],
     wanted: str,
     changed: bool,
     calls: list[str],
@@ -249,7 +253,7 @@ def test_check_mode_touches_no_cluster(act: Callable[..., dict[str, Any]], wante
 def test_check_mode_needs_no_engine(
     act: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, wanted: str, state: str, changed: bool
 ) -> None:
-    monkeypatch.setattr(_engine, "ping", lambda _address: None)
+    monkeypatch.setattr(engine_module, "ping", lambda _address: None)
     minikube = Minikube(RUNNING)
     result = act(minikube, check_mode=True, state=wanted)
     assert (result["state"], result["changed"]) == (state, changed)
@@ -261,7 +265,7 @@ def home_of(place: Path, *owned: str) -> Path:
     for profile in owned:
         for part in ("slipway", "profiles"):
             (place / ".minikube" / part / profile).mkdir(parents=True)
-        (place / ".minikube/slipway" / profile / _minikube.OWNER_FILE).write_text("{}")
+        (place / ".minikube/slipway" / profile / profiles.OWNER_FILE).write_text("{}")
     return place
 
 
@@ -276,7 +280,7 @@ def test_files_go_with_the_cluster(
 ) -> None:
     home = home_of(tmp_path, "slipway")
     if lacking == "engine":
-        monkeypatch.setattr(_engine, "ping", lambda _address: None)
+        monkeypatch.setattr(engine_module, "ping", lambda _address: None)
     minikube = Minikube(RUNNING)
     options = {"home": str(home), "state_dir": str(home), "binary": "/missing" if lacking == "minikube" else "/bin/sh"}
     result = act(minikube, check_mode, state="absent", **options)
@@ -291,29 +295,29 @@ def test_files_of_another_cluster_stay(act: Callable[..., dict[str, Any]], tmp_p
     home = home_of(tmp_path, "slipway", "second")
     result = act(Minikube(STOPPED), check_mode, state="absent", home=str(home), state_dir=str(home))
     assert "stays, because of the Minikube profile second, which Slipway created too." in result["kept"]
-    assert _minikube.owned_profiles(home) == (["second", "slipway"] if check_mode else ["second"])
+    assert profiles.owned_profiles(home) == (["second", "slipway"] if check_mode else ["second"])
     assert (home / ".minikube/profiles/slipway").exists() is check_mode
     assert (home / ".minikube/profiles/second").exists()
 
 
 def test_files_of_a_foreign_cluster_stay(act: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     (tmp_path / ".minikube/profiles/slipway").mkdir(parents=True)
-    with pytest.raises(_minikube.ClusterError, match="did not create"):
-        act(Minikube(_minikube.Cluster("foreign")), state="absent", home=str(tmp_path), state_dir=str(tmp_path))
+    with pytest.raises(profiles.ClusterError, match="did not create"):
+        act(Minikube(profiles.Cluster("foreign")), state="absent", home=str(tmp_path), state_dir=str(tmp_path))
     assert (tmp_path / ".minikube/profiles/slipway").exists()
 
 
 @pytest.mark.parametrize("wanted", ["started", "stopped", "absent"])
 def test_foreign_cluster_is_refused_whatever_is_wanted(act: Callable[..., dict[str, Any]], wanted: str) -> None:
-    minikube = Minikube(_minikube.Cluster("foreign"))
-    with pytest.raises(_minikube.ClusterError, match="did not create.*minikube_setup_profile"):
+    minikube = Minikube(profiles.Cluster("foreign"))
+    with pytest.raises(profiles.ClusterError, match="did not create.*minikube_setup_profile"):
         act(minikube, state=wanted)
     assert minikube.calls == []
 
 
 def test_cluster_of_another_version_is_refused_with_the_difference(act: Callable[..., dict[str, Any]]) -> None:
     minikube = Minikube(RUNNING)
-    with pytest.raises(_minikube.ClusterError, match="Kubernetes version: is v1.35.1, wanted v1.36.0"):
+    with pytest.raises(profiles.ClusterError, match="Kubernetes version: is v1.35.1, wanted v1.36.0"):
         act(minikube, kubernetes_version="v1.36.0")
     assert minikube.calls == []
 
@@ -357,7 +361,7 @@ def test_cut_note_counts_as_none(params: dict[str, Any]) -> None:
 
 def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, Any], tmp_path: Path) -> None:
     note(params, source="packages", inputs={"architecture": "x86_64", "ca_bundle": "aa"})
-    distribution = _artifacts.load(CHECKOUT / "distribution", {"architecture": "x86_64", "ca_bundle": "aa"})
+    distribution = artifacts.load(CHECKOUT / "distribution", {"architecture": "x86_64", "ca_bundle": "aa"})
     cache = tmp_path / "cache"
 
     def keep(key: str) -> None:
@@ -394,9 +398,9 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
 
 def test_profiles_that_need_the_tools_are_those_of_both_directories(params: dict[str, Any], tmp_path: Path) -> None:
     elsewhere = home_of(tmp_path / "elsewhere", "b", "c")
-    assert environment_info.profiles({**params, "minikube_home": str(elsewhere)}) == ["b", "c"]
+    assert environment_info.served_profiles({**params, "minikube_home": str(elsewhere)}) == ["b", "c"]
     home_of(Path(params["state_dir"]), "a", "b")
-    assert environment_info.profiles({**params, "minikube_home": str(elsewhere)}) == ["a", "b", "c"]
+    assert environment_info.served_profiles({**params, "minikube_home": str(elsewhere)}) == ["a", "b", "c"]
 
 
 def test_size_is_told_before_the_cache_exists(params: dict[str, Any]) -> None:
@@ -416,11 +420,11 @@ def test_images_of_a_running_node_are_those_that_the_engine_does_not_contradict(
 ) -> None:
     node = {"docker.io/library/same:1": "a", "docker.io/library/other:1": "a", "docker.io/library/only:1": "a"}
     engine = {"docker.io/library/same:1": "a", "docker.io/library/other:1": "b"}
-    names = environment_info._node_images
+    names = environment_info.node_images
     monkeypatch.setattr(names, "Node", lambda client, name: SimpleNamespace(images=lambda: node))
     monkeypatch.setattr(names, "Engine", lambda client: SimpleNamespace(images=lambda: engine))
-    running = _minikube.Cluster("running")
-    monkeypatch.setattr(environment_info._minikube.Minikube, "inspect", lambda self, profile: running)
+    running = profiles.Cluster("running")
+    monkeypatch.setattr(environment_info.profiles.Minikube, "inspect", lambda self, profile: running)
     kubectl = tmp_path / "kubectl"
     kubectl.write_text("#!/bin/sh\nprintf 5a0e\n")
     kubectl.chmod(0o755)

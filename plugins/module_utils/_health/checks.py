@@ -1,0 +1,634 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of health checks: from the task's dictionaries to typed, validated plans. Private to the collection.
+
+Everything a person can get wrong in the options is refused here, before anything is sent, by SpecError
+with the check and the key in its first words.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import ancestors, order
+from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import placeholders
+from ansible_collections.slipway.kube.plugins.module_utils._health.predicates import COMPARISONS, parse_status
+from ansible_collections.slipway.kube.plugins.module_utils._http.address import DEFAULT_PORTS, split_address
+from ansible_collections.slipway.kube.plugins.module_utils._http.faults import SpecError
+from ansible_collections.slipway.kube.plugins.module_utils._http.tls import Tls
+from ansible_collections.slipway.kube.plugins.module_utils._kube.streams import Target
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+SCHEMES = {
+    "http": ("http", "https"),
+    "tcp": ("tcp",),
+    "tls": ("tls",),
+    "grpc": ("grpc", "grpcs"),
+    "command": (),
+}
+VIAS = {
+    "http": ("direct", "port_forward", "api_proxy", "unix_socket"),
+    "tcp": ("direct", "port_forward", "unix_socket"),
+    "tls": ("direct", "port_forward", "unix_socket"),
+    "grpc": ("direct", "port_forward", "unix_socket"),
+    "command": ("direct",),
+}
+LONGEST = 7 * 86400.0
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "timeout": (0.001, LONGEST),
+    "retry_for": (0, LONGEST),
+    "interval": (0, LONGEST),
+    "backoff": (1, 100),
+    "max_interval": (0, LONGEST),
+    "jitter": (0, 1),
+    "consecutive_successes": (1, 1_000_000),
+    "stable_for": (0, LONGEST),
+    "follow_redirects": (0, 100),
+    "max_body_bytes": (0, 1 << 30),
+}
+"""The least and the most of each number of a check; times in seconds."""
+BUILT_IN = ("run_id",)
+_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_TOKEN = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+Search = Callable[[Any], Any]
+Compile = Callable[[str], Search]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What serves a check, to be looked at when the check fails; a Service stands for what it selects."""
+
+    kind: str
+    name: str
+    namespace: str = "default"
+    kubeconfig: str | None = None
+    context: str | None = None
+
+
+@dataclass(frozen=True)
+class JsonExpectation:
+    """One JMESPath with its predicates."""
+
+    path: str
+    search: Search
+    predicates: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the answer must carry to come from the deployed version."""
+
+    search: Search | None
+    path: str
+    header: str | None
+    equals: Any
+    consecutive: int = 5
+
+
+@dataclass(frozen=True)
+class Expect:
+    """What a good answer looks like."""
+
+    status: tuple[tuple[int, int], ...] = ((200, 299),)
+    json: tuple[JsonExpectation, ...] = ()
+    body_regex: tuple[str, ...] = ()
+    body_not_regex: tuple[str, ...] = ()
+    headers: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    location: str | None = None
+    min_bytes: int | None = None
+    max_bytes: int | None = None
+    http_version: str | None = None
+    rc: tuple[int, ...] = (0,)
+    identity: Identity | None = None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How often to measure, and the ceilings in milliseconds."""
+
+    samples: int = 20
+    ceilings: Mapping[str, float] = field(default_factory=dict)
+    error_rate: float = 0.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check, ready to run but for its placeholders."""
+
+    name: str
+    type: str = "http"
+    via: str = "direct"
+    url: str = ""
+    resolve: Mapping[str, str] = field(default_factory=dict)
+    unix_socket: str | None = None
+    proxy: str | None = None
+    environment_proxy: bool = False
+    kubernetes: Target = field(default_factory=Target)
+    workload: Workload | None = None
+    command: tuple[str, ...] = ()
+    grpc_service: str = ""
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    body_format: str = "json"
+    follow_redirects: int = 0
+    max_body_bytes: int = 1 << 20
+    tls: Tls = field(default_factory=Tls)
+    depends_on: tuple[str, ...] = ()
+    extract: Mapping[str, tuple[str, Search]] = field(default_factory=dict)
+    expect: Expect = field(default_factory=Expect)
+    timeout: float = 10.0
+    retry_for: float = 30.0
+    interval: float = 1.0
+    backoff: float = 1.5
+    max_interval: float = 10.0
+    jitter: float = 0.1
+    consecutive_successes: int = 1
+    stable_for: float = 0.0
+    invert: bool = False
+    latency: Latency | None = None
+
+    @property
+    def streak(self) -> int:
+        """How many good answers in a row are needed."""
+        identity = self.expect.identity
+        return max(self.consecutive_successes, identity.consecutive if identity else 1)
+
+    def summary(self) -> str:
+        """Say in one line what will be asked, with placeholders unfilled so that no secret is in it."""
+        if self.type == "command":
+            return (
+                f"run {self.command[0]} in a pod of {_target(self.kubernetes)}, expecting code {_words(self.expect.rc)}"
+            )
+        place = {
+            "direct": "",
+            "unix_socket": f" through {self.unix_socket}",
+            "port_forward": f" through a port forward to {_target(self.kubernetes)}",
+            "api_proxy": f" through the Kubernetes API to {_target(self.kubernetes)}",
+        }[self.via]
+        if self.resolve:
+            place += f" (resolved to {_words(self.resolve.values())})"
+        if self.type == "http":
+            wanted = _words(str(a) if a == b else f"{a}-{b}" for a, b in self.expect.status)
+            text = f"{self.method} {self.url.partition('?')[0]}{place}, expecting status {wanted}"
+        else:
+            text = f"{self.type} {self.url}{place}"
+        return text + (", inverted" if self.invert else "")
+
+
+def _words(items: Any) -> str:
+    return ", ".join(str(item) for item in items)
+
+
+def _target(target: Target) -> str:
+    what = target.pod or target.service or target.selector or "?"
+    return f"{target.namespace}/{what}"
+
+
+# ---------------------------------------------------------------- unknown keys
+def unknown_keys(options: Mapping[str, Any], params: Any) -> list[str]:
+    """Find the keys that the argument spec does not know, each as one sentence with the nearest known key.
+
+    Ansible's own message does not say in which of many checks the key is. The keys are removed from the
+    parameters so that the caller can report once Ansible has learned what must not be logged.
+    """
+    return list(_unknown(options, params, ""))
+
+
+def _unknown(options: Mapping[str, Any], params: Any, place: str) -> Iterator[str]:
+    if not isinstance(params, dict):
+        return
+    for key in [key for key in params if key not in options and not str(key).startswith("_ansible_")]:
+        near = difflib.get_close_matches(str(key), list(options), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(options))}."
+        yield f"{place}{key}: there is no such option; {hint}"
+        del params[key]
+    for key, spec in options.items():
+        inner, value = spec.get("options"), params.get(key)
+        if value is None:
+            continue
+        if not inner:
+            if "int" in (spec.get("type"), spec.get("elements")) and any(map(_endless, _listed(value))):
+                yield f"{place}{key}: {value} is no whole number."
+                del params[key]
+            continue
+        if isinstance(value, list):
+            # Ansible itself ends in a traceback on some values where it expects a dictionary. It does read texts as one.
+            params[key] = [item for item in value if isinstance(item, (dict, str))]
+            for index, item in enumerate(value):
+                if not isinstance(item, (dict, str)):
+                    yield f"{place}{key}[{index}]: it must be a dictionary of options, not {json.dumps(item)[:40]}."
+                label = f"{key}[{index}]"
+                if place == "" and isinstance(item, dict) and item.get("name"):
+                    label = f"check {str(item['name'])!r}"
+                yield from _unknown(inner, item, f"{place}{label}: " if place == "" else f"{place}{label}.")
+        elif not isinstance(value, (dict, str)):
+            yield f"{place}{key}: it must be a dictionary of options, not {json.dumps(value)[:40]}."
+            del params[key]
+        else:
+            yield from _unknown(inner, value, f"{place}{key}." if place else f"{key}.")
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _endless(value: Any) -> bool:
+    """Tell whether a value is infinite, which ends Ansible in a traceback where it expects a whole number."""
+    try:
+        return math.isinf(float(value)) and not isinstance(value, int)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+# ---------------------------------------------------------------- parsing
+class _Place:
+    """Raises SpecError with the check and key in front."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def wrong(self, key: str, text: str) -> SpecError:
+        return SpecError(f"check {self.name!r}: {key}: {text}")
+
+    def regex(self, key: str, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise self.wrong(key, f"{pattern!r} is no regular expression: {error}.") from None
+        return pattern
+
+    def within(self, key: str, value: float, least: float, most: float = sys.float_info.max) -> None:
+        if not value >= least:
+            raise self.wrong(key, f"{value} is not allowed, the least is {least:g}.")
+        if value > most:
+            limit = f", the most is {most:g}" if most < sys.float_info.max else ""
+            raise self.wrong(key, f"{value} is not allowed{limit}.")
+
+
+def needs_jmespath(checks: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether any check holds a JMESPath, so that the library is demanded only then."""
+    for check in checks:
+        expect = check.get("expect") or {}
+        identity = expect.get("identity") or {}
+        if check.get("extract") or expect.get("json") or (identity and not identity.get("header")):
+            return True
+    return False
+
+
+def parse_checks(
+    params: Sequence[Mapping[str, Any]],
+    variables: Sequence[str],
+    compile_path: Compile,
+    cluster: Mapping[str, str | None] | None = None,
+) -> list[Check]:
+    """Turn the option checks into plans in the given order, or raise SpecError for the first mistake.
+
+    The variables are the names that exist before any check runs; compile_path compiles a JMESPath to its
+    search function and raises ValueError for a wrong one. The cluster is the kubeconfig and context for checks
+    that name none of their own.
+    """
+    if not params:
+        raise SpecError("checks: the list is empty, name at least one check.")
+    for name in variables:
+        if not _NAME.match(name):
+            raise SpecError(f"variables: {name!r} is no name: use letters, digits and underscores.")
+    seen: set[str] = set()
+    for index, item in enumerate(params):
+        name = str(item.get("name") or "").strip()
+        if not name:
+            raise SpecError(f"checks[{index}]: name: it is empty, give each check a name.")
+        if name in seen:
+            raise SpecError(f"check {name!r}: name: another check has this name, names must differ.")
+        seen.add(name)
+    checks = [_parse(item, compile_path, cluster or {}) for item in params]
+    _check_dependencies(checks)
+    _check_placeholders(checks, {*variables, *BUILT_IN})
+    return checks
+
+
+def _check_dependencies(checks: Sequence[Check]) -> None:
+    names = [check.name for check in checks]
+    for check in checks:
+        for other in check.depends_on:
+            if other not in names:
+                near = difflib.get_close_matches(other, names, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known are {_words(map(repr, names))}."
+                raise _Place(check.name).wrong("depends_on", f"there is no check {other!r}; {hint}")
+    try:
+        order({check.name: check.depends_on for check in checks})
+    except ValueError as error:
+        first = str(error).split(" -> ", 1)[0]
+        raise _Place(first).wrong("depends_on", f"the checks wait for each other: {error}.") from None
+
+
+def _check_placeholders(checks: Sequence[Check], known: set[str]) -> None:
+    makers: dict[str, str] = {}
+    for check in checks:
+        for name in check.extract:
+            if name in known or name in makers:
+                other = f"check {makers[name]!r}" if name in makers else "variables, secrets or the built-in names"
+                raise _Place(check.name).wrong(f"extract.{name}", f"the name is already taken by {other}.")
+            makers[name] = check.name
+    before = ancestors({check.name: check.depends_on for check in checks})
+    for check in checks:
+        for key, value in _fillable(check):
+            for name in placeholders(value):
+                if name in known:
+                    continue
+                if name not in makers:
+                    names = _words(sorted({*known, *makers}))
+                    raise _Place(check.name).wrong(key, f"nothing is known as ${{{name}}}; known are {names}.")
+                if makers[name] not in before[check.name]:
+                    raise _Place(check.name).wrong(
+                        key, f"${{{name}}} comes from check {makers[name]!r}: name that check in depends_on."
+                    )
+
+
+def _fillable(check: Check) -> Iterator[tuple[str, Any]]:
+    yield "url", check.url
+    yield from ((f"headers.{name}", value) for name, value in check.headers.items())
+    yield "body", check.body
+    yield from ((f"expect.json[{index}]", item.predicates) for index, item in enumerate(check.expect.json))
+    yield from ((f"expect.headers.{name}", predicates) for name, predicates in check.expect.headers)
+    if check.expect.identity:
+        yield "expect.identity.equals", check.expect.identity.equals
+
+
+def _parse(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping[str, str | None]) -> Check:
+    given = {key: value for key, value in item.items() if value is not None}
+    name = str(given["name"]).strip()
+    place = _Place(name)
+    kind, via = given.get("type", "http"), given.get("via", "direct")
+    if via not in VIAS[kind]:
+        raise place.wrong("via", f"{via} does not go with type {kind}; possible are {_words(VIAS[kind])}.")
+    method = str(given.get("method", "GET")).upper()
+    if not _TOKEN.match(method):
+        raise place.wrong("method", f"{method!r} is no HTTP method.")
+    headers = _headers(given.get("headers") or {}, via, place)
+    named = {key: value for key, value in (given.get("kubernetes") or {}).items() if value is not None}
+    target = Target(**{**cluster, **named})
+    _check_target(kind, via, target, place)
+    url = str(given.get("url", "")).strip()
+    _check_url(kind, url, place)
+    resolve = {str(host).lower(): str(address) for host, address in (given.get("resolve") or {}).items()}
+    for host, address in (given.get("resolve") or {}).items():
+        if address is None:
+            raise place.wrong(f"resolve.{host}", "it has no value: give the address to connect to.")
+    for host, address in resolve.items():
+        try:
+            split_address(address)
+        except ValueError as error:
+            raise place.wrong(f"resolve.{host}", f"{error}.") from None
+    if resolve and via != "direct":
+        raise place.wrong("resolve", f"it does not go with via {via}, which names the other side itself.")
+    if via == "unix_socket" and not given.get("unix_socket"):
+        raise place.wrong("unix_socket", "via unix_socket needs the path of the socket.")
+    proxy = given.get("proxy")
+    if proxy:
+        parts = _split(proxy, "proxy", place)
+        if parts.scheme != "http" or not parts.hostname:
+            raise place.wrong("proxy", "write it as http://host:port.")
+        if via != "direct" or kind not in ("http", "tls"):
+            raise place.wrong("proxy", "it goes only with type http or tls and via direct.")
+        if resolve and kind == "http" and not url.lower().startswith("https://"):
+            raise place.wrong("proxy", "a proxy resolves plain http names by itself, so it does not go with resolve.")
+    if given.get("environment_proxy") and (via != "direct" or kind not in ("http", "tls")):
+        raise place.wrong("environment_proxy", "it goes only with type http or tls and via direct.")
+    if via == "api_proxy" and given.get("follow_redirects"):
+        raise place.wrong("follow_redirects", "the Kubernetes API rewrites redirects; use via port_forward.")
+    body, body_format = given.get("body"), given.get("body_format", "json")
+    if body_format == "form" and body is not None and not isinstance(body, Mapping):
+        raise place.wrong("body", "with body_format form it is a dictionary of fields.")
+    if body_format == "raw" and isinstance(body, (Mapping, list)):
+        raise place.wrong("body", "with body_format raw it is a text.")
+    for key, limits in LIMITS.items():
+        if key in given:
+            place.within(key, given[key], *limits)
+    command = tuple(str(word) for word in given.get("command") or ())
+    if kind == "command" and not command:
+        raise place.wrong("command", "type command needs the program and its arguments as a list.")
+    extract = given.get("extract") or {}
+    if extract and kind != "http":
+        raise place.wrong("extract", f"it goes only with type http, not {kind}.")
+    if extract and given.get("invert"):
+        raise place.wrong("extract", "it does not go with invert, which expects no answer.")
+    tls = Tls(**{key: value for key, value in (given.get("tls") or {}).items() if value is not None})
+    if tls.client_key and not tls.client_cert:
+        raise place.wrong("tls.client_key", "it needs tls.client_cert as well.")
+    retry_for = given.get("retry_for")
+    if retry_for is None:
+        # A request that changes something must not be repeated behind a person's back.
+        retry_for = 30.0 if kind != "http" or method in IDEMPOTENT else 0.0
+    return Check(
+        name=name,
+        type=kind,
+        via=via,
+        url=url,
+        resolve=resolve,
+        unix_socket=given.get("unix_socket"),
+        proxy=proxy,
+        environment_proxy=bool(given.get("environment_proxy", False)),
+        kubernetes=target,
+        workload=_workload(given.get("workload"), target, place),
+        command=command,
+        grpc_service=str(given.get("grpc_service", "")),
+        method=method,
+        headers=headers,
+        body=given.get("body"),
+        body_format=given.get("body_format", "json"),
+        follow_redirects=given.get("follow_redirects", 0),
+        max_body_bytes=given.get("max_body_bytes", 1 << 20),
+        tls=tls,
+        depends_on=tuple(dict.fromkeys(str(other) for other in given.get("depends_on") or ())),
+        extract={str(key): _extract(str(key), path, compile_path, place) for key, path in extract.items()},
+        expect=_expect(given.get("expect") or {}, kind, compile_path, place),
+        timeout=given.get("timeout", 10.0),
+        retry_for=retry_for,
+        interval=given.get("interval", 1.0),
+        backoff=given.get("backoff", 1.5),
+        max_interval=given.get("max_interval", 10.0),
+        jitter=given.get("jitter", 0.1),
+        consecutive_successes=given.get("consecutive_successes", 1),
+        stable_for=given.get("stable_for", 0.0),
+        invert=bool(given.get("invert", False)),
+        latency=_latency(given.get("latency"), bool(given.get("invert")), place),
+    )
+
+
+def _headers(headers: Mapping[str, Any], via: str, place: _Place) -> dict[str, str]:
+    for name, value in headers.items():
+        if not _TOKEN.match(str(name)):
+            raise place.wrong(f"headers.{name}", "this is no header name.")
+        if any(ord(letter) < 32 and letter != "\t" for letter in str(value)):
+            raise place.wrong(f"headers.{name}", "the value must be one line.")
+        if str(name).lower() in ("content-length", "transfer-encoding", "connection"):
+            raise place.wrong(f"headers.{name}", "this header is set by the check itself.")
+        if via == "api_proxy" and str(name).lower() == "authorization":
+            raise place.wrong(
+                f"headers.{name}", "the Kubernetes API takes this header for itself; use via port_forward."
+            )
+    return {str(name): str(value) for name, value in headers.items()}
+
+
+def _check_target(kind: str, via: str, target: Target, place: _Place) -> None:
+    if kind != "command" and via not in ("port_forward", "api_proxy"):
+        return
+    named = [key for key in ("pod", "service", "selector") if getattr(target, key)]
+    if len(named) != 1:
+        raise place.wrong("kubernetes", "name exactly one of pod, service and selector.")
+    if via == "api_proxy" and target.selector:
+        raise place.wrong("kubernetes.selector", "via api_proxy needs a pod or a service.")
+
+
+def _workload(given: Mapping[str, Any] | None, target: Target, place: _Place) -> Workload | None:
+    if not given:
+        if not target.service:
+            return None
+        return Workload("Service", target.service, target.namespace, target.kubeconfig, target.context)
+    options = {key: value for key, value in given.items() if value is not None}
+    if not str(options.get("name", "")).strip():
+        raise place.wrong("workload.name", "it is empty: name the object that serves this check.")
+    return Workload(
+        kind=options.get("kind", "Deployment"),
+        name=str(options["name"]).strip(),
+        namespace=options.get("namespace") or target.namespace,
+        kubeconfig=target.kubeconfig,
+        context=target.context,
+    )
+
+
+def _split(url: str, key: str, place: _Place) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise place.wrong(key, f"{url!r} is no address: {error}.") from None
+    if port == 0:
+        raise place.wrong(key, "port 0 cannot be asked.")
+    return parts
+
+
+def _check_url(kind: str, url: str, place: _Place) -> None:
+    schemes = SCHEMES[kind]
+    if not schemes:
+        return
+    if not url:
+        raise place.wrong("url", f"type {kind} needs it, such as {schemes[0]}://host:port.")
+    if any(ord(letter) < 33 or ord(letter) == 127 for letter in url):
+        raise place.wrong("url", "it must hold no blanks or control characters.")
+    if url.startswith("${"):
+        return  # judged when the variable's value is known
+    # A placeholder in the host or port would make the address unreadable here.
+    probe = re.sub(r"\$\{[^{}]*\}", "1", url)
+    parts = _split(probe, "url", place)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise place.wrong("url", f"{url!r} must begin with {' or '.join(f'{name}://' for name in schemes)} and a host.")
+    if parts.username is not None or parts.password is not None:
+        raise place.wrong("url", "it must hold no user or password; send them in headers by a placeholder.")
+    if parts.port is None and parts.scheme not in DEFAULT_PORTS:
+        raise place.wrong("url", f"type {kind} needs a port, such as {schemes[0]}://host:port.")
+
+
+def _extract(name: str, path: Any, compile_path: Compile, place: _Place) -> tuple[str, Search]:
+    if not _NAME.match(name):
+        raise place.wrong(f"extract.{name}", "this is no name: use letters, digits and underscores.")
+    return str(path), _compile(f"extract.{name}", str(path), compile_path, place)
+
+
+def _compile(key: str, path: str, compile_path: Compile, place: _Place) -> Search:
+    try:
+        return compile_path(path)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise place.wrong(key, f"{path!r} is no JMESPath: {reason}.") from None
+
+
+def _expect(given: Mapping[str, Any], kind: str, compile_path: Compile, place: _Place) -> Expect:
+    given = {key: value for key, value in given.items() if value is not None}
+    try:
+        status = parse_status(given.get("status", ["2xx"]))
+    except ValueError as error:
+        raise place.wrong("expect.status", f"{error}.") from None
+    items = []
+    for index, item in enumerate(given.get("json") or ()):
+        key = f"expect.json[{index}]"
+        path = str(item.get("path") or "")
+        predicates = _predicates(item, key, place)
+        items.append(JsonExpectation(path, _compile(f"{key}.path", path, compile_path, place), predicates))
+    headers = []
+    for index, item in enumerate(given.get("headers") or ()):
+        headers.append((str(item["name"]), _predicates(item, f"expect.headers[{index}]", place)))
+    patterns = {
+        key: tuple(place.regex(f"expect.{key}", str(text)) for text in given.get(key) or ())
+        for key in ("body_regex", "body_not_regex")
+    }
+    if "location" in given:
+        place.regex("expect.location", given["location"])
+    identity = None
+    if "identity" in given:
+        identity = _identity(given["identity"], compile_path, place)
+    if kind not in ("http", "command") and (items or patterns["body_regex"] or patterns["body_not_regex"]):
+        raise place.wrong("expect", f"type {kind} has no body to look into.")
+    if kind != "http" and (identity or headers or "location" in given):
+        raise place.wrong("expect", f"identity, headers and location go only with type http, not {kind}.")
+    return Expect(
+        status=status,
+        json=tuple(items),
+        headers=tuple(headers),
+        location=given.get("location"),
+        min_bytes=given.get("min_bytes"),
+        max_bytes=given.get("max_bytes"),
+        http_version=given.get("http_version"),
+        rc=tuple(given.get("rc") or (0,)),
+        identity=identity,
+        **patterns,
+    )
+
+
+def _predicates(item: Mapping[str, Any], key: str, place: _Place) -> dict[str, Any]:
+    predicates = {kind: item[kind] for kind in COMPARISONS if item.get(kind) is not None}
+    if not predicates:
+        raise place.wrong(key, f"it says nothing about the value; use one of {_words(COMPARISONS)}.")
+    if "matches" in predicates:
+        place.regex(f"{key}.matches", str(predicates["matches"]))
+    if predicates.get("length", 0) < 0:
+        raise place.wrong(f"{key}.length", "a length is never negative.")
+    return predicates
+
+
+def _identity(given: Mapping[str, Any], compile_path: Compile, place: _Place) -> Identity:
+    header, path = given.get("header"), str(given.get("path") or "digest")
+    if str(given.get("equals") or "") == "":
+        raise place.wrong("expect.identity.equals", "it is empty: give the digest that was deployed.")
+    consecutive = given.get("consecutive") or 5
+    place.within("expect.identity.consecutive", consecutive, 1, 1_000_000)
+    search = None if header else _compile("expect.identity.path", path, compile_path, place)
+    return Identity(search, path, header, given["equals"], consecutive)
+
+
+def _latency(given: Mapping[str, Any] | None, invert: bool, place: _Place) -> Latency | None:
+    if not given:
+        return None
+    if invert:
+        raise place.wrong("latency", "it does not go with invert, which expects no answer.")
+    samples = given.get("samples") or 20
+    place.within("latency.samples", samples, 1, 1_000_000)
+    rate = given.get("error_rate") or 0.0
+    if not 0 <= rate <= 1:
+        raise place.wrong("latency.error_rate", "it is a share between 0 and 1.")
+    keys = ("p50", "p90", "p95", "p99", "max")
+    ceilings = {key: float(given[f"{key}_ms"]) for key in keys if given.get(f"{key}_ms") is not None}
+    for key, value in ceilings.items():
+        place.within(f"latency.{key}_ms", value, 0)
+    return Latency(samples, ceilings, float(rate))

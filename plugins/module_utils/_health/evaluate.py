@@ -1,0 +1,218 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judging an answer: which expectations hold, and the one fault to name. Private to the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import fill_tree
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import MASK, Masker, is_sensitive, redact
+from ansible_collections.slipway.kube.plugins.module_utils._health.checks import Check, Identity, Search
+from ansible_collections.slipway.kube.plugins.module_utils._health.predicates import (
+    Assertion,
+    assert_header,
+    assert_json,
+    assert_text,
+    same,
+    shorten,
+    status_matches,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._http.client import Answer, without_query
+from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError
+
+NOT_JSON = object()
+MAX_DEPTH = 200
+"""Deeper JSON counts as none: what looks at it is recursive, and no API answers like that."""
+
+
+@dataclass
+class Verdict:
+    """What one answer was found to be; without a fault it is a good one."""
+
+    assertions: list[Assertion] = field(default_factory=list)
+    fault: CheckError | None = None
+    extracted: dict[str, Any] = field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Stop what runs inside after so many seconds by judging_timeout; only the main thread can do so.
+
+    A pattern such as (a+)+ can take for ever. The regular expression engine looks for signals, and for nothing else.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    # An exception that meets a destructor on its way is lost, so there is more than one.
+    left = [CheckError("judging_timeout", f"It was stopped after {seconds:.1f} s.") for _turn in range(5)]
+
+    def stop(_number: int, _frame: object) -> None:
+        if left:
+            raise left.pop()
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
+    try:
+        yield
+    finally:
+        left.clear()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _depth(value: Any) -> int:
+    """Return how deep a JSON value is nested; stops counting beyond MAX_DEPTH."""
+    depth, level = 0, [value]
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        level = [
+            inner
+            for item in level
+            if isinstance(item, (dict, list))
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return depth
+
+
+def read_json(body: bytes) -> Any:
+    """Return the parsed body, or NOT_JSON."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return NOT_JSON
+    return document if _depth(document) <= MAX_DEPTH else NOT_JSON
+
+
+def evidence(answer: Answer, document: Any, mask: Callable[[str], str]) -> str:
+    """Return the beginning of a body in which fields and values that are secret are masked."""
+    if document is not NOT_JSON:
+        return shorten(redact(document), 120, mask)
+    return shorten(answer.body.decode("utf-8", "replace"), 120, mask)
+
+
+def _searched(search: Search, document: Any) -> Any:
+    """Apply a JMESPath; an expression that does not fit the value's type finds nothing."""
+    try:
+        return search(document)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
+        # jmespath's own errors are ValueErrors, but its functions trust the values that they are given.
+        return None
+
+
+def learn(check: Check, document: Any, masker: Masker) -> dict[str, Any]:
+    """Find the values to extract, and hide them from now on, whatever else is wrong with the answer."""
+    found: dict[str, Any] = {}
+    if document is NOT_JSON:
+        return found
+    for name, (_path, search) in check.extract.items():
+        value = _searched(search, document)
+        if value is not None:
+            masker.add(value)
+            found[name] = value
+    return found
+
+
+def judge(check: Check, answer: Answer, variables: Mapping[str, Any], masker: Masker) -> Verdict:
+    """Hold an HTTP answer (or a command's output) against all expectations of its check."""
+    expect, verdict = check.expect, Verdict()
+    document = read_json(answer.body)
+    verdict.extracted = learn(check, document, masker)
+    found: list[tuple[str, Assertion]] = []
+
+    def note(assertion: Assertion, code: str = "assertion_failed") -> None:
+        found.append((code, assertion))
+
+    wants_json = bool(expect.json or check.extract or (expect.identity and expect.identity.search))
+    if check.type == "command":
+        passed = answer.rc in expect.rc
+        note(Assertion("code", "in", list(expect.rc), answer.rc, passed), "command_failed")
+    else:
+        ranges = [str(low) if low == high else f"{low}-{high}" for low, high in expect.status]
+        passed = status_matches(answer.status, expect.status)
+        note(Assertion("status", "in", ", ".join(ranges), answer.status, passed), "status_unexpected")
+    if expect.http_version:
+        passed = answer.http_version == expect.http_version
+        note(Assertion("http_version", "equals", expect.http_version, answer.http_version, passed))
+    if expect.location is not None:
+        target = ", ".join(answer.header("location"))
+        for item in assert_text("location", target, [expect.location], []):
+            # Queries of redirects carry codes and tokens.
+            note(Assertion(item.subject, item.predicate, item.expected, without_query(target), item.passed))
+    for name, predicates in expect.headers:
+        for item in assert_header(name, fill_tree(predicates, variables), answer.header(name)):
+            note(_hidden(item, is_sensitive(name)))
+    if expect.min_bytes is not None:
+        size = len(answer.body)
+        note(Assertion("size", "at_least", expect.min_bytes, size, size >= expect.min_bytes))
+    if expect.max_bytes is not None:
+        size = len(answer.body)
+        note(Assertion("size", "at_most", expect.max_bytes, size, size <= expect.max_bytes))
+    shown = evidence(answer, document, masker)
+    text = answer.body.decode("utf-8", "replace")
+    for item in assert_text("body", text, expect.body_regex, expect.body_not_regex):
+        note(Assertion(item.subject, item.predicate, item.expected, shown, item.passed))
+    if document is not NOT_JSON:
+        for wanted in expect.json:
+            filled = fill_tree(wanted.predicates, variables)
+            search = functools.partial(_searched, wanted.search)
+            for item in assert_json(search, wanted.path, filled, document):
+                note(_hidden(item, is_sensitive(wanted.path)))
+    if expect.identity:
+        note(_identity(expect.identity, answer, document, variables), "identity_mismatch")
+    verdict.assertions = [assertion for _code, assertion in found]
+    verdict.fault = _fault(check, answer, found, shown, wants_json and document is NOT_JSON, masker)
+    if verdict.fault is None:
+        missing = [name for name in check.extract if name not in verdict.extracted]
+        if missing:
+            verdict.fault = CheckError("extract_failed", f"{missing[0]} ({check.extract[missing[0]][0]}).")
+    return verdict
+
+
+def _hidden(item: Assertion, sensitive: bool) -> Assertion:
+    """Keep a value from being shown when its name says that it is a secret, or its fields do."""
+    observed = item.observed
+    observed = MASK if sensitive and observed is not None else redact(observed)
+    expected = MASK if sensitive and item.predicate in ("equals", "not_equals", "in") else item.expected
+    return Assertion(item.subject, item.predicate, expected, observed, item.passed)
+
+
+def _identity(identity: Identity, answer: Answer, document: Any, variables: Mapping[str, Any]) -> Assertion:
+    wanted = fill_tree(identity.equals, variables)
+    if identity.search is None:
+        values = answer.header(str(identity.header))
+        value: Any = values[0] if values else None
+        subject = f"header {identity.header}"
+    else:
+        value = None if document is NOT_JSON else _searched(identity.search, document)
+        subject = f"json {identity.path}"
+    # YAML may have read a digest of digits only as a number.
+    passed = same(value, wanted) or (value is not None and str(value) == str(wanted))
+    return Assertion(f"identity {subject}", "equals", wanted, value, passed)
+
+
+def _fault(
+    check: Check, answer: Answer, found: list[tuple[str, Assertion]], shown: str, no_json: bool, masker: Masker
+) -> CheckError | None:
+    failed = [(code, item) for code, item in found if not item.passed]
+    what = f"{check.method} {answer.url.partition('?')[0]}" if check.type == "http" else check.command[0]
+    if failed and failed[0][0] == "status_unexpected":
+        return CheckError("status_unexpected", f"{what} answered {answer.status}: {shown or 'no body'}.")
+    if failed and failed[0][0] == "command_failed":
+        return CheckError("command_failed", f"{what} ended with {answer.rc}: {shown or 'no output'}.")
+    if no_json:
+        return CheckError("body_not_json", f"{what} answered: {shown or 'no body'}.")
+    if not failed:
+        return None
+    code, item = failed[0]
+    more = f" ({len(failed) - 1} more)" if len(failed) > 1 else ""
+    return CheckError(code, f"{item.sentence(masker)}{more}.")

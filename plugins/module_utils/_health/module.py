@@ -1,0 +1,244 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the module's options to its result: the body of health_check. Private to the collection."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import json
+import re
+import secrets
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl, unquote
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import Masker, sensitive_values
+from ansible_collections.slipway.kube.plugins.module_utils._health.checks import (
+    LONGEST,
+    Check,
+    Search,
+    needs_jmespath,
+    parse_checks,
+    unknown_keys,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._health.report import (
+    as_json,
+    as_junit,
+    check_sink,
+    message,
+    summarize,
+    write,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._health.runner import MAX_PARALLEL, Runner
+from ansible_collections.slipway.kube.plugins.module_utils._http.faults import SpecError
+
+try:
+    import jmespath
+except ImportError:
+    HAS_JMESPATH = False
+    JMESPATH_ERROR: str | None = traceback.format_exc()
+else:
+    HAS_JMESPATH = True
+    JMESPATH_ERROR = None
+
+
+# Also of an address that cannot be parsed and that a message is about to name.
+_PASSWORD = re.compile(r"://[^/@\s]*?:([^/\s]+)@")
+
+
+def secrets_in(params: Mapping[str, Any]) -> set[str]:
+    """Find the secret values that stand in the options under names that mean a secret, whatever shape they have."""
+    found = sensitive_values(_mapping(params.get("variables")), None)
+    checks = params.get("checks")
+    for check in checks if isinstance(checks, list) else ():
+        if not isinstance(check, Mapping):
+            continue
+        found |= sensitive_values(_mapping(check.get("headers")), _fields(check.get("body")))
+        for address in (check.get("proxy"), check.get("url")):
+            found |= _secrets_in_url(address) if isinstance(address, str) else set()
+        expect = _mapping(check.get("expect")) or {}
+        for key, label in (("json", "path"), ("headers", "name")):
+            items = expect.get(key)
+            for item in items if isinstance(items, list) else ():
+                if isinstance(item, Mapping):
+                    wanted = [item.get("equals"), item.get("not_equals"), item.get("in")]
+                    found |= sensitive_values(None, {str(item.get(label)): wanted})
+    return found
+
+
+def _mapping(value: Any) -> Mapping[str, Any] | None:
+    return value if isinstance(value, Mapping) else None
+
+
+def _fields(body: Any) -> Any:
+    """Return the fields of a body that is written as text: JSON or a form."""
+    if not isinstance(body, str):
+        return body
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return dict(parse_qsl(body))
+
+
+def _secrets_in_url(address: str) -> set[str]:
+    """Find the password of an address and the values of query fields whose names mean a secret."""
+    query = address.partition("?")[2].partition("#")[0]
+    passwords = {text for found in _PASSWORD.findall(address) for text in (found, unquote(found))}
+    return sensitive_values(None, dict(parse_qsl(query))) | passwords
+
+
+class HealthModule(AnsibleModule):  # type: ignore[misc]  # Ansible has no types
+    """The module class with additions that have to come before Ansible's own checks and log line."""
+
+    unknown: Sequence[str] = ()
+    _valid = False
+    _given: Any = None
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        # Removed here and reported by run_module, when it is known what must not be logged.
+        self.unknown = unknown_keys(self.argument_spec, self.params)
+        self._given = copy.deepcopy(self.params.get("checks"))
+
+    def fail_json(self, msg: str, **results: Any) -> NoReturn:
+        """Fail; a value of a wrong type, which Ansible refuses by itself, is said with its check."""
+        if not self._valid:
+            msg = self._placed(msg)
+        super().fail_json(msg, **results)
+        raise AssertionError("fail_json does not return")
+
+    def _placed(self, msg: str) -> str:
+        if self.unknown:
+            return self.unknown[0]
+        checks = self._given
+        validator = ArgumentSpecValidator(self.argument_spec["checks"]["options"])
+        for index, check in enumerate(checks if isinstance(checks, list) else ()):
+            errors = validator.validate(check).error_messages if isinstance(check, dict) else []
+            if errors:
+                return f"check {str(check.get('name') or index)!r}: {errors[0]}"
+        return msg
+
+    def _log_invocation(self) -> None:
+        # Headers and bodies cannot be no_log as a whole: Ansible would then mask each of their words everywhere.
+        self.no_log_values.update(secrets_in(self.params))
+        super()._log_invocation()
+        self._valid = True  # Ansible logs once it has accepted the options
+
+
+def compile_path(path: str) -> Search:
+    """Compile a JMESPath to its search function; ValueError for a wrong one."""
+    if not path:
+        raise ValueError("it is empty")
+    try:
+        search: Search = jmespath.compile(path).search
+    except (RecursionError, LookupError, TypeError, AttributeError):
+        raise ValueError("it cannot be read") from None
+    return search
+
+
+def _planned(check: Check) -> dict[str, Any]:
+    return {
+        "name": check.name,
+        "type": check.type,
+        "via": check.via,
+        "state": "skipped",
+        "attempts": 0,
+        "asks": check.summary(),
+        "depends_on": list(check.depends_on),
+    }
+
+
+def _fail(module: HealthModule, text: str) -> None:
+    module.fail_json(msg=text, changed=False)
+
+
+def _options(module: HealthModule, known: Mapping[str, Any]) -> list[Check]:
+    """Validate everything that can be wrong before anything is sent, or raise SpecError."""
+    params = module.params
+    if module.unknown:
+        raise SpecError(module.unknown[0])
+    twice = sorted(set(params["variables"] or {}) & set(params["secrets"] or {}))
+    if twice:
+        raise SpecError(f"secrets: {twice[0]!r} is in variables as well; name it once.")
+    if not 0 < params["deadline"] <= LONGEST:
+        raise SpecError(f"deadline: it must be more than 0 and at most {LONGEST:g} seconds.")
+    if not 1 <= params["max_parallel"] <= MAX_PARALLEL:
+        raise SpecError(f"max_parallel: it lies between 1 and {MAX_PARALLEL}.")
+    for key in ("report_json", "report_junit"):
+        check_sink(key, params[key])
+    cluster = {key: params[key] for key in ("kubeconfig", "context")}
+    return parse_checks(params["checks"], list(known), compile_path, cluster)
+
+
+def run_module(module: HealthModule) -> None:
+    """Check the options, run the checks, and leave the module with the result."""
+    params = module.params
+    if needs_jmespath(params["checks"]) and not HAS_JMESPATH:
+        module.fail_json(msg=missing_required_lib("jmespath"), exception=JMESPATH_ERROR)
+    known = {**(params["variables"] or {}), **(params["secrets"] or {})}
+    masker = Masker([*(params["secrets"] or {}).values(), *secrets_in(params)])
+    try:
+        checks = _options(module, known)
+    except SpecError as error:
+        _fail(module, masker(str(error)))
+        return
+    through_api = [check for check in checks if check.type == "command" or check.via in ("port_forward", "api_proxy")]
+    if through_api and importlib.util.find_spec("kubernetes") is None:
+        text = missing_required_lib("kubernetes", reason=f"for check {through_api[0].name!r}")
+        _fail(module, text)
+        return
+    runner = Runner(
+        checks,
+        {**known, "run_id": secrets.token_hex(4)},
+        masker,
+        deadline=params["deadline"],
+        max_parallel=params["max_parallel"],
+        fail_fast=params["fail_fast"],
+    )
+    try:
+        runner.prepare()
+    except SpecError as error:
+        _fail(module, masker(str(error)))
+        return
+    if module.check_mode:
+        planned = masker.tree([_planned(check) for check in checks])
+        module.exit_json(
+            changed=False, healthy=None, checks=planned, summary=summarize(planned), failed_checks=[],
+            msg=f"Would run {len(planned)} check{'' if len(planned) == 1 else 's'}.",
+        )  # fmt: skip
+        return
+    began = time.monotonic()
+    records = runner.run()
+    _leave(module, [record.as_result(masker) for record in records], masker, time.monotonic() - began)
+
+
+def _leave(module: HealthModule, found: list[dict[str, Any]], masker: Masker, elapsed: float) -> None:
+    """Write the reports and end the module, as failed when any check is not healthy."""
+    results: list[dict[str, Any]] = masker.tree(found)
+    result: dict[str, Any] = {
+        "changed": False,
+        "healthy": all(item["state"] == "healthy" for item in results),
+        "checks": results,
+        "summary": summarize(results),
+        "failed_checks": [item["name"] for item in results if item["state"] == "unhealthy"],
+        "elapsed": round(elapsed, 3),
+        "msg": message(results, elapsed),
+    }
+    for key, render in (("report_json", as_json(result)), ("report_junit", as_junit(results, elapsed))):
+        path = module.params[key]
+        if not path:
+            continue
+        try:
+            write(path, render)
+        except OSError as error:
+            module.warn(f"{key}: {path} could not be written: {error.strerror or error}.")
+    if result["healthy"]:
+        module.exit_json(**result)
+    else:
+        module.fail_json(**result)

@@ -1,0 +1,304 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds and delivers images side by side, and removes old ones. Private to the collection."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import pathlib
+import threading
+import time
+import typing as t
+
+from ansible_collections.slipway.kube.plugins.module_utils._images.builders import (
+    BuildKit,
+    Classic,
+    InNode,
+    engine_buildkit,
+    engine_output,
+    node_buildkit,
+    node_output,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._images.node_images import Engine, Node, Registry
+from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
+    Component,
+    Held,
+    ImageError,
+    Work,
+    decide,
+    normal_name,
+    on_loopback,
+    read_components,
+    surplus,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
+
+HEARTBEAT = 10.0  # seconds between two words about a build that goes on
+
+Say = t.Callable[[str], None]
+
+
+def duration(seconds: float) -> str:
+    """Seconds, or minutes and seconds for what takes longer."""
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
+
+
+class Doings:
+    """What goes on at present, told at its begin, at its end and now and then between."""
+
+    def __init__(self, out: t.TextIO) -> None:
+        self._out = out
+        self._steps: dict[str, tuple[float, str]] = {}
+        self._lock = threading.Lock()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self.seconds: dict[str, float] = {}
+
+    def __enter__(self) -> Doings:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _say(self, text: str) -> None:
+        with self._lock:
+            self._out.write(text + "\n")
+            self._out.flush()
+
+    def _beat(self) -> None:
+        while not self._end.wait(HEARTBEAT):
+            with self._lock:
+                going = dict(self._steps)
+            for what, (begun, step) in going.items():
+                self._say(f"{what}: {duration(time.monotonic() - begun)} so far{f', {step}' if step else ''}")
+
+    def do(self, what: str, work: t.Callable[[Say], None]) -> None:
+        """Do one thing; ``work`` is given a function to tell its steps to."""
+        begun = time.monotonic()
+
+        def step(text: str) -> None:
+            with self._lock:
+                self._steps[what] = (begun, text)
+
+        step("")
+        self._say(what)
+        try:
+            work(step)
+        finally:
+            with self._lock:
+                del self._steps[what]
+        self.seconds[what] = time.monotonic() - begun
+        self._say(f"{what}: done in {duration(self.seconds[what])}")
+
+
+def carry_out(
+    work: Work,
+    components: t.Mapping[str, Component],
+    build: t.Callable[[Component, Say], None],
+    build_in_node: t.Callable[[Component, Say], None],
+    deliver: t.Callable[[Component], None],
+    doings: Doings,
+    side_by_side: int,
+) -> None:
+    """Build each image as soon as those it is built from exist, and deliver each as soon as it is there.
+
+    At most ``side_by_side`` go on at once. After a failure nothing new is begun. Raises the first ImageError.
+    """
+    builders = dict.fromkeys(work.build, build) | dict.fromkeys(work.build_in_node, build_in_node)
+    names = [name for name in components if name in builders or name in work.deliver]
+    ready = {name: threading.Event() for name in names}
+    failed = threading.Event()
+
+    def one(name: str) -> None:
+        component = components[name]
+        try:
+            # A component waits only for earlier ones, which have begun: no number of workers is too small.
+            for need in component.needs:
+                if need in ready:
+                    ready[need].wait()
+            if failed.is_set():
+                return
+            if name in builders:
+                doings.do(f"build {name}", lambda step: builders[name](component, step))
+            if name in work.build_in_node or name not in work.deliver:
+                return
+            # In the engine others can build from it already.
+            if name in work.build:
+                ready[name].set()
+            doings.do(f"deliver {name}", lambda _step: deliver(component))
+        except BaseException:
+            failed.set()
+            raise
+        finally:
+            ready[name].set()
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, side_by_side)) as pool:
+        futures = [pool.submit(one, name) for name in names]
+        concurrent.futures.wait(futures)
+    for future in futures:
+        error = future.exception()
+        if error is not None:
+            if isinstance(error, OSError):
+                raise ImageError(f"{error}.") from error
+            raise error
+
+
+def choose_way(
+    delivery: str,
+    state: str,
+    node: Node,
+    running: bool,
+    builder: str | None,
+    components: t.Iterable[Component] = (),
+) -> str:
+    """The way that ``delivery`` means here: in_node, load or registry. Raises ImageError.
+
+    ``builder`` is the program image-build, which the node's own buildctl can stand in for.
+    """
+    if delivery == "docker_env":
+        raise ImageError(
+            f"The node {node.name} runs containerd and has no Docker to build in, which docker_env needs: use image_build_delivery=in_node, "
+            "which builds in the node's containerd."
+        )
+    if delivery == "registry":
+        return delivery
+    if state == "present" and not running:
+        raise ImageError(f"The cluster {node.name} does not run: start it with --tags setup.")
+    if state == "built" or not running or delivery == "load":
+        return "load"
+    lack = ""
+    if not node.buildkit:
+        lack = "has no BuildKit"
+    elif not builder and not node.buildctl:
+        lack = "has a BuildKit that nobody can ask, neither image-build nor a buildctl"
+    else:
+        far = [name for component in components for name in on_loopback(component.arguments)]
+        if far:
+            lack = f"does not reach the address in the build argument {far[0]}, which is this machine's own loopback"
+    if lack and delivery == "in_node":
+        raise ImageError(f"The node {node.name} {lack}: use image_build_delivery=load, which builds in the engine.")
+    return "load" if lack else "in_node"
+
+
+def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool) -> dict[str, t.Any]:
+    """What the module minikube_image does; its result. Raises ImageError."""
+    components = read_components(params["components"], params["build_args"])
+    engine = Engine(client)
+    node = Node(client, params["profile"])
+    state = params["state"]
+    registry = Registry(client, params["registry"].rstrip("/")) if params["delivery"] == "registry" else None
+    running = registry is None and node.running()
+    if registry is None and params["start_wait"] and not check_mode:
+        home, profile = pathlib.Path(params["home"]), params["profile"]
+        running = node.await_start(params["start_wait"], lambda: profiles.is_locked(home, profile))
+    there = node.images() if running else {}
+    if check_mode and state == "present" and not running:
+        state = "compared"  # the cluster is one of the things that are still to come
+    way = choose_way(params["delivery"], state, node, running, params["builder"], components.values())
+    here = engine.images()
+    if registry is not None:
+        registry.refuse_foreign(components.values())
+        # An ID is not known there, and a tag says what an image was made of.
+        names = [component.image for component in components.values() if component.deliver]
+        there = {normal_name(name): here.get(normal_name(name), "") for name in names if registry.has(name)}
+    work = decide(components, here, there, way == "in_node")
+    if state == "built":
+        work = Work(build=work.build)
+    images = {component.image for component in components.values()}
+    result: dict[str, t.Any] = {
+        "changed": bool(work) and params["state"] != "compared",
+        "way": way,
+        "build": list(work.build),
+        "build_in_node": list(work.build_in_node),
+        "deliver": list(work.deliver),
+        "pruned": {"engine": [], "node": []},
+        "seconds": {},
+        "sizes": {name: size for name in images if (size := engine.sizes().get(normal_name(name)))},
+    }
+    if not result["changed"]:
+        return result
+    if not check_mode:
+        result["seconds"] = _work(params, client, components, work, node, registry)
+        engine = Engine(client)
+    if params["keep"] > 0:
+        result["pruned"] = _prune(components, work, engine, node if running else None, params["keep"], check_mode)
+    return result
+
+
+def _work(
+    params: t.Mapping[str, t.Any],
+    client: t.Any,
+    components: t.Mapping[str, Component],
+    work: Work,
+    node: Node,
+    registry: Registry | None,
+) -> dict[str, float]:
+    """Build and deliver; seconds by step."""
+    builder = params["builder"]
+    in_engine = _engine_builder(params, client) if work.build else None
+    in_node = (
+        BuildKit(builder, lambda: node_buildkit(client, node.name), node_output, host_network=False)
+        if builder
+        else InNode(client, node.name)
+    )
+
+    def build(component: Component, step: Say) -> None:
+        if in_engine is None:
+            raise AssertionError("nothing was to be built in the engine")
+        in_engine.build(component, step)
+
+    def deliver(component: Component) -> None:
+        if registry is not None:
+            registry.push(component.image)
+        else:
+            node.load(component.image)
+            node.note(component.image)
+
+    def build_in_node(component: Component, step: Say) -> None:
+        in_node.build(component, step)
+        node.note(component.image)
+
+    with open(params["progress_file"] or os.devnull, "a", encoding="utf-8") as file, Doings(file) as doings:
+        carry_out(work, components, build, build_in_node, deliver, doings, params["side_by_side"])
+    return {what: round(seconds, 2) for what, seconds in doings.seconds.items()}
+
+
+def _engine_builder(params: t.Mapping[str, t.Any], client: t.Any) -> BuildKit | Classic:
+    network = params["network"]
+    if params["builder"] and network in ("host", "default", "none"):
+        try:
+            engine_buildkit(client).close()
+        except ImageError:
+            pass  # an engine without BuildKit; the classic builder does the same, slower
+        else:
+            return BuildKit(
+                params["builder"], lambda: engine_buildkit(client), engine_output, host_network=network == "host"
+            )
+    return Classic(client, network)
+
+
+def _prune(
+    components: t.Mapping[str, Component], work: Work, engine: Engine, node: Node | None, keep: int, check_mode: bool
+) -> dict[str, list[str]]:
+    """Remove what is surplus, or tell it in check mode."""
+    # What a check did not build counts as if it had.
+    to_come = [Held(component.image, "", float("inf")) for component in components.values() if check_mode]
+    old: dict[str, list[str]] = {"engine": [], "node": []}
+    held = engine.built()
+    names = {normal_name(one.reference) for one in held}
+    held += [one for one in to_come if normal_name(one.reference) not in names]
+    old["engine"] = surplus(held, components.values(), engine.in_use(), keep)
+    if node is not None:
+        held, used = node.held()
+        names = {normal_name(one.reference) for one in held}
+        held += [one for one in to_come if normal_name(one.reference) not in names]
+        old["node"] = surplus(held, components.values(), used, keep)
+    if not check_mode:
+        engine.remove(old["engine"])
+        if node is not None:
+            node.remove(old["node"])
+    return old

@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Beginning and end of every module that talks to a cluster. Private to the collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client
+
+# Documented by the fragment slipway.kube.kubernetes.
+ARGUMENTS: dict[str, dict[str, Any]] = {"kubeconfig": {"type": "path"}, "context": {"type": "str"}}
+# Documented by the fragment slipway.kube.release, where they are not suboptions.
+RELEASE: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "namespace": {"type": "str", "required": True},
+}
+
+Result = dict[str, Any]
+
+
+def run(
+    module: AnsibleModule, work: Callable[[client.Cluster], Result], without: Callable[[], Result] | None = None
+) -> None:
+    """End the module with what ``work`` returns for the cluster, or fail with the cause as a sentence.
+
+    ``without`` answers in check mode when there is no cluster yet. Sentences are those of ClusterError and ValueError.
+    """
+    if not client.HAS_KUBERNETES:
+        module.fail_json(msg=missing_required_lib("kubernetes"))
+    try:
+        try:
+            result = work(client.Cluster(module.params["kubeconfig"], module.params["context"]))
+        except client.UnreachableError:
+            if without is None or not module.check_mode:
+                raise
+            result = without()
+    except (client.ClusterError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)

@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Downloads against a server on loopback: sums, errors, and the time that a probe takes."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import socket
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import downloads
+
+PROGRAM = b"#!/bin/sh\necho kubectl\n"
+SUM = hashlib.sha256(PROGRAM).hexdigest()
+
+
+class Mirror:
+    """A server of what ``answers`` says: path to (status, body); it notes what was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, bytes]] = {}
+        self.asked: list[str] = []
+        mirror = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                mirror.asked.append(self.path)
+                status, body = mirror.answers.get(self.path, (404, b"nothing here"))
+                self.send_response(status)
+                # A body that is announced longer than it is: the connection is cut off.
+                self.send_header("Content-Length", str(len(body) + (9 if self.path.endswith("cut") else 0)))
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(body)
+
+            do_HEAD = do_GET
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(downloads, "PAUSE", 0.01)
+    server = Mirror()
+    server.answers = {"/kubectl": (200, PROGRAM), "/kubectl.sha256": (200, SUM.encode())}
+    yield server
+    server.close()
+
+
+def download(mirror: Mirror, path: Path, name: str = "kubectl", pin: str = "") -> downloads.Download:
+    return downloads.Download(
+        f"{mirror.url}/{name}", path / "kubectl-v1", pin, f"{mirror.url}/{name}.sha256", "toolchain_kubectl_sha256", 3
+    )
+
+
+def test_a_confirmed_file_is_kept_and_needs_no_mirror_again(mirror: Mirror, tmp_path: Path) -> None:
+    one = download(mirror, tmp_path / "release")
+    assert not one.present()
+    one.fetch()
+    assert one.path.read_bytes() == PROGRAM and one.path.stat().st_mode & 0o777 == 0o755
+    mirror.close()
+    assert download(mirror, tmp_path / "release").present()
+
+
+def test_a_pin_is_the_only_sum_that_counts(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.answers["/kubectl.sha256"] = (200, b"0" * 64)
+    download(mirror, tmp_path, pin=SUM.upper()).fetch()
+    assert mirror.asked == ["/kubectl"]
+    assert not download(mirror, tmp_path, pin="1" * 64).present()
+
+
+def test_a_file_that_was_damaged_later_is_not_present(mirror: Mirror, tmp_path: Path) -> None:
+    one = download(mirror, tmp_path)
+    one.fetch()
+    one.path.write_bytes(b"damaged")
+    assert not one.present()
+    one.fetch()
+    assert one.present()
+
+
+def test_a_wrong_sum_throws_the_file_away_and_names_both_sums(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.answers["/kubectl.sha256"] = (200, b"0" * 64)
+    with pytest.raises(downloads.DownloadError) as caught:
+        download(mirror, tmp_path).fetch()
+    text = str(caught.value)
+    assert (
+        SUM in text and "0" * 64 in text and "/kubectl.sha256 publishes" in text and "toolchain_kubectl_sha256" in text
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_sum_leaves_an_older_good_file_alone(mirror: Mirror, tmp_path: Path) -> None:
+    one = download(mirror, tmp_path)
+    one.fetch()
+    mirror.answers["/kubectl"] = (200, b"<html>Log in first</html>")
+    with pytest.raises(downloads.DownloadError, match="one that toolchain_kubectl_sha256 pins"):
+        download(mirror, tmp_path, pin="2" * 64).fetch()
+    assert one.present()
+
+
+def test_404_is_said_at_once_with_what_to_do(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.answers["/other.sha256"] = (200, b"0" * 64)
+    with pytest.raises(
+        downloads.DownloadError,
+        match=r"other cannot be downloaded, it answers 404.*toolchain_kubectl_url.*toolchain_source=packages",
+    ):
+        download(mirror, tmp_path, "other").fetch()
+    assert mirror.asked.count("/other") == 1
+
+
+@pytest.mark.parametrize("name", ["broken", "cut"])
+def test_what_may_go_better_is_tried_three_times(mirror: Mirror, tmp_path: Path, name: str) -> None:
+    mirror.answers |= {f"/{name}.sha256": (200, SUM.encode()), f"/{name}": (502 if name == "broken" else 200, PROGRAM)}
+    with pytest.raises(downloads.DownloadError, match=r"3 attempts"):
+        download(mirror, tmp_path, name).fetch()
+    assert mirror.asked.count(f"/{name}") == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_in_place_of_the_sums_is_recognised(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.answers["/kubectl.sha256"] = (200, b"<html>Welcome to the guest network</html>")
+    with pytest.raises(downloads.DownloadError, match="holds no SHA-256"):
+        download(mirror, tmp_path).fetch()
+
+
+def test_a_mirror_that_is_gone_is_said(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.close()
+    with pytest.raises(downloads.DownloadError, match=r"Connection refused.*3 attempts.*proxy"):
+        download(mirror, tmp_path).fetch()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (SUM, SUM),
+        (f"{SUM.upper()}\n", SUM),
+        (f"{SUM}  helm.tar.gz\n", SUM),
+        (f"{'0' * 64}  other\n{SUM} *dist/helm.tar.gz\n", SUM),
+        (f"{SUM}  other\n", None),
+        ("", None),
+        (SUM[:-1], None),
+    ],
+)
+def test_the_forms_of_a_file_of_sums(text: str, found: str | None) -> None:
+    assert downloads.sum_in(text, "helm.tar.gz") == found
+
+
+def archive(path: Path, member: str) -> Path:
+    with tarfile.open(path, "w:gz") as opened:
+        entry = tarfile.TarInfo(member)
+        entry.size = len(PROGRAM)
+        opened.addfile(entry, io.BytesIO(PROGRAM))
+    return path
+
+
+def test_one_program_is_taken_out_of_an_archive(tmp_path: Path) -> None:
+    downloads.extract(archive(tmp_path / "helm.tar.gz", "linux-amd64/helm"), "linux-amd64/helm", tmp_path / "helm")
+    assert (tmp_path / "helm").read_bytes() == PROGRAM and (tmp_path / "helm").stat().st_mode & 0o111
+
+
+def test_an_archive_without_the_program_is_said(tmp_path: Path) -> None:
+    with pytest.raises(downloads.DownloadError, match="no file linux-amd64/helm"):
+        downloads.extract(archive(tmp_path / "helm.tar.gz", "linux-arm64/helm"), "linux-amd64/helm", tmp_path / "helm")
+    (tmp_path / "text").write_text("no archive")
+    with pytest.raises(downloads.DownloadError, match="cannot be unpacked"):
+        downloads.extract(tmp_path / "text", "helm", tmp_path / "helm")
+
+
+def test_probe_counts_a_demand_for_credentials_and_no_other_error(mirror: Mirror) -> None:
+    mirror.answers |= {"/v2/": (401, b""), "/blocked": (403, b"")}
+    found = downloads.probe([f"{mirror.url}{path}" for path in ("/kubectl", "/v2/", "/blocked")], 3)
+    assert list(found.values()) == ["", "", "it answers 403 Forbidden"]
+
+
+def test_probe_ends_in_time_whatever_happens(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))
+
+    def no_resolver(*_arguments: object, **_options: object) -> None:
+        time.sleep(20)
+
+    url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+    started = time.monotonic()
+    found = downloads.probe([url, f"{mirror.url}/kubectl"], 0.5)
+    assert time.monotonic() - started < 2
+    assert "does not answer" in found[url] and found[f"{mirror.url}/kubectl"] == ""
+    monkeypatch.setattr(downloads, "open_url", no_resolver)
+    started = time.monotonic()
+    assert downloads.probe(["http://name.example/"], 0.5) == {"http://name.example/": "it does not answer within 0.5 s"}
+    assert time.monotonic() - started < 2
+    silent.close()

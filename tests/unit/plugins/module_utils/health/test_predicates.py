@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pure decisions: status, predicates, percentiles, backoff, order, masking."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._common import dependencies, placeholders, statistics
+from ansible_collections.slipway.kube.plugins.module_utils._common import redaction as mask
+from ansible_collections.slipway.kube.plugins.module_utils._health import predicates as decide
+from ansible_collections.slipway.kube.plugins.module_utils._http.faults import FAULTS, CheckError
+from hypothesis import given
+from hypothesis import strategies as st
+
+statuses = st.integers(100, 599)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+# ---------------------------------------------------------------- status
+@given(statuses, statuses, statuses)
+def test_a_range_holds_exactly_what_lies_in_it(first: int, last: int, status: int) -> None:
+    low, high = sorted((first, last))
+    assert decide.status_matches(status, decide.parse_status([f"{low}-{high}"])) is (low <= status <= high)
+
+
+@given(statuses, st.integers(1, 5))
+def test_a_class_is_its_hundred(status: int, digit: int) -> None:
+    for text in (f"{digit}xx", f"{digit}XX"):
+        assert decide.status_matches(status, decide.parse_status([text])) is (status // 100 == digit)
+
+
+@given(st.text())
+def test_any_text_is_a_status_or_refused_by_name(text: str) -> None:
+    try:
+        ranges = decide.parse_status([text])
+    except ValueError as error:
+        assert repr(text.strip()) in str(error) or text.strip() in str(error)
+    else:
+        assert all(100 <= low <= high <= 599 for low, high in ranges)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "99", "600", "2x", "6xx", "200-", "300-200", "-200", "200-600", "\u0662\u0660\u0660"]
+)
+def test_wrong_statuses(text: str) -> None:
+    with pytest.raises(ValueError):
+        decide.parse_status([text])
+    with pytest.raises(ValueError):
+        decide.parse_status([])
+
+
+# ---------------------------------------------------------------- predicates
+@given(json_values, json_values)
+def test_equals_and_its_negation_never_agree(value: Any, wanted: Any) -> None:
+    assert decide.compare("equals", wanted, value) is not decide.compare("not_equals", wanted, value)
+    assert decide.compare("equals", value, value)
+    assert decide.compare("equals", wanted, value) == decide.compare("equals", value, wanted)
+    assert decide.compare("in", [wanted], value) is decide.compare("equals", wanted, value)
+
+
+@given(json_values)
+def test_a_value_has_one_type_and_exists_unless_null(value: Any) -> None:
+    types = [name for name in decide.JSON_TYPES if decide.compare("type", name, value)]
+    assert types in ([decide.json_type(value)], ["integer", "number"])
+    assert decide.compare("exists", True, value) is (value is not None)
+    assert decide.compare("exists", False, value) is (value is None)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+def test_less_and_greater_are_those_of_numbers(value: float, wanted: float) -> None:
+    assert decide.compare("less", wanted, value) is (value < wanted)
+    assert decide.compare("greater", wanted, value) is (value > wanted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "value", "expected"),
+    [
+        ("equals", 1, True, False),
+        ("equals", 1, 1.0, True),
+        ("equals", "1", 1, False),
+        ("equals", [1, True], [1, 1], False),
+        ("equals", {"a": [1]}, {"a": [1.0]}, True),
+        ("equals", {"a": 1}, {"a": 1, "b": 2}, False),
+        ("less", 5, "3", False),
+        ("less", 5, None, False),
+        ("greater", 0, True, False),
+        ("in", ["a", 2], 2, True),
+        ("in", [], None, False),
+        ("matches", "^ok", "okay", True),
+        ("matches", "1", [1], True),
+        ("matches", "None|null", None, False),
+        ("length", 2, [1, 2], True),
+        ("length", 2, {"a": 1}, False),
+        ("length", 0, 0, False),
+        ("length", 0, None, False),
+        ("type", "number", 3, True),
+        ("type", "integer", 3.5, False),
+        ("type", "boolean", 1, False),
+        ("type", "null", None, True),
+    ],
+)
+def test_predicates(kind: str, wanted: Any, value: Any, expected: bool) -> None:
+    assert decide.compare(kind, wanted, value) is expected
+
+
+def test_every_comparison_is_decided() -> None:
+    wanted = {"less": 1, "greater": 1, "in": [], "matches": "", "length": 1, "type": "null"}
+    for kind in decide.COMPARISONS:
+        assert decide.compare(kind, wanted.get(kind, True), "x") in (True, False)
+    with pytest.raises(KeyError):
+        decide.compare("unknown", 1, 1)
+
+
+def test_sentence_names_a_difference_of_types_only() -> None:
+    item = decide.Assertion("json id", "equals", "7", 7, False)
+    assert item.sentence() == "json id equals 7: observed 7 (of type integer: the types differ)"
+    assert "types" not in decide.Assertion("json id", "equals", "8", 7, False).sentence()
+
+
+@given(json_values, st.integers(10, 200))
+def test_shortened_values_are_short_and_one_line(value: Any, limit: int) -> None:
+    text = decide.shorten(value, limit)
+    assert len(text) <= limit
+    assert text.splitlines() in ([], [text])
+
+
+# ---------------------------------------------------------------- figures
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 100))
+def test_percentile_is_a_measured_value_that_covers_its_share(values: list[float], rank: float) -> None:
+    found = statistics.percentile(values, rank)
+    assert found in values
+    assert sum(value <= found for value in values) >= rank / 100 * len(values) - 1e-6
+
+
+def test_percentiles_of_a_known_row() -> None:
+    values = [float(value) for value in range(1, 101)]
+    assert statistics.percentiles(values) == {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "max": 100}
+    assert statistics.percentiles([]) == {}
+    with pytest.raises(ValueError):
+        statistics.percentile([], 50)
+
+
+@given(
+    st.floats(0, 60), st.floats(1, 100), st.floats(0, 120), st.floats(0, 1), st.integers(0, 10_000),
+    st.floats(0, 1, exclude_max=True),
+)  # fmt: skip
+def test_backoff_is_bounded(
+    interval: float, factor: float, ceiling: float, jitter: float, failures: int, chance: float
+) -> None:
+    wait = decide.backoff(interval, factor, ceiling, jitter, failures, chance)
+    assert 0 <= wait <= max(ceiling, interval)
+
+
+def test_backoff_grows_to_the_ceiling() -> None:
+    waits = [decide.backoff(1, 2, 10, 0, count, 0.5) for count in range(1, 7)]
+    assert waits == [1, 2, 4, 8, 10, 10]
+    assert decide.backoff(1, 1, 10, 0.5, 1, 0.0) == 0.5
+
+
+# ---------------------------------------------------------------- order
+@given(st.dictionaries(st.integers(0, 30), st.lists(st.integers(0, 30), max_size=3), min_size=1))
+def test_order_puts_dependencies_first(graph: dict[int, list[int]]) -> None:
+    # Only edges to smaller numbers: such a graph has no circle.
+    depends = {str(a): [str(b) for b in more if b < a and b in graph] for a, more in graph.items()}
+    found = dependencies.order(depends)
+    assert sorted(found) == sorted(depends)
+    assert all(found.index(other) < found.index(name) for name in depends for other in depends[name])
+    before = dependencies.ancestors(depends)
+    assert all(before[other] <= before[name] for name in depends for other in depends[name])
+
+
+def test_a_circle_is_spelled_out_and_a_long_chain_is_none() -> None:
+    with pytest.raises(ValueError, match=re.escape("b -> c -> b")):
+        dependencies.order({"a": ["b"], "b": ["c"], "c": ["b"]})
+    chain = {str(at): [str(at + 1)] if at < 3000 else [] for at in range(3001)}
+    assert dependencies.order(chain)[0] == "3000"
+
+
+# ---------------------------------------------------------------- placeholders and masking
+def test_placeholders() -> None:
+    value = {"a": "x ${one} $${two}", "b": [{"c": "${three}"}], "d": 4}
+    assert placeholders.placeholders(value) == ["one", "three"]
+    variables = {"one": "1 /", "three": [3], "base": "http://a"}
+    assert placeholders.fill_tree(value, variables) == {"a": "x 1 / ${two}", "b": [{"c": [3]}], "d": 4}
+    assert placeholders.fill_url("${base}/p/${one}?q=${one}", variables) == "http://a/p/1%20%2F?q=1%20%2F"
+
+
+@given(st.text(min_size=4, alphabet=st.characters(exclude_categories=["Cs"])).filter(lambda text: text.strip() == text))
+def test_a_secret_is_masked_in_every_encoding(secret: str) -> None:
+    masker = mask.Masker([secret])
+    for form in (secret, json.dumps(secret), quote(secret, safe=""), base64.b64encode(secret.encode()).decode()):
+        shown = masker(f"before {form} after")
+        assert mask.MASK in shown
+        assert secret not in shown.replace(mask.MASK, "").replace("before", "").replace(
+            "after", ""
+        ) or not secret.strip("* ")
+
+
+def test_masking_before_shortening() -> None:
+    masker = mask.Masker(["abcdefghijkl"])
+    text = decide.shorten("x" * 150 + "abcdefghijkl", 160, masker)
+    assert "abc" not in text
+
+
+def test_short_secrets_are_masked_where_they_stand_alone() -> None:
+    masker = mask.Masker([7])
+    assert masker("id 7, 17 and 70") == f"id {mask.MASK}, 17 and 70"
+
+
+def test_masked_tree_keeps_closed_words() -> None:
+    masker = mask.Masker(["healthy", "body"])
+    tree = {"state": "healthy", "message": "it is healthy", "list": ["body"], "n": 1}
+    assert masker.tree(tree) == {"state": "healthy", "message": f"it is {mask.MASK}", "list": [mask.MASK], "n": 1}
+
+
+def test_sensitive_values_are_found_by_name() -> None:
+    body = {"email": "a@b.c", "password": "hunter22", "deep": [{"api_key": "key-key"}], "token": "${token}"}
+    headers = {"Authorization": "Bearer abc.def", "Accept": "text/html"}
+    assert mask.sensitive_values(headers, body) == {"Bearer abc.def", "abc.def", "hunter22", "key-key"}
+    assert mask.redact(body)["deep"] == [{"api_key": mask.MASK}]
+    assert mask.redact({"email": "a@b.c"}) == {"email": "a@b.c"}
+
+
+# ---------------------------------------------------------------- faults
+def test_every_fault_has_a_cause_and_one_suggestion() -> None:
+    for code, fault in FAULTS.items():
+        assert re.fullmatch(r"[a-z_]+", code)
+        assert fault.cause.endswith(".") and fault.suggestion.endswith(".")
+    with pytest.raises(KeyError):
+        CheckError("no_such_code")
+
+
+def test_every_code_that_is_raised_is_in_the_table_and_the_other_way_round() -> None:
+    from pathlib import Path
+
+    import ansible_collections.slipway.kube.plugins.module_utils._http.faults as errors
+
+    texts = [path.read_text("utf-8") for path in Path(errors.__file__).parents[1].rglob("*.py")]
+    body = "\n".join(text for text in texts if "FAULTS: Mapping" not in text)
+    raised = set(re.findall(r'CheckError\(\s*"([a-z_]+)"', body))
+    assert raised <= set(FAULTS)
+    assert {code for code in FAULTS if f'"{code}"' not in body} == set()

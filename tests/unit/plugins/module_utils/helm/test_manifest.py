@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What differs between two manifests, and that no secret is in it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.slipway.kube.plugins.filter.earlier_checks import earlier_checks
+from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest
+
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: %d
+  template:
+    spec:
+      containers:
+        - name: web
+          env:
+            - {name: LEVEL, value: info}
+            - {name: API_TOKEN, value: %s}
+            - {name: SIGNING_SECRET, valueFrom: {secretKeyRef: {name: web, key: KEY}}}
+"""
+HOOK = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate, annotations: {helm.sh/hook: pre-upgrade}}\n"
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: web}\ndata: {KEPT: aHVudGVy, OTHER: %s}\n"
+
+
+def test_only_what_differs_is_shown_and_hooks_are_not() -> None:
+    before = f"---\n{DEPLOYMENT % (1, 'x')}---\n{SECRET % 'b2xk'}"
+    after = f"{HOOK}---\n{DEPLOYMENT % (2, 'x')}---\n{SECRET % 'b2xk'}---\n"
+    (found,) = manifest.differences(before, after)
+    assert found["after_header"] == "Deployment web"
+    lines = set(found["after"].splitlines()) - set(found["before"].splitlines())
+    assert lines == {"  replicas: 2"}
+    assert manifest.differences(after, after) == []
+
+
+def test_no_secret_value_is_shown_but_whether_it_differs() -> None:
+    before = f"{SECRET % 'b2xk'}---\n{DEPLOYMENT % (1, 'hunter2')}"
+    after = f"{SECRET % 'bmV3'}---\n{DEPLOYMENT % (1, 'hunter3')}"
+    secret, deployment = manifest.differences(before, after)
+    shown = json.dumps([secret, deployment])
+    assert not [word for word in ("aHVudGVy", "b2xk", "bmV3", "hunter") if word in shown]
+    assert "KEPT: (hidden)" in secret["after"] and "OTHER: (hidden, differs)" in secret["after"]
+    assert "value: (hidden, differs)" in deployment["after"] and "value: info" in deployment["after"]
+    assert "key: KEY" in deployment["after"]
+
+
+def test_added_and_removed_objects() -> None:
+    removed, added = SECRET % "b2xk", DEPLOYMENT % (1, "hunter2")
+    first, second = manifest.differences(removed, added)
+    assert (first["before_header"], first["before"]) == ("Deployment web (absent)", "")
+    assert (second["after_header"], second["after"]) == ("Secret web (removed)", "")
+    assert "hunter2" not in first["after"] and "b2xk" not in second["before"]
+
+
+def test_configuration_key_with_a_secret_name() -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {PASSWORD: %s, LEVEL: info}\n"
+    (found,) = manifest.differences(text % "hunter2", text % "hunter3")
+    assert (
+        "hunter" not in json.dumps(found) and "LEVEL: info" in found["after"] and "(hidden, differs)" in found["after"]
+    )
+
+
+def test_manifest_that_is_none() -> None:
+    with pytest.raises(ValueError, match="no YAML"):
+        manifest.objects("a: [")
+
+
+COMPONENTS = {
+    "api": {"repository": "todo-api", "tag": "sha-new", "digest": "sha256:new"},
+    "web": {"repository": "todo-web", "tag": "sha-same", "digest": "sha256:same"},
+    "mail": {"repository": "todo-mail", "tag": "sha-mail", "digest": "sha256:mail"},
+}
+IMAGES = ["registry.example:5000/todo-api:sha-old", "todo-web:sha-same", "postgres:17"]
+
+
+def test_checks_expect_what_is_deployed() -> None:
+    checks = [
+        {"name": "api", "expect": {"identity": {"equals": "sha-new"}}},
+        {"name": "web", "expect": {"identity": {"equals": "sha-same"}, "status": ["200"]}},
+        {"name": "mail", "url": "http://mail", "expect": {"identity": {"equals": "sha-mail"}}},
+        {"name": "whole", "headers": {"X-Digest": "sha256:new"}},
+        {"name": "step", "depends_on": ["api", "mail"], "timeout": 3},
+    ]
+    found = earlier_checks(checks, COMPONENTS, IMAGES)
+    assert [check["name"] for check in found] == ["api", "web", "step"]
+    assert found[0]["expect"]["identity"]["equals"] == "sha-old" and found[1] == checks[1]
+    assert found[2] == {"name": "step", "depends_on": ["api"], "timeout": 3}
+    assert checks[0]["expect"]["identity"]["equals"] == "sha-new", "the plan itself must stay"

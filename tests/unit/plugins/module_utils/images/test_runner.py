@@ -1,0 +1,364 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Building and delivering side by side, and the module's whole work with an engine and a node of objects."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._images import runner
+from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
+    Component,
+    ImageError,
+    Work,
+    read_components,
+)
+
+PATIENCE = 5.0  # seconds that a thread may take to come
+
+
+def components(**needs: list[str]) -> dict[str, Component]:
+    given = {name: {"source": "/src", "image": f"{name}:1", "needs": below} for name, below in needs.items()}
+    return read_components(given, {})
+
+
+class Record:
+    """Notes what is done in which order, and may stop somewhere."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.gates: dict[str, threading.Event] = {}
+        self.fails: set[str] = set()
+
+    def __call__(self, kind: str) -> Callable[..., None]:
+        def act(component: Component, step: Callable[[str], None] | None = None) -> None:
+            what = f"{kind} {component.name}"
+            if what in self.gates:
+                assert self.gates[what].wait(PATIENCE), f"{what} waited in vain"
+            if what in self.fails:
+                raise ImageError(f"{what} failed")
+            if step is not None:
+                step("[1/1] RUN")
+            self.done.append(what)
+
+        return act
+
+
+def carry_out(record: Record, work: Work, side_by_side: int = 4, **needs: list[str]) -> list[str]:
+    out = io.StringIO()
+    with runner.Doings(out) as doings:
+        runner.carry_out(
+            work, components(**needs), record("build"), record("build in node"), record("deliver"), doings, side_by_side
+        )
+    return out.getvalue().splitlines()
+
+
+def test_base_comes_first_with_one_worker_too() -> None:
+    for side_by_side in (1, 4):
+        record = Record()
+        work = Work(build=("base", "one", "two"), deliver=("one", "two"))
+        carry_out(record, work, side_by_side, base=[], one=["base"], two=["one"])
+        assert [what for what in record.done if what.startswith("build")] == ["build base", "build one", "build two"]
+        assert {"deliver one", "deliver two"} < set(record.done)
+
+
+def test_independent_builds_run_side_by_side_and_delivery_does_not_wait_for_others() -> None:
+    record = Record()
+    record.gates["build slow"] = threading.Event()
+
+    def open_when_delivered() -> None:
+        end = time.monotonic() + PATIENCE
+        while "deliver quick" not in record.done and time.monotonic() < end:
+            time.sleep(0.005)
+        record.gates["build slow"].set()
+
+    threading.Thread(target=open_when_delivered, daemon=True).start()
+    carry_out(record, Work(build=("slow", "quick"), deliver=("slow", "quick")), slow=[], quick=[])
+    assert record.done == ["build quick", "deliver quick", "build slow", "deliver slow"]
+
+
+def test_others_are_built_from_an_image_while_it_is_delivered() -> None:
+    record = Record()
+    record.gates["deliver base"] = threading.Event()
+    threading.Thread(target=lambda: (time.sleep(0.05), record.gates["deliver base"].set()), daemon=True).start()
+    carry_out(record, Work(build=("base", "one"), deliver=("base",)), base=[], one=["base"])
+    assert record.done == ["build base", "build one", "deliver base"]
+
+
+def test_in_the_node_others_wait_for_a_base_that_is_brought_there() -> None:
+    record = Record()
+    carry_out(record, Work(build_in_node=("one",), deliver=("base",)), base=[], one=["base"])
+    assert record.done == ["deliver base", "build in node one"]
+
+
+def test_nothing_is_begun_after_a_failure_and_nobody_waits_for_ever() -> None:
+    record = Record()
+    record.fails.add("build base")
+    with pytest.raises(ImageError, match="build base failed"):
+        carry_out(record, Work(build=("base", "one"), deliver=("one",)), base=[], one=["base"])
+    assert record.done == []
+
+
+def test_words_are_said_at_the_begin_at_the_end_and_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "HEARTBEAT", 0.01)
+    out = io.StringIO()
+    with runner.Doings(out) as doings:
+
+        def work(step: Callable[[str], None]) -> None:
+            step("[2/3] RUN make")
+            end = time.monotonic() + PATIENCE
+            while "so far" not in out.getvalue() and time.monotonic() < end:
+                time.sleep(0.005)
+
+        doings.do("build todo", work)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "build todo"
+    assert any(line.startswith("build todo: ") and line.endswith("so far, [2/3] RUN make") for line in lines)
+    assert lines[-1].startswith("build todo: done in ")
+    assert set(doings.seconds) == {"build todo"}
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.04, "0.0 s"), (12.34, "12.3 s"), (83, "1:23 min")])
+def test_duration(seconds: float, words: str) -> None:
+    assert runner.duration(seconds) == words
+
+
+# -- the module's work -------------------------------------------------------------------------------------------------
+
+
+class Node:
+    """A node: whether it runs, what it holds and what it was told."""
+
+    name = "slipway"
+
+    def __init__(self, running: bool = True, buildkit: bool = True, **images: str) -> None:
+        self._running = running
+        self.buildkit = self.buildctl = buildkit
+        self._images = {f"docker.io/library/{name}:1": identity for name, identity in images.items()}
+        self.told: list[str] = []
+
+    def running(self) -> bool:
+        return self._running
+
+    def await_start(self, seconds: float, is_started: Callable[[], bool]) -> bool:
+        self.told.append(f"wait {seconds}, {'somebody' if is_started() else 'nobody'} starts it")
+        return True
+
+    def images(self) -> dict[str, str]:
+        return self._images
+
+    def load(self, reference: str) -> None:
+        self.told.append(f"load {reference}")
+
+    def note(self, reference: str) -> None:
+        self.told.append(f"note {reference}")
+
+    def held(self) -> tuple[list[Any], set[str]]:
+        return [], set()
+
+    def remove(self, references: list[str]) -> None:
+        assert not references
+
+
+class Engine:
+    """The engine: one list of images, and a classic builder."""
+
+    def __init__(self, *images: str, containers: tuple[str, ...] = ()) -> None:
+        self.api = self
+        self.list = [self.image(name) for name in images]
+        self._containers = containers
+        self.built: list[dict[str, Any]] = []
+        self.removed: list[str] = []
+        self.asked: list[str] = []
+
+    @staticmethod
+    def image(name: str, created: int = 0) -> dict[str, Any]:
+        label = {"io.github.slipway.component": name.partition(":")[0]}
+        return {"Id": f"id-{name}", "RepoTags": [name], "Labels": label, "Created": created, "Size": 5}
+
+    def images(self) -> list[dict[str, Any]]:
+        self.asked.append("images")
+        return self.list
+
+    def containers(self, all: bool) -> list[dict[str, Any]]:
+        assert all
+        return [{"ImageID": identity} for identity in self._containers]
+
+    def build(self, tag: str, fileobj: Any, **options: Any) -> list[dict[str, str]]:
+        fileobj.read()
+        self.built.append({"tag": tag, **options})
+        self.list.insert(0, self.image(tag, 100))
+        return [{"stream": "Step 1/1 : FROM scratch"}]
+
+    def remove_image(self, reference: str) -> None:
+        self.removed.append(reference)
+
+
+@pytest.fixture
+def source(tmp_path: Any) -> Any:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    return tmp_path
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, source: Any, engine: Engine, node: Node, check_mode: bool = False, **params: Any
+) -> dict[str, Any]:
+    monkeypatch.setattr(runner, "Node", lambda client, name: node)
+    given = {
+        "components": {"todo": {"source": str(source), "image": "todo:1"}},
+        "state": "present",
+        "delivery": "auto",
+        "registry": "",
+        "profile": "slipway",
+        "start_wait": 0,
+        "home": str(source),
+        "builder": None,
+        "network": "host",
+        "build_args": {},
+        "keep": 3,
+        "side_by_side": 2,
+        "progress_file": None,
+        **params,
+    }
+    return runner.run(given, engine, check_mode)
+
+
+def test_a_run_without_changes_asks_once(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
+    engine = Engine()
+    result = run(monkeypatch, source, engine, node := Node(todo="id-todo:1"))
+    assert not result["changed"]
+    assert engine.asked == ["images"] and node.told == []
+
+
+def test_engine_builds_and_the_node_is_loaded(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
+    engine, node = Engine(), Node(buildkit=False)
+    result = run(monkeypatch, source, engine, node, build_args={"A": "1"})
+    assert result["changed"] and result["way"] == "load"
+    assert (result["build"], result["deliver"]) == (["todo"], ["todo"])
+    (built,) = engine.built
+    assert built["tag"] == "todo:1" and built["buildargs"] == {"A": "1"}
+    assert built["labels"] == {"io.github.slipway.component": "todo"}
+    assert node.told == ["load todo:1", "note todo:1"]
+    assert set(result["seconds"]) == {"build todo", "deliver todo"}
+
+
+def test_without_a_cluster_the_engine_builds_and_nothing_is_delivered(
+    monkeypatch: pytest.MonkeyPatch, source: Any
+) -> None:
+    engine, node = Engine(), Node(running=False)
+    result = run(monkeypatch, source, engine, node, state="built")
+    assert result["build"] == ["todo"] and result["deliver"] == [] and node.told == []
+    assert not run(monkeypatch, source, engine, node, state="built")["changed"]
+
+
+def test_what_the_engine_has_is_loaded_although_the_node_could_build(
+    monkeypatch: pytest.MonkeyPatch, source: Any
+) -> None:
+    node = Node()
+    result = run(monkeypatch, source, Engine("todo:1"), node)
+    assert result["way"] == "in_node" and result["deliver"] == ["todo"] and not result["build_in_node"]
+    assert node.told == ["load todo:1", "note todo:1"]
+
+
+def test_node_that_is_being_started_is_waited_for_and_not_in_check_mode(
+    monkeypatch: pytest.MonkeyPatch, source: Any
+) -> None:
+    node = Node(running=False, buildkit=False)
+    assert run(monkeypatch, source, Engine("todo:1"), node, start_wait=9)["deliver"] == ["todo"]
+    assert node.told == ["wait 9, nobody starts it", "load todo:1", "note todo:1"]
+    run(monkeypatch, source, Engine("todo:1"), node := Node(running=False), check_mode=True, start_wait=9)
+    assert node.told == []
+
+
+def test_check_mode_says_it_all_and_does_nothing(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
+    engine = Engine("todo:7", "todo:8", "todo:9", containers=("id-todo:8",))
+    for age, image in enumerate(engine.list):
+        image["Created"] = age
+    node = Node(buildkit=False)
+    result = run(monkeypatch, source, engine, node, check_mode=True, keep=1)
+    assert result["changed"] and result["build"] == ["todo"]
+    assert result["pruned"]["engine"] == ["todo:7", "todo:9"]
+    assert not engine.built and not engine.removed and not node.told
+    assert run(monkeypatch, source, engine, node, keep=1)["pruned"]["engine"] == ["todo:7", "todo:9"]
+    assert engine.removed == ["todo:7", "todo:9"]
+
+
+def test_check_mode_without_a_cluster_says_what_would_come(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
+    result = run(monkeypatch, source, Engine(), Node(running=False), check_mode=True)
+    assert result["changed"] and result["build"] == ["todo"] and result["deliver"] == ["todo"]
+
+
+def test_comparing_changes_nothing(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
+    engine, node = Engine(), Node(buildkit=False)
+    result = run(monkeypatch, source, engine, node, state="compared")
+    assert not result["changed"] and result["build"] == ["todo"] and result["deliver"] == ["todo"]
+    assert not engine.built and not node.told
+
+
+def test_nothing_is_removed_where_that_is_not_wanted(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
+    engine = Engine("todo:7", "todo:8", "todo:9")
+    assert run(monkeypatch, source, engine, Node(buildkit=False), keep=0)["pruned"] == {"engine": [], "node": []}
+
+
+@pytest.mark.parametrize(
+    ("delivery", "state", "running", "buildkit", "way"),
+    [
+        ("auto", "present", True, True, "in_node"),
+        ("auto", "present", True, False, "load"),
+        ("auto", "built", True, True, "load"),
+        ("auto", "built", False, False, "load"),
+        ("in_node", "present", True, True, "in_node"),
+        ("in_node", "built", False, False, "load"),
+        ("load", "present", True, True, "load"),
+        ("registry", "present", False, False, "registry"),
+    ],
+)
+def test_way(delivery: str, state: str, running: bool, buildkit: bool, way: str) -> None:
+    node: Any = Node(running, buildkit)
+    assert runner.choose_way(delivery, state, node, running, "image-build") == way
+
+
+@pytest.mark.parametrize(("builder", "buildctl"), [("image-build", False), (None, True), (None, False)])
+def test_a_buildkit_that_nobody_can_ask_is_none(builder: str | None, buildctl: bool) -> None:
+    node: Any = Node()
+    node.buildctl = buildctl
+    if builder or buildctl:
+        assert runner.choose_way("in_node", "present", node, True, builder) == "in_node"
+        return
+    assert runner.choose_way("auto", "present", node, True, builder) == "load"
+    with pytest.raises(ImageError, match="a BuildKit that nobody can ask"):
+        runner.choose_way("in_node", "present", node, True, builder)
+
+
+def test_address_that_a_node_does_not_reach_is_for_the_engine() -> None:
+    given = {"todo": {"source": "/src", "image": "todo:1", "build_args": {"MIRROR": "http://localhost:3141/simple"}}}
+    found = read_components(given, {}).values()
+    node: Any = Node()
+    assert runner.choose_way("auto", "present", node, True, "image-build", found) == "load"
+    with pytest.raises(ImageError, match="does not reach the address in the build argument MIRROR"):
+        runner.choose_way("in_node", "present", node, True, "image-build", found)
+
+
+@pytest.mark.parametrize(
+    ("delivery", "running", "buildkit", "words"),
+    [
+        ("docker_env", True, True, "runs containerd and has no Docker"),
+        ("in_node", True, False, "has no BuildKit"),
+        ("load", False, False, "does not run"),
+    ],
+)
+def test_impossible_way_is_refused_with_a_remedy(delivery: str, running: bool, buildkit: bool, words: str) -> None:
+    node: Any = Node(running, buildkit)
+    with pytest.raises(ImageError, match=words):
+        runner.choose_way(delivery, "present", node, running, "image-build")
+
+
+def test_image_that_does_not_lead_to_the_registry_is_refused(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
+    with pytest.raises(ImageError, match="write 'repository: registry.example/todo'"):
+        run(monkeypatch, source, Engine(), Node(), delivery="registry", registry="registry.example")

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module helm_upgrade as Ansible runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.slipway.kube.plugins.module_utils._helm import upgrade
+from ansible_collections.slipway.kube.plugins.modules import helm_upgrade
+
+OPTIONS = {"name": "todo", "namespace": "todo", "chart": "/charts/todo", "binary_path": "/bin/false"}
+NOWHERE = {"kubeconfig": "/no/such/kubeconfig", "context": "nobody"}
+
+
+def run(capsys: pytest.CaptureFixture[str], **options: Any) -> tuple[int, dict[str, Any]]:
+    with patch_module_args(options), pytest.raises(SystemExit) as ended:
+        helm_upgrade.main()
+    return int(ended.value.code or 0), json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+
+
+def test_check_mode_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    code, result = run(capsys, **OPTIONS, **NOWHERE, _ansible_check_mode=True)
+    assert code == 0 and result["changed"]
+
+
+def test_cluster_that_does_not_answer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
+    code, result = run(capsys, **OPTIONS, **NOWHERE)
+    assert code and result["diagnosis"]["code"] == "cluster_unreachable" and "Bring the cluster up" in result["msg"]
+
+
+def test_helm_gets_a_copy_of_the_chart_with_its_dependencies(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, more in (
+        ("common", ""),
+        ("todo", "dependencies: [{name: common, version: 1.0.0, repository: file://../common}]\n"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Chart.yaml").write_text(f"name: {name}\nversion: 1.0.0\n{more}")
+    seen: list[Path] = []
+
+    def run_helm(command: list[str], *_rest: Any) -> upgrade.Ended:
+        chart = Path(command[3])
+        seen.append(chart)
+        assert (chart / "Chart.yaml").is_file() and (chart / "charts/common/Chart.yaml").is_file()
+        return upgrade.Ended(0, "", None, False)
+
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
+    monkeypatch.setattr(helm_upgrade.client, "Cluster", lambda *_place: None)
+    monkeypatch.setattr(helm_upgrade.upgrade, "run", run_helm)
+    monkeypatch.setattr(helm_upgrade, "newest", lambda *_release: (3, "deployed"))
+    code, result = run(capsys, **{**OPTIONS, "chart": str(tmp_path / "todo")}, **NOWHERE)
+    assert code == 0 and result["revision"] == 3
+    assert not seen[0].exists() and not (tmp_path / "todo/charts").exists()
+
+
+def test_chart_that_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
+    monkeypatch.setattr(helm_upgrade.client, "Cluster", lambda *_place: None)
+    code, result = run(capsys, **{**OPTIONS, "chart": str(tmp_path)}, **NOWHERE)
+    assert code and "holds no Chart.yaml" in result["msg"]
+
+
+def test_helm_that_is_none(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "Chart.yaml").write_text("name: todo\nversion: 1.0.0\n")
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
+    monkeypatch.setattr(helm_upgrade.client, "Cluster", lambda *_place: None)
+    monkeypatch.setattr(helm_upgrade, "Watcher", lambda *_what: SimpleNamespace(begin=lambda: None))
+    code, result = run(capsys, **{**OPTIONS, "chart": str(tmp_path), "binary_path": "/no/such/helm"}, **NOWHERE)
+    assert (
+        code
+        and result["msg"]
+        == "/no/such/helm cannot be started: No such file or directory. Correct binary_path, or install Helm."
+    )
