@@ -62,10 +62,10 @@ test-deployments: setup-test ## only the five deployments of the example, one af
 test-transaction: setup-test ## deploys that fail or are killed, under load
 	@tests/run.sh transaction
 
-bench: setup-test ## whole deploys by Slipway, a shell script and Skaffold side by side, written to docs/measurements.md
+bench: setup-test ## whole deploys by Slipway, a shell script and Skaffold side by side, written to the README and docs/measurements.md
 	@$(BIN)/python -m tests.bench.deploys $(ARGS)
 
-measure: setup-test ## a running deployment against its budgets, written to docs/measurements.md
+measure: setup-test ## a running deployment against its budgets, written to the README and docs/measurements.md
 	@$(BIN)/python -m tests.bench.budgets --inventory $(INVENTORY) $(ARGS)
 
 requirements: ## pin the Python packages anew (needs uv)

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures a running deployment against its budgets and writes the section Budgets of docs/measurements.md.
+"""Measures a running deployment against its budgets, for results.json and the section Budgets of docs/measurements.md.
 
     make measure [INVENTORY=inventory/umbrella]
-    python -m tests.bench.budgets [--inventory DIRECTORY] [--document FILE] [--note TEXT]
+    python -m tests.bench.budgets [--inventory DIRECTORY] [--results FILE] [--note TEXT]
 
 Takes about six minutes. Makes and removes one user, one pod at a time and one image per component; the deployment serves
 meanwhile. Exit code 1 when a budget is missed, 69 when something that is needed cannot be had.
@@ -19,16 +19,14 @@ import itertools
 import json
 import math
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -37,15 +35,12 @@ import docker
 import docker.errors
 import kubernetes
 
+from tests.bench import results
+from tests.bench.pages import BUDGETS, CLUSTER, budgets_of
+from tests.bench.text import aligned, minutes
 from tests.integration.web import Address
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENT = ROOT / "docs" / "measurements.md"
-HEAD = """# Measurements
-
-Each section is written by the command that it names, between two marks, and replaced as a whole when the command runs again.
-"""
-
 IDLE = 60.0  # seconds
 LOAD = 60.0  # seconds, each of reading and writing
 RATE = 50  # requests a second
@@ -54,11 +49,6 @@ TASKS = 20  # on the list that is read
 STARTS = 3  # of each component
 SAMPLE = 5.0  # seconds between two looks at the metrics, which are new every 15
 PATIENCE = 180.0  # seconds until a pod must be ready
-
-CLUSTER = "the whole cluster"
-# By component; one with another name has no budget of its own.
-IMAGE_LIMITS = {"backend": 300e6, "frontend": 200e6}  # bytes
-POD_LIMITS = {"backend": 30.0, "frontend": 15.0}  # seconds
 
 
 class MeasureError(Exception):
@@ -78,14 +68,6 @@ def percentile(values: Sequence[float], share: float) -> float:
     if not values:
         raise ValueError("no values")
     return sorted(values)[max(1, math.ceil(len(values) * share)) - 1]
-
-
-def minutes(seconds: float) -> str:
-    """Seconds as a person writes them: ``4.2 s``, ``3 min 05 s``."""
-    if seconds < 99.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    return f"{whole // 60} min {whole % 60:02d} s"
 
 
 SUFFIXES = {
@@ -110,72 +92,6 @@ def quantity(text: str) -> float:
     return float(number) * SUFFIXES[text[len(number) :]]
 
 
-@dataclass(frozen=True)
-class Budget:
-    """One figure against its limit. ``kind`` is how both are written: MB, GB, CPU, s, ms or count."""
-
-    what: str
-    measured: float
-    limit: float
-    kind: str
-
-    @property
-    def kept(self) -> bool:
-        """Below the limit; a count is kept when it is not above."""
-        return self.measured <= self.limit if self.kind == "count" else self.measured < self.limit
-
-    def row(self) -> tuple[str, str, str, str]:
-        """What, measured, budget and verdict, as text."""
-        write = WRITE[self.kind]
-        sign = "" if self.kind == "count" else "< "
-        return self.what, write(self.measured), sign + write(self.limit), "kept" if self.kept else "MISSED"
-
-
-WRITE: Mapping[str, Callable[[float], str]] = {
-    "MB": lambda value: f"{value / 1e6:.0f} MB",
-    "GB": lambda value: f"{value / 1e9:.2f} GB",
-    "CPU": lambda value: f"{value:.2f} CPU",
-    "s": minutes,
-    "ms": lambda value: f"{value * 1e3:.1f} ms",
-    "count": lambda value: f"{value:.0f}",
-}
-
-
-# -- text --------------------------------------------------------------------------------------------------------------
-
-
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown; the first column is text, the others are figures."""
-    lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
-    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """A table for a terminal."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        )
-        for row in rows
-    )
-
-
-def with_section(document: str, name: str, body: str) -> str:
-    """The document with C(body) between the marks of section C(name), added at the end when it has none.
-
-    Raises ValueError when only one of the two marks is there.
-    """
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    section = f"{begin}\n{body.strip()}\n{end}"
-    if (begin in document) != (end in document):
-        raise ValueError(f"only one of the marks {begin!r} and {end!r} is there: add the other or remove it")
-    if begin not in document:
-        return f"{document.rstrip()}\n\n{section}\n"
-    before, _, rest = document.partition(begin)
-    return before + section + rest.partition(end)[2]
-
-
 # -- load --------------------------------------------------------------------------------------------------------------
 
 
@@ -190,9 +106,13 @@ class Answers:
     latencies: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
-    def figures(self) -> list[str]:
-        """p50, p95, p99 and the slowest, as text."""
-        return [WRITE["ms"](percentile(self.latencies, share)) for share in (0.5, 0.95, 0.99, 1)]
+    def summary(self) -> dict[str, Any]:
+        """How many, and p50, p95, p99 and the slowest."""
+        return {
+            "answered": len(self.latencies),
+            "failed": len(self.failures),
+            "latencies": [percentile(self.latencies, share) for share in (0.5, 0.95, 0.99, 1)],
+        }
 
 
 def load(address: Address, request: Request, expected: int, seconds: float) -> Answers:
@@ -557,13 +477,6 @@ def machine_load(seconds: float = 5) -> str:
     return f"{100 * (1 - idle / total):.0f}% of the processors' time was in use, load {os.getloadavg()[0]:.1f}"
 
 
-def machine() -> str:
-    """Processors, memory and system in a few words."""
-    memory = int(Path("/proc/meminfo").read_text(encoding="ascii").split()[1]) * 1024
-    system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    return f"{os.cpu_count()} CPUs, {memory / 2**30:.0f} GiB, {system}"
-
-
 def facts_of(inventory: str) -> dict[str, Any]:
     """Where the deployment of an inventory is. Raises MeasureError when it is not ready."""
     with tempfile.TemporaryDirectory() as place:
@@ -587,78 +500,26 @@ class Measurement:
     usage: list[tuple[str, float, float, float, float]]
     killed: set[str]
 
-    def budgets(self) -> list[Budget]:
-        """The figures that have a limit."""
-        cluster = [row for row in self.usage if row[0].startswith(CLUSTER)]
-        return [
-            *[
-                Budget(f"image of {name}", one.size, IMAGE_LIMITS[name], "MB")
-                for name, one in self.builds.items()
-                if name in IMAGE_LIMITS
-            ],
-            Budget("all images built, nothing cached", sum(one.first for one in self.builds.values()), 300, "s"),
-            Budget("all images built again, nothing changed", sum(one.again for one in self.builds.values()), 120, "s"),
-            *[
-                Budget(f"start of {name}, from pod made to ready", max(made for made, _begun in all_), limit, "s")
-                for name, all_ in self.starts.items()
-                if (limit := POD_LIMITS.get(name))
-            ],
-            *[
-                Budget(f"start of {name}, from process begun to ready", max(begun for _made, begun in all_), 5, "s")
-                for name, all_ in self.starts.items()
-            ],
-            Budget("API, reading tasks, p95", percentile(self.reading.latencies, 0.95), 0.05, "ms"),
-            Budget("API, writing tasks, p95", percentile(self.writing.latencies, 0.95), 0.05, "ms"),
-            Budget("API, requests that failed", len(self.reading.failures) + len(self.writing.failures), 0, "count"),
-            Budget("memory of the whole cluster, largest", max(row[4] for row in cluster), 8e9, "GB"),
-            Budget("CPU of the whole cluster, largest", max(row[2] for row in cluster), 4, "CPU"),
-            Budget("pods killed for lack of memory", len(self.killed), 0, "count"),
-        ]
-
-    def section(self, conditions: str) -> str:
-        """The section in Markdown; C(conditions) says where and when it was measured, and what else went on."""
-        parts = [
-            "## Budgets",
-            conditions,
-            markdown(("What", "Measured", "Budget", "Verdict"), (budget.row() for budget in self.budgets())),
-            f"API: {RATE} requests a second over {CONNECTIONS} open connections for {LOAD:.0f} s each, from this machine "
-            f"through the application's address. Reading is a list of {TASKS} tasks; writing adds one. A latency counts from the moment "
-            "the request was due.",
-            markdown(
-                ("API", "Answered", "Failed", "p50", "p95", "p99", "Slowest"),
-                [
-                    (name, str(len(one.latencies)), str(len(one.failures)), *one.figures())
-                    for name, one in (("reading tasks", self.reading), ("writing tasks", self.writing))
-                ],
-            ),
-            f"CPU and memory: from the metrics API every {SAMPLE:.0f} s, {IDLE:.0f} s without load and {2 * LOAD:.0f} s under the load above. "
-            "The whole cluster is its node, the control plane included.",
-            markdown(
-                ("Used by", "CPU, mean", "CPU, largest", "Memory, mean", "Memory, largest"),
-                [
-                    (name, f"{cpu:.2f}", f"{most_cpu:.2f}", f"{memory / 1e6:.0f} MB", f"{most / 1e6:.0f} MB")
-                    for name, cpu, most_cpu, memory, most in self.usage
-                ],
-            ),
-            f"Starts: one pod at a time is deleted, {STARTS} of each component; the budget is for the slowest. Ready is what the "
-            "probes say, so their period counts.",
-            markdown(
-                ("Start", "Pod made to ready", "Process begun to ready"),
-                [
-                    (name, *(", ".join(f"{one[part]:.1f}" for one in all_) + " s" for part in (0, 1)))
-                    for name, all_ in self.starts.items()
-                ],
-            ),
-            "Builds: by the engine's classic builder, with the base images there; packages come from the network.",
-            markdown(
-                ("Image", "Nothing cached", "Again", "Size"),
-                [
-                    (name, minutes(one.first), minutes(one.again), WRITE["MB"](one.size))
-                    for name, one in self.builds.items()
-                ],
-            ),
-        ]
-        return "\n\n".join(parts)
+    def figures(self) -> dict[str, Any]:
+        """What an entry of results.json has of its own."""
+        return {
+            "method": {
+                "rate": RATE,
+                "connections": CONNECTIONS,
+                "load": LOAD,
+                "tasks": TASKS,
+                "sample": SAMPLE,
+                "idle": IDLE,
+                "starts": STARTS,
+            },
+            "images": {
+                name: {"first": one.first, "again": one.again, "bytes": one.size} for name, one in self.builds.items()
+            },
+            "starts": {name: [list(one) for one in times] for name, times in self.starts.items()},
+            "api": {"reading tasks": self.reading.summary(), "writing tasks": self.writing.summary()},
+            "usage": [list(row) for row in self.usage],
+            "killed": len(self.killed),
+        }
 
 
 def measure(facts: Mapping[str, Any]) -> Measurement:
@@ -678,24 +539,18 @@ def measure(facts: Mapping[str, Any]) -> Measurement:
     return Measurement(builds, starts, reading, writing, idle.rows("without load") + busy.rows("under load"), killed)
 
 
-def conditions(facts: Mapping[str, Any], inventory: str, before: str, after: str, note: str) -> str:
-    """Where and when this was measured, and what else went on: one paragraph."""
+def outdated(facts: Mapping[str, Any]) -> list[str]:
+    """A sentence when the deployment does not run what was built."""
     planned = {one["image"] for one in facts["plan"]["components"].values() if one.get("deliver", True)}
     running = {container.image for pod in Cluster(facts).pods() for container in pod.spec.containers}
-    sentences = [
-        f"Written by `make measure INVENTORY={inventory}` on {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC. {machine()}.",
-        f"Just before, {before}; just after, {after}.",
-        "" if planned <= running else "The deployment ran an earlier version of the sources that were built.",
-        note,
-    ]
-    return " ".join(sentence for sentence in sentences if sentence)
+    return [] if planned <= running else ["The deployment ran an earlier version of the sources that were built."]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, write the section and print the budgets; the process's exit code."""
     parser = argparse.ArgumentParser(description="Measure a running deployment against its budgets.")
     parser.add_argument("--inventory", default="inventory/umbrella", help="the deployment's inventory")
-    parser.add_argument("--document", type=Path, default=DOCUMENT, help="the file that has the section")
+    parser.add_argument("--results", type=Path, help="write this file alone, in place of results.json and the pages")
     parser.add_argument("--note", default="", help="a sentence for the section, such as what else ran meanwhile")
     given = parser.parse_args(arguments)
     begin = time.monotonic()
@@ -703,19 +558,23 @@ def main(arguments: Sequence[str]) -> int:
     facts = facts_of(given.inventory)
     before = machine_load()
     measured = measure(facts)
-    budgets = measured.budgets()
-    document = given.document.read_text(encoding="utf-8") if given.document.exists() else HEAD
-    text = with_section(
-        document, "budgets", measured.section(conditions(facts, given.inventory, before, machine_load(), given.note))
+    entry = results.entry(
+        f"make measure INVENTORY={given.inventory}",
+        before,
+        machine_load(),
+        given.note,
+        measured.figures(),
+        outdated(facts),
     )
-    given.document.write_text(text, encoding="utf-8")
+    written = results.publish(BUDGETS, entry, given.results)
+    budgets = budgets_of(entry)
     print("\n" + aligned([("", "measured", "budget", "verdict"), *(budget.row() for budget in budgets)]) + "\n")
     for answers in (measured.reading, measured.writing):
         for failure in sorted(set(answers.failures))[:3]:
             print(f"failed: {failure}")
     missed = sum(not budget.kept for budget in budgets)
     verdict = f"{missed} missed" if missed else "all kept"
-    print(f"{len(budgets)} budgets, {verdict}, in {minutes(time.monotonic() - begin)}. Written to {given.document}.")
+    print(f"{len(budgets)} budgets, {verdict}, in {minutes(time.monotonic() - begin)}. Written to {written}.")
     return 1 if missed else 0
 
 

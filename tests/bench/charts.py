@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from xml.sax.saxutils import escape
 
-from tests.bench.budgets import minutes
+from tests.bench.text import minutes
 
 OWN, OTHER = "#0f766e", "#b45309"
 

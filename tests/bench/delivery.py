@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures the ways of images to a node and writes the section Ways to the node of docs/measurements.md.
+"""Measures the ways of images to a node, for results.json and the section Ways to the node of docs/measurements.md.
 
-    python -m tests.bench.delivery --profile PROFILE [--repeat 3] [--cold 2] [--registry ADDRESS] [--document FILE] [--note TEXT]
+    python -m tests.bench.delivery --profile PROFILE [--repeat 3] [--cold 2] [--registry ADDRESS] [--results FILE] [--note TEXT]
 
 Needs a running node with BuildKit and the program image-build. Builds the example's backend from copies, by each way in turn, as images of
 its own, which are removed at the end. Exit code 69 when something that is needed cannot be had.
@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import statistics
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,9 @@ import docker
 import docker.errors
 from ansible_collections.slipway.kube.plugins.module_utils._images import node_images, plan, runner
 
-from tests.bench.budgets import DOCUMENT, HEAD, machine, machine_load, markdown, say, with_section
+from tests.bench import results
+from tests.bench.budgets import machine_load, say
+from tests.bench.pages import DELIVERY, delivery_section
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/todo/backend"
 REPOSITORY = "slipway-bench"
@@ -59,13 +59,14 @@ class Times:
     def add(self, scenario: str, way: Way, seconds: float) -> None:
         self.seconds.setdefault((scenario, way.name), []).append(seconds)
 
-    def words(self, scenario: str, way: Way) -> str:
-        """The median, and the least and the most where there is more than one."""
-        found = self.seconds.get((scenario, way.name))
-        if not found:
-            return "-"
-        text = f"{statistics.median(found):.1f} s"
-        return text if len(found) == 1 else f"{text} ({min(found):.1f} to {max(found):.1f})"
+    def figures(self, ways: Sequence[Way]) -> dict[str, Any]:
+        """What an entry of results.json has of its own."""
+        names = [way.name for way in ways]
+        every = {
+            scenario: {name: self.seconds[scenario, name] for name in names if (scenario, name) in self.seconds}
+            for scenario in (COLD, LINE, AGAIN, NOTHING)
+        }
+        return {"ways": names, "seconds": {scenario: times for scenario, times in every.items() if times}}
 
 
 class Bench:
@@ -154,27 +155,8 @@ def measure(bench: Bench, ways: Sequence[Way], repeat: int, cold: int) -> Times:
     return times
 
 
-def section(times: Times, ways: Sequence[Way], words: str) -> str:
-    """The section's text."""
-    rows = [
-        (scenario, *(times.words(scenario, way) for way in ways))
-        for scenario in (COLD, LINE, AGAIN, NOTHING)
-        if any((scenario, way.name) in times.seconds for way in ways)
-    ]
-    return "\n\n".join(
-        [
-            "## Ways to the node",
-            "From the sources of the example's backend to an image that the node's containerd has: one call of `minikube_image`, without "
-            "Ansible's own start. Medians, least and most in brackets. The ways take turns, each with a copy of the sources of its own; base images are "
-            "there before.",
-            markdown(("What", *(way.name for way in ways)), rows),
-            words,
-        ]
-    )
-
-
 def main(arguments: Sequence[str]) -> int:
-    """Measure, write the section, print the figures; the process's exit code."""
+    """Measure, write the entry and the pages, print the section; the process's exit code."""
     parser = argparse.ArgumentParser(description="Measure the ways of images to a node.")
     parser.add_argument("--profile", required=True, help="Minikube profile of a running node")
     parser.add_argument("--repeat", type=int, default=3, help="rounds of everything but first deploys")
@@ -183,7 +165,7 @@ def main(arguments: Sequence[str]) -> int:
         "--registry", default="", help="address of a registry that the engine may push to, to measure that way too"
     )
     parser.add_argument("--image-build", default=str(IMAGE_BUILD), help="the program image-build")
-    parser.add_argument("--document", type=Path, default=DOCUMENT, help="the file that has the section")
+    parser.add_argument("--results", type=Path, help="write this file alone, in place of results.json and the pages")
     parser.add_argument("--note", default="", help="a sentence for the section, such as what else ran meanwhile")
     given = parser.parse_args(arguments)
     if not Path(given.image_build).exists():
@@ -203,16 +185,16 @@ def main(arguments: Sequence[str]) -> int:
             times = measure(bench, ways, given.repeat, max(1, given.cold))
         finally:
             bench.tidy()
-    words = [
-        f"Written by `python -m tests.bench.delivery` on {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC. {machine()}.",
-        f"{given.repeat} rounds, first deploys {max(1, given.cold)}.",
-        f"Just before, {before}; just after, {machine_load()}.",
+    entry = results.entry(
+        "python -m tests.bench.delivery",
+        before,
+        machine_load(),
         given.note,
-    ]
-    text = section(times, ways, " ".join(filter(None, words)))
-    document = given.document.read_text(encoding="utf-8") if given.document.exists() else HEAD
-    given.document.write_text(with_section(document, "ways to the node", text), encoding="utf-8")
-    print(text)
+        times.figures(ways),
+        [f"{given.repeat} rounds, first deploys {max(1, given.cold)}."],
+    )
+    results.publish(DELIVERY, entry, given.results)
+    print(delivery_section(entry))
     return 0
 
 

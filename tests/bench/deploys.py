@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures whole deploys by Slipway, by shell and by Skaffold and writes the section Deploys of docs/measurements.md.
+"""Measures whole deploys by Slipway, by shell and by Skaffold, for results.json and docs/measurements.md.
 
     python -m tests.bench.deploys [--repeat 3] [--again 2] [--skaffold PROGRAM] [--skaffold-helm PROGRAM] [--tool NAME ...]
-                                  [--document FILE] [--picture FILE] [--note TEXT]
+                                  [--results FILE] [--note TEXT]
 
 Needs a machine on which 'make deploy' has been run: the engine and the tools are used, its cluster is not. Takes about a quarter
 of an hour for each round. Every tool gets a cluster of its own, one at a time, which is deleted again with all that was built.
@@ -23,14 +23,12 @@ import re
 import secrets
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -41,39 +39,32 @@ import yaml
 from ansible_collections.slipway.kube.plugins.module_utils._helm import charts
 from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
 
-from tests.bench.budgets import (
-    DOCUMENT,
-    HEAD,
-    MeasureError,
-    aligned,
-    machine,
-    machine_load,
-    markdown,
-    minutes,
-    say,
-    with_section,
+from tests.bench import results
+from tests.bench.budgets import MeasureError, machine_load, say
+from tests.bench.pages import (
+    BACK,
+    DEPLOYS,
+    FIRST,
+    LINE,
+    NOTHING,
+    SHELL,
+    SKAFFOLD,
+    SLIPWAY,
+    deploy_rows,
+    deploy_verdicts,
 )
-from tests.bench.charts import chart
+from tests.bench.text import aligned, minutes, three
 from tests.integration.web import Address
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-PICTURE = ROOT / "docs" / "images" / "deploys.svg"
 INVENTORY = ROOT / "inventory" / "umbrella"
 PROFILE = "slipway-bench"
 LABEL = "slipway.bench"
 PORT = 8280
 ADDRESS = Address(f"http://todo.localhost:{PORT}")
 
-SHELL, SKAFFOLD, SLIPWAY = "shell", "Skaffold", "Slipway"
-FIRST, NOTHING, LINE, BACK, CRASH = (
-    "no cluster",
-    "nothing changed",
-    "one changed line",
-    "rollback",
-    "version that crashes",
-)
-NO_CLUSTER, UNCHANGED, CHANGED = 0.67, 8.0, 12.0  # share of the shell's time; seconds
+CRASH = "version that crashes"
 
 PATIENCE = 900.0  # seconds for one run of a tool
 SETTLING = 180.0  # seconds after a run until the wanted version must answer
@@ -604,7 +595,7 @@ def measure_round(
             shutil.rmtree(directory, ignore_errors=True)
 
 
-# -- the section -------------------------------------------------------------------------------------------------------
+# -- the figures -------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -625,136 +616,59 @@ class Figures:
         """The tools that were run, in the order of the table."""
         return [tool.name for tool in TOOLS if any(run.tool == tool.name for run in self.runs)]
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """Scenario and tool, runs, least, median, greatest, and how often the exit code misleads."""
-        return [
-            (
-                f"{scenario}: {tool}",
-                str(len(found)),
-                minutes(min(found)),
-                minutes(statistics.median(found)),
-                minutes(max(found)),
-                misled(self.of(tool, scenario)),
-            )
-            for scenario in (FIRST, NOTHING, LINE, BACK)
-            for tool in self.tools()
-            if (found := self.seconds(tool, scenario))
-        ]
-
     def ratios(self, scenario: str, other: str) -> list[float]:
         """Slipway's seconds by another tool's, of the runs at the same place in the same round."""
         pairs = zip(self.seconds(SLIPWAY, scenario), self.seconds(other, scenario), strict=False)
         return [own / theirs for own, theirs in pairs]
 
-    def limits(self) -> list[tuple[str, str, str, bool]]:
-        """Figure, measured, wanted, and whether it is kept; the greatest of all runs decides."""
-        found: list[tuple[str, str, str, bool]] = []
-
-        def ratio(what: str, scenario: str, other: str, most: float, sign: str) -> None:
-            if values := self.ratios(scenario, other):
-                kept = max(values) <= most if sign == "≤" else max(values) < most
-                found.append(
-                    (f"{what}, by {other}'s time: least, median, greatest", three(values), f"{sign} {most:g}", kept)
-                )
-
-        ratio("no cluster", FIRST, SHELL, NO_CLUSTER, "≤")
-        if unchanged := self.of(SLIPWAY, NOTHING):
-            worst = max(run.seconds for run in unchanged)
-            found.append(
-                ("nothing changed, slowest run", minutes(worst), f"≤ {minutes(UNCHANGED)}", worst <= UNCHANGED)
-            )
-            none = sum(bool(NO_CHANGES.search(run.words)) for run in unchanged)
-            found.append(
-                ("nothing changed, runs that say so", f"{none} of {len(unchanged)}", "all", none == len(unchanged))
-            )
-        if changed := self.seconds(SLIPWAY, LINE):
-            found.append(
-                (
-                    "one changed line, slowest run",
-                    minutes(max(changed)),
-                    f"≤ {minutes(CHANGED)}",
-                    max(changed) <= CHANGED,
-                )
-            )
-        ratio("one changed line", LINE, SHELL, 1, "<")
-        ratio("one changed line", LINE, SKAFFOLD, 1, "<")
-        return found
+    def figures(self) -> dict[str, Any]:
+        """What an entry of results.json has of its own."""
+        measured = {
+            scenario: {tool: summary(found) for tool in self.tools() if (found := self.of(tool, scenario))}
+            for scenario in (FIRST, NOTHING, LINE, BACK)
+        }
+        ratios = {
+            scenario: {other: three(values) for other in (SHELL, SKAFFOLD) if (values := self.ratios(scenario, other))}
+            for scenario in measured
+        }
+        return {
+            "answers": ANSWERS,
+            "scenarios": measured,
+            "ratios": ratios,
+            "said_unchanged": sum(bool(NO_CHANGES.search(run.words)) for run in self.of(SLIPWAY, NOTHING)),
+            "crashes": [
+                {
+                    "tool": run.tool,
+                    "ended": run.ended,
+                    "code": run.code,
+                    "named": MISSING in run.words,
+                    "words": last_words(run),
+                }
+                for run in self.runs
+                if run.scenario == CRASH
+            ],
+        }
 
 
-def three(values: Iterable[float]) -> str:
-    """Least, median and greatest of some ratios."""
-    every = list(values)
-    return ", ".join(f"{value:.2f}" for value in (min(every), statistics.median(every), max(every)))
-
-
-def misled(runs: Sequence[Run]) -> str:
-    """How often a tool ended as done before the wanted version answered, and how long, or as failed though it did answer."""
+def summary(runs: Sequence[Run]) -> dict[str, Any]:
+    """Seconds of some runs, how many ended as done before the wanted version answered, and how many as failed though it did."""
+    least, median, greatest = three([run.seconds for run in runs])
     late = [run.seconds - run.ended for run in runs if run.late and not run.code]
-    words = [f"{len(late)} of {len(runs)} done too early, up to {minutes(max(late))}"] if late else []
-    if failed := sum(bool(run.code) for run in runs):
-        words.append(f"{failed} of {len(runs)} failed, though it answers")
-    return "; ".join(words) or "never"
+    return {
+        "runs": len(runs),
+        "least": least,
+        "median": median,
+        "greatest": greatest,
+        "late": len(late),
+        "latest": max(late, default=0.0),
+        "failed": sum(bool(run.code) for run in runs),
+    }
 
 
 def last_words(run: Run, lines: int = 3, width: int = 160) -> str:
     """The last lines of a tool that speak of a failure, shortened."""
     found = [line.strip() for line in run.words.split("\n") if TROUBLE.search(line)]
     return "\n".join(line if len(line) <= width else f"{line[:width]}…" for line in dict.fromkeys(found[-lines:]))
-
-
-def section(figures: Figures, picture: str, conditions: str) -> str:
-    """The section in Markdown."""
-    verdicts = [(what, found, wanted, "kept" if kept else "MISSED") for what, found, wanted, kept in figures.limits()]
-    crashes = [run for run in figures.runs if run.scenario == CRASH]
-    parts = [
-        "## Deploys",
-        conditions,
-        "The example's umbrella deployment, from its sources to the moment when the new version answers all of "
-        f"{ANSWERS} requests in a row through the published address; the measurement asks for itself, whatever a tool says of its success. "
-        "Whole processes, one tool after the other, each round beginning with another one. Every tool gets a cluster of its own in each round, and "
-        "copies of the sources whose images carry a label of their own in every stage, so that nothing built before is a cache for them.",
-        "- *shell*: [baseline.sh](../tests/bench/baseline.sh), with the same node image, preload, Kubernetes version, CPUs, memory, port, "
-        "chart and values as Slipway. Where the images of the addons for ingress and metrics cannot be had, it applies what Slipway applies. "
-        "Images are built by the engine's classic builder and copied by `minikube image load`, because a node with containerd has no "
-        "`docker-env`. Their tag is a time stamp: with `latest` the old pods would stay, but with a time stamp pods are replaced even when "
-        "nothing has changed. `kubectl wait` waits for Deployments: one for pods waits for old ones too, and failed here after two minutes.\n"
-        "- *Skaffold*: [skaffold.yaml](../tests/bench/skaffold/skaffold.yaml) with [skaffold.sh](../tests/bench/skaffold/skaffold.sh). It "
-        "neither makes clusters nor loads images into Minikube's containerd nor rolls back: the script does these steps as the shell does, and "
-        "loads only what the node lacks. Its label for each run is a fixed one here, because another one every time would replace all pods. "
-        "It needs Helm 3.\n"
-        "- *Slipway*: `ansible-playbook playbooks/site.yml`, which ends after its checks and a user's journey, and `playbooks/rollback.yml`.",
-        f"![median seconds until the new version answers]({picture})",
-        markdown(("What", "Runs", "Least", "Median", "Greatest", "Exit code misleads"), figures.rows()),
-    ]
-    if verdicts:
-        parts.append(markdown(("Figure", "Measured", "Wanted", "Verdict"), verdicts))
-    if crashes:
-        parts += [
-            "A version of the backend that cannot start, because it imports a module that is not there: how long until each tool is done with "
-            "it, and whether the missing module is named. The version before goes on answering in all cases.",
-            markdown(
-                ("Tool", "Ended after", "Exit code", "Names the cause"),
-                [
-                    (run.tool, minutes(run.ended), str(run.code), "yes" if MISSING in run.words else "no")
-                    for run in crashes
-                ],
-            ),
-            "The last three lines of each that speak of a failure:",
-            *[f"{run.tool}:\n\n```text\n{last_words(run)}\n```" for run in crashes],
-        ]
-    return "\n\n".join(parts)
-
-
-def bars(figures: Figures) -> tuple[list[tuple[str, float]], set[int]]:
-    """The medians for the chart, and which of them are other tools' ones."""
-    found = [
-        (tool, f"{scenario}: {tool}", statistics.median(seconds))
-        for scenario in (FIRST, NOTHING, LINE, BACK)
-        for tool in figures.tools()
-        if (seconds := figures.seconds(tool, scenario))
-    ]
-    others = {at for at, (tool, _label, _seconds) in enumerate(found) if tool != SLIPWAY}
-    return [(label, seconds) for _tool, label, seconds in found], others
 
 
 def programs(given: Given) -> str:
@@ -773,23 +687,19 @@ def programs(given: Given) -> str:
     return f"{', '.join(words)}."
 
 
-def write(figures: Figures, given: Given, options: argparse.Namespace, before: str) -> None:
-    """Write section and picture."""
-    words = [
-        f"Written by `python -m tests.bench.deploys` on {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC. {machine()}. {programs(given)}",
-        f"Just before, {before}; just after, {machine_load()}.",
-        "" if SKAFFOLD in figures.tools() else "Skaffold was not there.",
-        options.note,
-    ]
-    options.picture.write_text(chart(*bars(figures)), encoding="utf-8")
-    document = options.document.read_text(encoding="utf-8") if options.document.exists() else HEAD
-    shown = os.path.relpath(options.picture, options.document.parent)
-    text = with_section(document, "deploys", section(figures, shown, " ".join(filter(None, words))))
-    options.document.write_text(text, encoding="utf-8")
+def publish(figures: Figures, given: Given, options: argparse.Namespace, before: str) -> tuple[dict[str, Any], Path]:
+    """Write the entry and the pages; the entry and its file."""
+    notes = [programs(given)]
+    if SKAFFOLD not in figures.tools():
+        notes.append("Skaffold was not there.")
+    entry = results.entry(
+        "python -m tests.bench.deploys", before, machine_load(), options.note, figures.figures(), notes
+    )
+    return entry, results.publish(DEPLOYS, entry, options.results)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, write section and picture, print the figures; the process's exit code."""
+    """Measure, write the entry and the pages, print the figures; the process's exit code."""
     parser = argparse.ArgumentParser(description="Measure whole deploys by Slipway, by shell and by Skaffold.")
     parser.add_argument("--repeat", type=int, default=3, help="rounds, each with a new cluster for each tool")
     parser.add_argument(
@@ -808,8 +718,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--no-crash", dest="crash", action="store_false", help="leave out the version that cannot start"
     )
-    parser.add_argument("--document", type=Path, default=DOCUMENT, help="the file that has the section")
-    parser.add_argument("--picture", type=Path, default=PICTURE, help="the file for the bar chart")
+    parser.add_argument("--results", type=Path, help="write this file alone, in place of results.json and the pages")
     parser.add_argument("--note", default="", help="a sentence for the section, such as what else ran meanwhile")
     options = parser.parse_args(arguments)
     if options.repeat < 1 or options.again < 1:
@@ -838,12 +747,14 @@ def main(arguments: Sequence[str]) -> int:
             # The crash takes minutes, so once is enough.
             crash = options.crash and number == 0
             figures.runs += measure_round(client, given, Path(place), tools, number, options.again, crash)
-            write(figures, given, options, before)
-    print("\n" + aligned([("", "runs", "least", "median", "greatest", "exit code misleads"), *figures.rows()]) + "\n")
-    limits = figures.limits()
+            entry, written = publish(figures, given, options, before)
+    print(
+        "\n" + aligned([("", "runs", "least", "median", "greatest", "exit code misleads"), *deploy_rows(entry)]) + "\n"
+    )
+    limits = deploy_verdicts(entry)
     for what, found, wanted, kept in limits:
         print(f"{what}: {found}, wanted {wanted}: {'kept' if kept else 'MISSED'}")
-    print(f"In {minutes(time.monotonic() - begin)}. Written to {options.document}.")
+    print(f"In {minutes(time.monotonic() - begin)}. Written to {written}.")
     return 0 if all(kept for *_words, kept in limits) else 1
 
 

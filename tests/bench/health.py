@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures health_check against a loop over ansible.builtin.uri and writes the section Health checks of docs/measurements.md.
+"""Measures health_check against a loop over ansible.builtin.uri for results.json and docs/measurements.md.
 
-    python -m tests.bench.health [--repeat 3] [--document FILE] [--picture FILE] [--note TEXT]
+    python -m tests.bench.health [--repeat 3] [--results FILE] [--note TEXT]
 
 Takes about ten minutes and needs neither a cluster nor a network: the endpoints are a local server that answers after
 stated delays. Exit code 1 when a figure is missed.
@@ -25,21 +25,20 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from tests.bench.budgets import DOCUMENT, HEAD, machine, machine_load, markdown, say, with_section
-from tests.bench.charts import chart
+from tests.bench import results
+from tests.bench.budgets import machine_load, say
+from tests.bench.pages import HEALTH, health_rows, health_verdicts
+from tests.bench.text import three
 
 ROOT = Path(__file__).resolve().parents[2]
-PICTURE = ROOT / "docs" / "images" / "health-check.svg"
 ENDPOINTS = 200
 QUICK, SLOWEST = 0.2, 2.0  # seconds
 MANY = 1000  # checks of the measurement of memory and threads
-MOST_MEMORY, MOST_THREADS = 200e6, 64
 
 
 def delays(count: int = ENDPOINTS) -> list[float]:
@@ -204,66 +203,32 @@ class Figures:
     looped: list[Run]
     many: Run
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """What, least, median and greatest seconds, median CPU seconds, and the greatest memory."""
-        table: list[tuple[str, list[float], list[Run]]] = [
-            ("the slowest endpoint, asked by itself", self.slowest, []),
-            (f"`health_check`, {ENDPOINTS} checks: the checks alone", [run.own for run in self.checked], []),
-            (
-                f"`health_check`, {ENDPOINTS} checks: all of `ansible-playbook`",
-                [run.seconds for run in self.checked],
-                self.checked,
-            ),
-            (
-                f"loop over `ansible.builtin.uri`, {ENDPOINTS} items: all of `ansible-playbook`",
-                [run.seconds for run in self.looped],
-                self.looped,
-            ),
-        ]
-        return [
-            (
-                what,
-                f"{min(values):.2f} s",
-                f"{statistics.median(values):.2f} s",
-                f"{max(values):.2f} s",
-                f"{statistics.median(run.cpu for run in runs):.1f} s" if runs else "",
-                f"{max(run.memory for run in runs) / 1e6:.0f} MB" if runs else "",
-            )
-            for what, values, runs in table
-        ]
-
-    def limits(self) -> list[tuple[str, str, str, bool]]:
-        """Figure, measured, wanted, and whether it is kept; ratios are those of runs made one after the other."""
-        over = [run.own - (1.2 * alone + 1) for run, alone in zip(self.checked, self.slowest, strict=True)]
-        worst = max(range(len(over)), key=over.__getitem__)
+    def figures(self) -> dict[str, Any]:
+        """What an entry of results.json has of its own; ratios are those of runs made one after the other."""
+        allowed = [1.2 * alone + 1 for alone in self.slowest]
+        worst = max(range(len(allowed)), key=lambda at: self.checked[at].own - allowed[at])
         ratios = [loop.seconds / run.seconds for loop, run in zip(self.looped, self.checked, strict=True)]
-        allowed = 1.2 * self.slowest[worst] + 1
-        return [
-            (
-                "the checks alone, worst run, against 1.2 x the slowest endpoint + 1 s",
-                f"{self.checked[worst].own:.2f} s",
-                f"≤ {allowed:.2f} s",
-                over[worst] <= 0,
-            ),
-            (
-                "times faster than the loop, whole processes: least, median, greatest",
-                ", ".join(f"{ratio:.0f}" for ratio in (min(ratios), statistics.median(ratios), max(ratios))),
-                "≥ 20",
-                min(ratios) >= 20,
-            ),
-            (
-                f"memory of `ansible-playbook` and the module with {MANY} checks",
-                f"{self.many.memory / 1e6:.0f} MB",
-                f"≤ {MOST_MEMORY / 1e6:.0f} MB for the module",
-                self.many.memory <= MOST_MEMORY,
-            ),
-            (
-                f"threads with {MANY} checks",
-                str(self.many.threads),
-                f"≤ {MOST_THREADS}",
-                self.many.threads <= MOST_THREADS,
-            ),
-        ]
+        return {
+            "endpoints": ENDPOINTS,
+            "delays": sum(delays()),
+            "slowest_delay": SLOWEST,
+            "runs": len(self.checked),
+            "slowest": three(self.slowest),
+            "checked": {"own": three([run.own for run in self.checked]), **used(self.checked)},
+            "looped": used(self.looped),
+            "worst": {"own": self.checked[worst].own, "allowed": allowed[worst]},
+            "ratios": three(ratios),
+            "many": {"checks": MANY, "memory": self.many.memory, "threads": self.many.threads},
+        }
+
+
+def used(runs: Sequence[Run]) -> dict[str, Any]:
+    """Least, median and greatest seconds, median CPU seconds, and the greatest memory."""
+    return {
+        "seconds": three([run.seconds for run in runs]),
+        "cpu": statistics.median(run.cpu for run in runs),
+        "memory": max(run.memory for run in runs),
+    }
 
 
 def measure(repeat: int) -> Iterator[Figures]:
@@ -288,33 +253,11 @@ def measure(repeat: int) -> Iterator[Figures]:
             yield Figures(slowest, checked, looped, many)
 
 
-def section(figures: Figures, picture: str, conditions: str) -> str:
-    """The section in Markdown."""
-    every = delays()
-    verdicts = [(what, found, wanted, "kept" if kept else "MISSED") for what, found, wanted, kept in figures.limits()]
-    return "\n\n".join(
-        [
-            "## Health checks",
-            conditions,
-            f"{ENDPOINTS} endpoints of a local server: {ENDPOINTS * 9 // 10} answer after 20 to 200 ms, the others after up to "
-            f"{SLOWEST:g} s, evenly spread; all delays together are {sum(every):.1f} s. Runs of each kind: "
-            f"{len(figures.checked)}, one kind after the other. Memory is the most that all processes of a run had at a time, pages that they share counted once; "
-            "CPU is that of all of them, which other work on the machine changes less than the seconds.",
-            f"![seconds until {ENDPOINTS} endpoints are checked]({picture})",
-            markdown(
-                ("Seconds until all have answered", "Least", "Median", "Greatest", "CPU", "Memory"), figures.rows()
-            ),
-            markdown(("Figure", "Measured", "Wanted", "Verdict"), verdicts),
-        ]
-    )
-
-
 def main(arguments: Sequence[str]) -> int:
-    """Measure, write section and picture, print the figures; the process's exit code."""
+    """Measure, write the entry and the pages, print the figures; the process's exit code."""
     parser = argparse.ArgumentParser(description="Measure health_check against a loop over ansible.builtin.uri.")
     parser.add_argument("--repeat", type=int, default=3, help="how often each kind is run")
-    parser.add_argument("--document", type=Path, default=DOCUMENT, help="the file that has the section")
-    parser.add_argument("--picture", type=Path, default=PICTURE, help="the file for the bar chart")
+    parser.add_argument("--results", type=Path, help="write this file alone, in place of results.json and the pages")
     parser.add_argument("--note", default="", help="a sentence for the section, such as what else ran meanwhile")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
@@ -324,32 +267,14 @@ def main(arguments: Sequence[str]) -> int:
         asyncio.run(_serve())
         return 0
     before = machine_load()
+    entry: dict[str, Any] = {}
     for figures in measure(given.repeat):
-        write(figures, given, before)
-    for row in [*figures.rows(), *((*row[:3], "kept" if row[3] else "MISSED") for row in figures.limits())]:
+        entry = results.entry("python -m tests.bench.health", before, machine_load(), given.note, figures.figures())
+        results.publish(HEALTH, entry, given.results)
+    verdicts = health_verdicts(entry)
+    for row in [*health_rows(entry), *((*row[:3], "kept" if row[3] else "MISSED") for row in verdicts)]:
         print("  ".join(row))
-    return 0 if all(kept for *_words, kept in figures.limits()) else 1
-
-
-def write(figures: Figures, given: argparse.Namespace, before: str) -> None:
-    """Write section and picture."""
-    words = [
-        f"Written by `python -m tests.bench.health` on {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC. {machine()}.",
-        f"Just before, {before}; just after, {machine_load()}.",
-        given.note,
-    ]
-    middle: Callable[[list[float]], float] = statistics.median
-    bars = [
-        ("slowest endpoint by itself", middle(figures.slowest)),
-        ("health_check, the checks alone", middle([run.own for run in figures.checked])),
-        ("health_check, all of ansible-playbook", middle([run.seconds for run in figures.checked])),
-        ("loop over uri, all of ansible-playbook", middle([run.seconds for run in figures.looped])),
-    ]
-    given.picture.write_text(chart(bars), encoding="utf-8")
-    document = given.document.read_text(encoding="utf-8") if given.document.exists() else HEAD
-    shown = os.path.relpath(given.picture, given.document.parent)
-    text = with_section(document, "health checks", section(figures, shown, " ".join(filter(None, words))))
-    given.document.write_text(text, encoding="utf-8")
+    return 0 if all(kept for *_words, kept in verdicts) else 1
 
 
 if __name__ == "__main__":

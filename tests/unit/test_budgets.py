@@ -17,6 +17,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 budgets = importlib.import_module("tests.bench.budgets")
+pages = importlib.import_module("tests.bench.pages")
+text = importlib.import_module("tests.bench.text")
 web = importlib.import_module("tests.integration.web")
 
 
@@ -44,10 +46,10 @@ def test_what_is_no_quantity_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(4.24, "4.2 s"), (99.94, "99.9 s"), (99.95, "1 min 40 s"), (185, "3 min 05 s")]
+    ("seconds", "words"), [(4.24, "4.2 s"), (99.94, "99.9 s"), (99.95, "1 min 40 s"), (185, "3 min 05 s")]
 )
-def test_seconds_are_written_as_a_person_writes_them(seconds: float, text: str) -> None:
-    assert budgets.minutes(seconds) == text
+def test_seconds_are_written_as_a_person_writes_them(seconds: float, words: str) -> None:
+    assert text.minutes(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -55,20 +57,20 @@ def test_seconds_are_written_as_a_person_writes_them(seconds: float, text: str) 
     [(299e6, 300e6, "MB", "kept"), (300e6, 300e6, "MB", "MISSED"), (0, 0, "count", "kept"), (1, 0, "count", "MISSED")],
 )
 def test_verdict(measured: float, limit: float, kind: str, verdict: str) -> None:
-    assert budgets.Budget("it", measured, limit, kind).row()[3] == verdict
+    assert pages.Budget("it", measured, limit, kind).row()[3] == verdict
 
 
 def test_section_is_replaced_and_the_others_stay() -> None:
     document = "# All\n\n<!-- other: begin -->\nkeep\n<!-- other: end -->\n"
-    once = budgets.with_section(document, "budgets", "first\n")
-    twice = budgets.with_section(once, "budgets", "second")
+    once = text.with_section(document, "budgets", "first\n")
+    twice = text.with_section(once, "budgets", "second")
     assert once == document + "\n<!-- budgets: begin -->\nfirst\n<!-- budgets: end -->\n"
     assert twice == once.replace("first", "second")
 
 
 def test_section_with_one_mark_is_refused() -> None:
     with pytest.raises(ValueError, match="only one of the marks"):
-        budgets.with_section("<!-- budgets: begin -->\n", "budgets", "text")
+        text.with_section("<!-- budgets: begin -->\n", "budgets", "text")
 
 
 def test_process_start_is_that_of_the_containers_first_process() -> None:

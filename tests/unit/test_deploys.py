@@ -22,14 +22,30 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 deploys = importlib.import_module("tests.bench.deploys")
+pages = importlib.import_module("tests.bench.pages")
+charts = importlib.import_module("tests.bench.charts")
 
 
 def a_run(tool: str, scenario: str, seconds: float, **more: Any) -> Any:
     return deploys.Run(**{"tool": tool, "scenario": scenario, "round": 1, "seconds": seconds, "ended": seconds, **more})
 
 
-def figures(*runs: Any) -> Any:
-    return deploys.Figures(list(runs))
+def figures(*runs: Any) -> dict[str, Any]:
+    """What the runs give, as an entry of results.json."""
+    found = deploys.Figures(list(runs)).figures()
+    return {
+        "command": "bench",
+        "date": "Monday",
+        "machine": "1 CPU",
+        "notes": [],
+        "note": "",
+        "before": "-",
+        "after": "-",
+    } | found
+
+
+def verdicts(*runs: Any) -> list[Any]:
+    return list(pages.deploy_verdicts(figures(*runs)))
 
 
 def test_every_stage_is_marked() -> None:
@@ -92,7 +108,7 @@ def test_each_round_begins_with_another_tool() -> None:
 
 
 def test_figures_that_are_kept() -> None:
-    found = figures(
+    found = verdicts(
         a_run("shell", deploys.FIRST, 100),
         a_run("Slipway", deploys.FIRST, 67),
         a_run("Slipway", deploys.NOTHING, 8, words="Done in 0:07: nothing changed.\nReport: x"),
@@ -100,11 +116,11 @@ def test_figures_that_are_kept() -> None:
         a_run("Skaffold", deploys.LINE, 12.5),
         a_run("Slipway", deploys.LINE, 12),
     )
-    assert [kept for *_words, kept in found.limits()] == [True] * 6
+    assert [kept for *_words, kept in found] == [True] * 6
 
 
 def test_figures_that_are_missed() -> None:
-    found = figures(
+    found = verdicts(
         *[a_run("shell", deploys.FIRST, 100)] * 2,
         *[a_run("Slipway", deploys.FIRST, seconds) for seconds in (10, 67.1)],
         *[a_run("Slipway", deploys.NOTHING, 8.1, words="Done in 0:08: 1 changed.")] * 2,
@@ -112,12 +128,12 @@ def test_figures_that_are_missed() -> None:
         a_run("Skaffold", deploys.LINE, 12),
         a_run("Slipway", deploys.LINE, 12.1),
     )
-    assert [kept for *_words, kept in found.limits()] == [False] * 6
-    assert "0.10, 0.39, 0.67" in found.limits()[0]
+    assert [kept for *_words, kept in found] == [False] * 6
+    assert "0.10, 0.39, 0.67" in found[0]
 
 
 def test_without_the_others_nothing_is_compared() -> None:
-    assert figures(a_run("Skaffold", deploys.LINE, 1)).limits() == []
+    assert verdicts(a_run("Skaffold", deploys.LINE, 1)) == []
 
 
 def test_the_rows_tell_what_ended_too_early() -> None:
@@ -126,7 +142,7 @@ def test_the_rows_tell_what_ended_too_early() -> None:
         a_run("shell", deploys.LINE, 20.0),
         a_run("Slipway", deploys.LINE, 10.0),
     )
-    assert found.rows() == [
+    assert pages.deploy_rows(found) == [
         ("one changed line: shell", "2", "20.0 s", "25.0 s", "30.0 s", "1 of 2 done too early, up to 4.0 s"),
         ("one changed line: Slipway", "1", "10.0 s", "10.0 s", "10.0 s", "never"),
     ]
@@ -140,13 +156,13 @@ def test_the_section_quotes_failures_and_draws_what_there_is() -> None:
         a_run("shell", deploys.CRASH, 150.0, code=1, words=words),
         a_run("Slipway", deploys.CRASH, 20.0, code=2, words="Failed: No module named 'todo_api.no_such_module'"),
     )
-    text = deploys.section(found, "images/deploys.svg", "On Monday.")
+    text = pages.deploys_section(found)
     assert "| shell | 2 min 30 s | 1 | no |" in text
     assert "| Slipway | 20.0 s | 2 | yes |" in text
     assert "```text\nerror: b\nBuild failed\nerror: timed out\n```" in text
-    drawn, others = deploys.bars(found)
+    drawn, others = pages.deploys_bars(found)
     assert drawn == [("one changed line: shell", 30.0), ("one changed line: Slipway", 10.0)]
-    colours = [bar.get("fill") for bar in ET.fromstring(deploys.chart(drawn, others)).iter() if bar.get("rx")]
+    colours = [bar.get("fill") for bar in ET.fromstring(charts.chart(drawn, others)).iter() if bar.get("rx")]
     assert len(set(colours)) == 2
 
 

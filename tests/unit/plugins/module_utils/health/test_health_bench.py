@@ -44,14 +44,25 @@ def figures(bench: Any, own: float, looped: float) -> Any:
 
 
 def test_a_figure_is_kept_only_when_the_worst_run_keeps_it(bench: Any) -> None:
-    assert [kept for *_words, kept in figures(bench, 2.4, 110.0).limits()] == [True, True, True, True]
-    assert [kept for *_words, kept in figures(bench, 3.5, 79.0).limits()] == [False, False, True, True]
-    text = bench.section(figures(bench, 3.5, 79.0), "images/x.svg", "Measured.")
+    pages = importlib.import_module("tests.bench.pages")
+    kept, missed = (figures(bench, own, looped).figures() for own, looped in ((2.4, 110.0), (3.5, 79.0)))
+    assert [verdict[3] for verdict in pages.health_verdicts(kept)] == [True, True, True, True]
+    assert [verdict[3] for verdict in pages.health_verdicts(missed)] == [False, False, True, True]
+    about = {
+        "command": "bench",
+        "date": "Monday",
+        "machine": "1 CPU",
+        "notes": [],
+        "note": "",
+        "before": "-",
+        "after": "-",
+    }
+    text = pages.health_section(about | missed)
     assert text.count("MISSED") == 2 and text.startswith("## Health checks")
 
 
 def test_the_chart_is_drawn_to_one_scale(bench: Any) -> None:
-    tree = ET.fromstring(bench.chart([("a & b", 1.0), ("loop", 100.0)]))
+    tree = ET.fromstring(importlib.import_module("tests.bench.charts").chart([("a & b", 1.0), ("loop", 100.0)]))
     bars = [float(bar.get("width", 0)) for bar in tree.iter("{http://www.w3.org/2000/svg}rect")][1:]
     assert bars[1] == pytest.approx(100 * bars[0], rel=0.05)
     assert "1 min 40 s" in "".join(tree.itertext())
