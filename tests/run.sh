@@ -53,15 +53,17 @@ side_by_side() { # run lists of parts at the same time, each list in its order
   lanes=()
 }
 
-types() { # mypy must see the collection under its own name, wherever the checkout lies
+as_collection() { # run a program that must see the collection under its own name, wherever the checkout lies
   local place
   place=$(mktemp -d) || return
   mkdir -p "$place/ansible_collections/slipway" && ln -s "$root" "$place/ansible_collections/slipway/kube" || return
-  (cd "$place" && mypy --config-file "$root/pyproject.toml" --cache-dir "$root/.mypy_cache" -p ansible_collections.slipway.kube.plugins)
+  (cd "$place" && PYTHONPATH=$place "$@")
   local code=$?
   rm -rf "$place"
   return $code
 }
+types() { as_collection mypy --config-file "$root/pyproject.toml" --cache-dir "$root/.mypy_cache" -p ansible_collections.slipway.kube.plugins; }
+imports() { as_collection lint-imports --no-cache "$root/pyproject.toml"; }
 
 spelling() { git ls-files -z | xargs -0 codespell; }
 
@@ -85,6 +87,7 @@ charts() { # the programs come from the cache, or are made once
 run_lint() {
   step "ruff" ruff check .
   step "types" types
+  step "direction of imports" imports
   step "spelling" spelling
   step "changelog fragments" antsibull-changelog lint
   step "yamllint" yamllint --strict .

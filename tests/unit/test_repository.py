@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,11 @@ def test_the_patterns_find_what_they_are_for() -> None:
     assert REGISTRY.search("https://" + "registry." + "npmjs.org/next/-/next.tgz")
     assert REGISTRY.search("https:/" + "/pypi." + "org/simple")
     assert not REGISTRY.search("https://docs.example.org/pypi.html")
+
+
+def test_picture_of_the_layers_shows_the_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = [sorted(layer.split(" | ")) for contract in contracts for layer in contract["layers"]]
+    shown = re.findall(r'class="name"[^>]*>([^<]*)<', (ROOT / "docs/images/layers.svg").read_text("utf-8"))
+    # The packages of module_utils stand for it.
+    assert [sorted(name.split(", ")) for name in shown] == [layer for layer in layers if layer != ["module_utils"]]
