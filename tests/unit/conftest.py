@@ -11,9 +11,14 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -56,3 +61,13 @@ def collections_root() -> Path:
 def ansible_environment() -> dict[str, str]:
     """The environment for a test that starts Ansible as a program of its own."""
     return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS_ROOT), "ANSIBLE_NOCOLOR": "1"}
+
+
+@pytest.fixture(scope="session")
+def ansible(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ansible]:
+    """Runs playbooks without starting Ansible anew each time."""
+    from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible
+
+    runs = Ansible(tmp_path_factory.mktemp("ansible"))
+    yield runs
+    runs.close()

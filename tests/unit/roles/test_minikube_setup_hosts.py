@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible
 
 BEFORE = "127.0.0.1 localhost\n192.0.2.7 mine # kept\n"
 ENTRY = "# BEGIN slipway slipway\n127.0.0.1 todo.local\n# END slipway slipway\n"
 
 
-def test_hosts_entry_is_written_once_and_taken_back(tmp_path: Path) -> None:
+def test_hosts_entry_is_written_once_and_taken_back(
+    tmp_path: Path, ansible: Ansible, ansible_environment: dict[str, str]
+) -> None:
     file = tmp_path / "hosts"
     file.write_text(BEFORE)
 
@@ -28,16 +32,16 @@ def test_hosts_entry_is_written_once_and_taken_back(tmp_path: Path) -> None:
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [task(True), keep, task(True), task(False)]}
     playbook = tmp_path / "play.yml"
     playbook.write_text(json.dumps([play]))
-    run = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", playbook],
-        cwd=tmp_path,
-        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
+    run = ansible.playbook(
+        *("-i", "localhost,", "-c", "local", str(playbook)),
+        directory=tmp_path,
+        environment={
+            **ansible_environment,
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        },
     )
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.code == 0, run.out + run.err
     assert (tmp_path / "written").read_text() == BEFORE + ENTRY
     assert file.read_text() == BEFORE
-    assert "changed=3" in run.stdout  # not four: the second writing finds what it wants
+    assert "changed=3" in run.out  # not four: the second writing finds what it wants

@@ -25,10 +25,13 @@ import threading
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, bundles
+
+if TYPE_CHECKING:
+    from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible
 
 ROOT = Path(__file__).resolve().parents[3]
 MAKER = {"architecture": os.uname().machine, "ca_bundle": "a" * 64}
@@ -124,7 +127,7 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     # A socket's path has at most 107 bytes.
     server = Engine(tmp_path_factory.mktemp("e") / "s")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
@@ -167,7 +170,7 @@ def mirror(tmp_path: Path) -> Iterator[tuple[str, Path, list[str], http.server.T
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}", directory, asked, server
     server.shutdown()
     server.server_close()
@@ -198,8 +201,9 @@ class Run:
 class Machine:
     """A home directory, and the role run on it."""
 
-    def __init__(self, home: Path, environment: dict[str, str], engine: str) -> None:
+    def __init__(self, home: Path, ansible: Ansible, environment: dict[str, str], engine: str) -> None:
         self.home = home
+        self._ansible = ansible
         self.cache = home / "cache"
         self.state = home / "state"
         self.environment = {
@@ -214,7 +218,14 @@ class Machine:
         }
         home.mkdir(parents=True, exist_ok=True)
 
-    def tasks(self, tasks: list[dict[str, Any]], *options: str, before: tuple[str, ...] = (), **variables: Any) -> Run:
+    def tasks(
+        self,
+        tasks: list[dict[str, Any]],
+        *options: str,
+        before: tuple[str, ...] = (),
+        fork_modules: bool = True,
+        **variables: Any,
+    ) -> Run:
         # Variables of the play, over which a task's own win.
         base = {
             "toolchain_cache_dir": str(self.cache),
@@ -234,9 +245,14 @@ class Machine:
         }
         playbook = self.home / "play.json"
         playbook.write_text(json.dumps([play]))
-        command = [*before, sys.executable, "-m", "ansible", "playbook", str(playbook), "-i", "localhost,", *options]
+        arguments = [str(playbook), "-i", "localhost,", *options]
+        if not before:
+            done = self._ansible.playbook(
+                *arguments, directory=self.home, environment=self.environment, fork_modules=fork_modules
+            )
+            return Run(done.code, done.out + done.err)
         run = subprocess.run(
-            command,
+            [*before, sys.executable, "-m", "ansible", "playbook", *arguments],
             env=self.environment,
             cwd=self.home,
             capture_output=True,
@@ -246,9 +262,10 @@ class Machine:
         )
         return Run(run.returncode, run.stdout + run.stderr)
 
-    def set_up(self, *options: str, before: tuple[str, ...] = (), **variables: Any) -> Run:
+    def set_up(self, *options: str, **variables: Any) -> Run:
+        """Run the role; C(before) and C(fork_modules) are options of the run, all others variables of the play."""
         task = {"name": "Set up", "ansible.builtin.import_role": {"name": "slipway.kube.toolchain"}, "tags": ["setup"]}
-        return self.tasks([task], "--tags", "setup", *options, before=before, **variables)
+        return self.tasks([task], "--tags", "setup", *options, **variables)
 
     def noted(self) -> Any:
         return json.loads((self.state / "toolchain.json").read_text())
@@ -260,8 +277,8 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, ansible_environment: dict[str, str], engine: Engine) -> Machine:
-    return Machine(tmp_path / "home", ansible_environment, engine.address)
+def machine(tmp_path: Path, ansible: Ansible, ansible_environment: dict[str, str], engine: Engine) -> Machine:
+    return Machine(tmp_path / "home", ansible, ansible_environment, engine.address)
 
 
 def releases(url: str) -> dict[str, Any]:
@@ -328,7 +345,8 @@ def test_auto_takes_releases_where_the_hosts_answer_and_keeps_to_them(
     assert not (machine.cache / "release/minikube-v1.0.0").exists() and not (machine.state / "toolchain.json").exists()
 
     right = hashlib.sha256((directory / "minikube/v1.0.0/minikube-linux-amd64").read_bytes()).hexdigest()
-    pinned = machine.set_up(toolchain_minikube_sha256=right, **releases(url))
+    # Once with modules in a Python of their own, as on a person's machine.
+    pinned = machine.set_up(toolchain_minikube_sha256=right, fork_modules=False, **releases(url))
     assert pinned.code == 0, pinned.out
     assert machine.command("minikube") == "minikube"
 
@@ -345,7 +363,7 @@ def test_auto_takes_packages_where_a_host_is_silent(machine: Machine, mirror: An
     silent = socket.create_server(("127.0.0.1", 0))
     urls = [f"{mirror[0]}/k8s/stable.txt", f"http://127.0.0.1:{silent.getsockname()[1]}/v2/"]
     # What making from packages would do next must not be done here: there is nothing to make from.
-    run = machine.set_up(toolchain_probe_urls=urls, toolchain_distribution="/nonexistent")
+    run = machine.set_up(toolchain_probe_urls=urls, toolchain_probe_timeout=1, toolchain_distribution="/nonexistent")
     silent.close()
     assert run.code != 0
     assert (
@@ -451,16 +469,17 @@ def test_a_damaged_bundle_leaves_nothing_behind(machine: Machine, bundle: tuple[
 @on_x86_64
 def test_what_cannot_work_is_said_before_anything_is_changed(machine: Machine, engine: Engine, tmp_path: Path) -> None:
     taken = [socket.socket() for _ in range(6)]
-    # The last ports there are: no other program's business, and the search must end at the last one.
+    # An address that no other run of the tests uses, and the last ports there are: the search must end at the last one.
+    address = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
     for number, one in enumerate(taken):
-        one.bind(("127.0.0.1", 65530 + number))
+        one.bind((address, 65530 + number))
         one.listen()
     cases: dict[str, tuple[dict[str, Any], list[str]]] = {
         "disk": ({"toolchain_least_disk_gb": 9999999}, ["GB are free", "9999999", "toolchain_cache_dir"]),
         "memory": ({"toolchain_least_memory_mb": 9999999999}, ["MiB of memory", "9999999999", "Use a larger machine"]),
         "ports": (
-            {"minikube_setup_ingress_first_port": 65530},
-            ["No port from 65530 to 65535 is free on 127.0.0.1", "minikube_setup_ingress_first_port"],
+            {"minikube_setup_ingress_first_port": 65530, "minikube_setup_ingress_address": address},
+            [f"No port from 65530 to 65535 is free on {address}", "minikube_setup_ingress_first_port"],
         ),
         "unnamed bundle": ({"toolchain_source": "bundle"}, ["toolchain_bundle names no file", "make bundle"]),
         "missing bundle": (

@@ -5,21 +5,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import pty
 import re
-import select
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible
+
 CHECKOUT = Path(__file__).resolve().parents[4]
-_PLAYBOOK = [sys.executable, "-m", "ansible", "playbook"]
 _SILENCING = ("CI", "NO_COLOR", "ANSIBLE_NOCOLOR", "ANSIBLE_FORCE_COLOR", "ANSIBLE_STDOUT_CALLBACK", "COLUMNS")
 
 _CONFIGURATION = """
@@ -53,11 +53,32 @@ class Outcome:
         return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in kept]
 
 
+class Gate:
+    """A file that is locked until a text is shown, for a task that waits with C(flock)."""
+
+    def __init__(self, file: Path, text: str) -> None:
+        self._text = text
+        self._file = file.open("w")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def watch(self, shown: str) -> None:
+        """Open the gate if the text is among what was shown."""
+        if self._text in shown:
+            self._file.close()
+
+    def __enter__(self) -> Gate:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._file.close()
+
+
 class Project:
     """A directory with a configuration, a collection with roles of its own, and playbooks."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, ansible: Ansible) -> None:
         self.root = root
+        self._ansible = ansible
         collection = root / "collections" / "ansible_collections" / "slipway" / "kube"
         collection.mkdir(parents=True)
         (collection / "plugins").symlink_to(CHECKOUT / "plugins", target_is_directory=True)
@@ -85,50 +106,35 @@ class Project:
         base["ANSIBLE_CONFIG"] = str(self.root / "ansible.cfg")
         return {**base, "ANSIBLE_LOCAL_TEMP": str(self.root / ".tmp"), **environment}
 
-    def run(self, *arguments: str, hosts: str = "localhost,", **environment: str) -> Outcome:
-        """Run site.yml with the output going to pipes."""
-        done = subprocess.run(
-            [*_PLAYBOOK, "-i", hosts, "site.yml", *arguments],
-            cwd=self.root,
-            env=self._environment(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+    def run(
+        self,
+        *arguments: str,
+        hosts: str = "localhost,",
+        gate: Gate | None = None,
+        fork_modules: bool = True,
+        terminal: bool = False,
+        **environment: str,
+    ) -> Outcome:
+        """Run site.yml with the output going to pipes, or to a terminal of 80 columns."""
+        done = self._ansible.playbook(
+            *("-i", hosts, "site.yml", *arguments),
+            directory=self.root,
+            environment=self._environment({"TERM": "xterm-256color", **environment}),
+            fork_modules=fork_modules,
+            terminal=terminal,
+            watch=gate.watch if gate else lambda _out: None,
         )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return Outcome(done.code, done.out, done.err)
 
-    def run_on_terminal(self, *arguments: str, **environment: str) -> Outcome:
-        """Run site.yml on a terminal of 80 columns and return all that it wrote to it."""
-        child, terminal = pty.fork()
-        if child == 0:
-            os.chdir(self.root)
-            everything = self._environment({"TERM": "xterm-256color", **environment})
-            os.execve(_PLAYBOOK[0], [*_PLAYBOOK, "-i", "localhost,", "site.yml", *arguments], everything)
-        seen = b""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            if not select.select([terminal], [], [], 0.5)[0]:
-                continue
-            try:
-                piece = os.read(terminal, 65536)
-            except OSError:  # Linux's word for "the other side has closed"
-                break
-            if not piece:
-                break
-            seen += piece
-        else:
-            os.kill(child, 9)
-        _child, status = os.waitpid(child, 0)
-        os.close(terminal)
-        return Outcome(os.waitstatus_to_exitcode(status), seen.decode())
+    def gate(self, text: str) -> Gate:
+        """Lock the file C(gate) until the run has shown a text."""
+        return Gate(self.root / "gate", text)
 
 
 @pytest.fixture(scope="session")
-def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Project]:
+def make_project(tmp_path_factory: pytest.TempPathFactory, ansible: Ansible) -> Callable[[], Project]:
     """Make a project for tests that may share a run."""
-    return lambda: Project(tmp_path_factory.mktemp("project"))
+    return lambda: Project(tmp_path_factory.mktemp("project"), ansible)
 
 
 @pytest.fixture

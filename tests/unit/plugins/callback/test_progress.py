@@ -43,7 +43,7 @@ def mixed(make_project: Callable[[], Project]) -> Project:
 
 @pytest.fixture(scope="module")
 def plain(mixed: Project) -> Outcome:
-    return mixed.run("--diff")
+    return mixed.run("--diff", fork_modules=False)  # as it is for a person
 
 
 def test_a_plain_run_shows_only_what_matters(plain: Outcome) -> None:
@@ -156,7 +156,7 @@ def test_there_is_never_a_traceback(failing: Outcome) -> None:
 
 ROLES = {
     "application": "- name: Make the plan\n  ansible.builtin.set_fact: {plan: 1}\n",
-    "minikube_setup": "- name: Start the cluster\n  ansible.builtin.command: sleep 2\n",
+    "minikube_setup": "- name: Start the cluster\n  ansible.builtin.command: flock {{ playbook_dir }}/gate true\n",
     "verify": """
 - name: Ask the endpoints
   ansible.builtin.set_fact:
@@ -177,7 +177,8 @@ def phased(make_project: Callable[[], Project]) -> Project:
 
 
 def test_roles_are_phases(phased: Project) -> None:
-    lines = phased.run(SLIPWAY_PROGRESS_HEARTBEAT="0.6").lines
+    with phased.gate("... Start the cluster: 0:01") as gate:
+        lines = phased.run(gate=gate, SLIPWAY_PROGRESS_HEARTBEAT="0.1").lines
     assert re.match(r"plan       ok \(\d+\.\d s\)$", lines[1])
     assert lines[2] == "cluster"
     assert re.match(r"  \.\.\. Start the cluster: 0:0\d$", lines[3])
@@ -190,7 +191,8 @@ def test_roles_are_phases(phased: Project) -> None:
 
 
 def test_a_terminal_shows_the_running_task_and_takes_it_back(phased: Project) -> None:
-    seen = phased.run_on_terminal()
+    with phased.gate("0:01  cluster > Start the cluster") as gate:
+        seen = phased.run(gate=gate, terminal=True)
     assert seen.code == 0, seen
     assert "\r\x1b[K  0:01  cluster > Start the cluster" in seen.out
     shown = seen.shown
@@ -200,8 +202,10 @@ def test_a_terminal_shows_the_running_task_and_takes_it_back(phased: Project) ->
 
 
 def test_a_terminal_is_left_alone_when_asked(project: Project) -> None:
-    project.play("- name: Wait\n  ansible.builtin.command: sleep 1\n")
-    seen = project.run_on_terminal(NO_COLOR="1")
+    project.play("- name: Wait\n  ansible.builtin.command: flock {{ playbook_dir }}/gate true\n")
+    # A report in place of the line shows that there was a time to draw it.
+    with project.gate("... Wait") as gate:
+        seen = project.run(gate=gate, terminal=True, NO_COLOR="1", SLIPWAY_PROGRESS_HEARTBEAT="0.1")
     assert "\x1b" not in seen.out
     assert "changed" in seen.out
 
