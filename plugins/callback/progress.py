@@ -80,18 +80,18 @@ from ansible import context
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.color import stringc
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
+from ansible_collections.slipway.kube.plugins.module_utils._common.text import clean
 from ansible_collections.slipway.kube.plugins.plugin_utils._live import Beat, LiveLine, wanted
 from ansible_collections.slipway.kube.plugins.plugin_utils._record import ReportPlace, RunRecord, TaskRecord, is_rescued
 from ansible_collections.slipway.kube.plugins.plugin_utils._text import (
     Failure,
     address_in,
-    clean,
     clock,
     duration,
     failure_of,
     imperative,
     lay_out,
-    mask_text,
     summary_in,
 )
 

@@ -74,6 +74,7 @@ from ansible import constants as C
 from ansible import context
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text, scrub
 from ansible_collections.slipway.kube.plugins.plugin_utils._record import (
     FAILURES,
     ReportPlace,
@@ -88,8 +89,6 @@ from ansible_collections.slipway.kube.plugins.plugin_utils._text import (
     checks_in,
     each_result,
     failure_of,
-    mask_text,
-    scrub,
     summary_in,
 )
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
 import textwrap
@@ -13,29 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-MASK = "********"
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
+from ansible_collections.slipway.kube.plugins.module_utils._common.text import clean
+
 FAILURE_LINES = 15
 
-_SENSITIVE_KEY = re.compile(r"(?i)(password|passwd|secret|token|authorization|api_?key|private_?key)")
-_SECRET_TEXTS = (
-    # postgresql://user:password@host
-    (re.compile(r"(://[^/\s:@]*:)[^@\s/]+(@)"), rf"\g<1>{MASK}\g<2>"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\g<1> {MASK}"),
-    # password=..., "apiKey": "...", but not the plain words "Secret: todo-backend"
-    (
-        re.compile(
-            r"(?i)([\w.-]*(?:password|passwd|secret|token|api_?key|private_?key)[\w.-]*"
-            r"(?:\s*=\s*|[\"']\s*:\s*))(\"[^\"]*\"|'[^']*'|[^\s,;\"'}&]+)"
-        ),
-        rf"\g<1>{MASK}",
-    ),
-    (re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(-----END \1-----|\Z)", re.DOTALL), MASK),
-)
-# Arguments may hold secrets, diffs whole files, and exceptions tracebacks.
-_NEVER_WRITTEN = ("invocation", "module_args", "diff", "exception")
 _TRACEBACK = "Traceback (most recent call last)"
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # How Ansible chains its own reasons; the last one is the reason.
 _CHAIN = re.compile(r"^(?:(?:task|action|module) failed: )+", re.IGNORECASE)
 _SUBFILE_PREFIX = re.compile(r"^[\w./-]+ \| (?=\S)")
@@ -81,52 +63,6 @@ def duration(seconds: float) -> str:
     if seconds < 9.95:
         return f"{max(0.0, seconds):.1f} s"
     return f"{seconds:.0f} s" if seconds < 59.5 else clock(seconds + 0.5)
-
-
-def clean(text: str) -> str:
-    """Drop colours and control characters, which a program's output may carry to the terminal."""
-    return _CONTROL.sub("", _ANSI.sub("", text.replace("\r\n", "\n"))).expandtabs(4)
-
-
-def mask_text(text: str) -> str:
-    """Hide what looks like a credential within a text."""
-    for pattern, replacement in _SECRET_TEXTS:
-        text = pattern.sub(replacement, text)
-    return text
-
-
-def _mask_leaves(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _mask_leaves(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_mask_leaves(item) for item in value]
-    # Truth values and nothing carry no secret, and say whether one was given.
-    return value if value is None or isinstance(value, bool) else MASK
-
-
-def scrub(value: Any, longest: int = 8000) -> Any:
-    """Return a copy that may be written to a file: plain types, no arguments of modules, no secrets.
-
-    Keys that begin with `_ansible`, arguments, diffs and exceptions are dropped, values of
-    sensitive keys are masked, and texts are masked and cut to the longest number of characters (their end is kept).
-    """
-    if isinstance(value, Mapping):
-        result: dict[str, Any] = {}
-        for key, item in value.items():
-            name = str(key)
-            if name in _NEVER_WRITTEN or name.startswith("_ansible"):
-                continue
-            result[name] = _mask_leaves(item) if _SENSITIVE_KEY.search(name) else scrub(item, longest)
-        return result
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [scrub(item, longest) for item in value]
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    if isinstance(value, float):
-        # JSON has no word for the infinite.
-        return value if math.isfinite(value) else None
-    text = mask_text(clean(str(value)))
-    return text if len(text) <= longest else "... " + text[-longest:]
 
 
 def last_lines(text: str, count: int) -> list[str]:

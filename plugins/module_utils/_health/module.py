@@ -8,17 +8,20 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
-import re
 import secrets
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import Masker, sensitive_values
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import (
+    Masker,
+    secrets_in_address,
+    sensitive_values,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import (
     LONGEST,
     Check,
@@ -48,10 +51,6 @@ else:
     JMESPATH_ERROR = None
 
 
-# Also of an address that cannot be parsed and that a message is about to name.
-_PASSWORD = re.compile(r"://[^/@\s]*?:([^/\s]+)@")
-
-
 def secrets_in(params: Mapping[str, Any]) -> set[str]:
     """Find the secret values that stand in the options under names that mean a secret, whatever shape they have."""
     found = sensitive_values(_mapping(params.get("variables")), None)
@@ -61,7 +60,7 @@ def secrets_in(params: Mapping[str, Any]) -> set[str]:
             continue
         found |= sensitive_values(_mapping(check.get("headers")), _fields(check.get("body")))
         for address in (check.get("proxy"), check.get("url")):
-            found |= _secrets_in_url(address) if isinstance(address, str) else set()
+            found |= secrets_in_address(address) if isinstance(address, str) else set()
         expect = _mapping(check.get("expect")) or {}
         for key, label in (("json", "path"), ("headers", "name")):
             items = expect.get(key)
@@ -84,13 +83,6 @@ def _fields(body: Any) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return dict(parse_qsl(body))
-
-
-def _secrets_in_url(address: str) -> set[str]:
-    """Find the password of an address and the values of query fields whose names mean a secret."""
-    query = address.partition("?")[2].partition("#")[0]
-    passwords = {text for found in _PASSWORD.findall(address) for text in (found, unquote(found))}
-    return sensitive_values(None, dict(parse_qsl(query))) | passwords
 
 
 class HealthModule(AnsibleModule):  # type: ignore[misc]  # Ansible has no types

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
 from ansible_collections.slipway.kube.plugins.module_utils._common.text import sentence
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api
 from ansible_collections.slipway.kube.plugins.module_utils._kube.client import ApiError, ClusterError
@@ -79,7 +79,6 @@ _NO_HOOK_HELPS = frozenset(
     }
 )
 _NODES_EVERY = 5.0
-_CREDENTIALS = re.compile(r"(://)[^\s/@:]*:[^\s/@]+@")
 
 
 class WatchApi(Api, Protocol):
@@ -199,13 +198,13 @@ class Watcher:
         names = [finding.object, *finding.related]
         return {
             "code": finding.code,
-            "cause": _masked(finding.cause),
+            "cause": mask_text(finding.cause),
             "suggestion": CODES[finding.code].suggestion,
             "namespace": finding.namespace,
             "object": finding.object,
             "container": finding.container,
-            "log": [_masked(line) for line in log],
-            "events": [_masked(line) for line in self._events(finding.namespace, names)],
+            "log": [mask_text(line) for line in log],
+            "events": [mask_text(line) for line in self._events(finding.namespace, names)],
         }
 
     def _look(self) -> _Look:
@@ -483,8 +482,3 @@ def _words(body: str) -> str:
         if isinstance(data, dict) and isinstance(data.get(key), str) and data[key]:
             return str(data.get("message") if data.get("kind") == "Status" else data[key])
     return body
-
-
-def _masked(text: str) -> str:
-    """Return a text without the password of a URL."""
-    return _CREDENTIALS.sub(r"\1…@", text)

@@ -136,7 +136,7 @@ def failing(make_project: Callable[[], Project]) -> Outcome:
 def test_a_rescued_failure_is_told_in_full_and_marked(failing: Outcome) -> None:
     assert failing.code == 2
     at = failing.lines.index("  FAILED   Wait until the release is healthy: the run goes on with its rescue tasks")
-    assert failing.lines[at + 1] == "      what failed  2 of 3 pods are not ready, postgresql://todo:********@db/todo"
+    assert failing.lines[at + 1] == "      what failed  2 of 3 pods are not ready, postgresql://********@db/todo"
     assert failing.lines[at + 2].startswith("      where        site.yml:")
     assert any(line.startswith("  changed  Roll back") for line in failing.lines)
 

@@ -18,9 +18,7 @@ from ansible_collections.slipway.kube.plugins.plugin_utils._text import (
     imperative,
     last_lines,
     lay_out,
-    mask_text,
     phase_of,
-    scrub,
 )
 
 
@@ -47,44 +45,6 @@ def test_phase_of(role: str | None, expected: str) -> None:
 def test_imperative_drops_only_the_file_prefix() -> None:
     assert imperative("load | Copy a | b") == "Copy a | b"
     assert imperative("Copy a | b") == "Copy a | b"
-
-
-@pytest.mark.parametrize(
-    ("text", "hidden"),
-    [
-        ("postgresql://todo:hunter22@db/todo", "hunter22"),
-        ("Authorization: Bearer eyJhbGciOi.x.y", "eyJhbGciOi"),
-        ("--set secrets.JWT_SECRET=abc123", "abc123"),
-        ('{"api_key": "abc 123"}', "abc 123"),
-        ("OPENAI_API_KEY=sk-1 next", "sk-1"),
-        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "MIIE"),
-    ],
-)
-def test_mask_text_hides_credentials(text: str, hidden: str) -> None:
-    assert hidden not in mask_text(text)
-
-
-@pytest.mark.parametrize(
-    "text", ["Secret: todo-backend lacks the key JWT_SECRET.", "http://todo.localhost:8080/a@b", "token expired"]
-)
-def test_mask_text_leaves_plain_words(text: str) -> None:
-    assert mask_text(text) == text
-
-
-def test_scrub_drops_arguments_and_masks_sensitive_values() -> None:
-    found = scrub(
-        {
-            "invocation": {"module_args": {"a": 1}},
-            "_ansible_no_log": False,
-            "deep": [{"Auth_Token": "x", "passwd": ["y", {"z": "w"}], "token_given": True, "n": float("nan")}],
-            "long": "a" * 20 + "end",
-        },
-        longest=10,
-    )
-    assert found == {
-        "deep": [{"Auth_Token": "********", "passwd": ["********", {"z": "********"}], "token_given": True, "n": None}],
-        "long": "... " + "a" * 7 + "end",
-    }
 
 
 def test_last_lines_reduce_a_traceback_to_its_exception() -> None:
