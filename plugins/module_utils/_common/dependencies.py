@@ -5,38 +5,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, TypeVar
+
+Name = TypeVar("Name", bound=Hashable)
 
 
-def order(depends: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the names so that each comes after what it depends on, otherwise in the given order.
+class CircularDependencyError(ValueError):
+    """Names that depend on each other in a circle.
 
-    Raises ValueError with the circle spelled out. Unknown names must have been refused before.
+    C(circle) holds each after the one that depends on it, begins with the one that was given first, and repeats that at
+    the end; the text is the same with arrows.
     """
-    done: dict[str, None] = {}
-    for start in depends:
-        # An explicit stack: a chain of a thousand checks must not meet Python's recursion limit.
-        path: list[str] = []
-        stack: list[tuple[str, bool]] = [(start, False)]
-        while stack:
-            name, leaving = stack.pop()
-            if leaving:
-                path.pop()
-                done[name] = None
-                continue
-            if name in done:
-                continue
-            if name in path:
-                raise ValueError(" -> ".join([*path[path.index(name) :], name]))
-            path.append(name)
-            stack.append((name, True))
-            stack.extend((other, False) for other in reversed(depends[name]))
-    return list(done)
+
+    def __init__(self, circle: list[Any]) -> None:
+        self.circle = circle
+        super().__init__(" -> ".join(map(str, circle)))
 
 
-def ancestors(depends: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
+def order(depends: Mapping[Name, Iterable[Name]]) -> list[Name]:
+    """Return the names so that each comes after those it depends on.
+
+    Raises CircularDependencyError. Unknown names must have been refused before.
+    """
+    try:
+        return list(TopologicalSorter(depends).static_order())
+    except CycleError as error:
+        # The library lists each before the one that depends on it (graphlib.CycleError).
+        circle = error.args[1][:0:-1]
+        first = next(at for name in depends for at, other in enumerate(circle) if other == name)
+        raise CircularDependencyError([*circle[first:], *circle[: first + 1]]) from None
+
+
+def ancestors(depends: Mapping[Name, Iterable[Name]]) -> dict[Name, set[Name]]:
     """Return for each name all names it depends on, directly or through others."""
-    found: dict[str, set[str]] = {}
+    found: dict[Name, set[Name]] = {}
     for name in order(depends):
-        found[name] = set(depends[name]).union(*(found[other] for other in depends[name]))
+        direct = set(depends[name])
+        found[name] = direct.union(*(found[other] for other in direct))
     return found

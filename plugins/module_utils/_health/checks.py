@@ -19,7 +19,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import ancestors, order
+from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import (
+    CircularDependencyError,
+    ancestors,
+    order,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import placeholders
 from ansible_collections.slipway.kube.plugins.module_utils._health.predicates import COMPARISONS, parse_status
 from ansible_collections.slipway.kube.plugins.module_utils._http.address import DEFAULT_PORTS, split_address
@@ -327,9 +331,8 @@ def _check_dependencies(checks: Sequence[Check]) -> None:
                 raise _Place(check.name).wrong("depends_on", f"there is no check {other!r}; {hint}")
     try:
         order({check.name: check.depends_on for check in checks})
-    except ValueError as error:
-        first = str(error).split(" -> ", 1)[0]
-        raise _Place(first).wrong("depends_on", f"the checks wait for each other: {error}.") from None
+    except CircularDependencyError as error:
+        raise _Place(error.circle[0]).wrong("depends_on", f"the checks wait for each other: {error}.") from None
 
 
 def _check_placeholders(checks: Sequence[Check], known: set[str]) -> None:

@@ -13,9 +13,11 @@ import hmac
 import re
 import secrets
 import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
+
+from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import CircularDependencyError, order
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "slipway"
@@ -29,6 +31,15 @@ Node = tuple[str, str]
 
 class TemplateError(ValueError):
     """A template that cannot be filled. The text names keys, never values."""
+
+
+class CircularTemplatesError(TemplateError):
+    """Templates that use each other: C(circle) holds each before the one that it uses, the first repeated at the end."""
+
+    def __init__(self, circle: Sequence[Node]) -> None:
+        self.circle = circle
+        way = " -> ".join(f"{secret}.{key}" for secret, key in circle)
+        super().__init__(f"the templates go in a circle: {way}")
 
 
 @dataclass(frozen=True)
@@ -76,27 +87,12 @@ def resolve_reference(reference: str, secret: str, keys: Mapping[str, Sequence[s
     raise TemplateError(f"{{{reference}}} names no declared key")
 
 
-def find_cycle(edges: Mapping[Node, set[Node]]) -> list[Node]:
-    """Return one circle of references, first node repeated at the end, or nothing."""
-    done: set[Node] = set()
-
-    def visit(node: Node, way: list[Node]) -> list[Node]:
-        if node in way:
-            return [*way[way.index(node) :], node]
-        if node in done:
-            return []
-        for following in sorted(edges.get(node, ())):
-            found = visit(following, [*way, node])
-            if found:
-                return found
-        done.add(node)
-        return []
-
-    for start in sorted(edges):
-        found = visit(start, [])
-        if found:
-            return found
-    return []
+def template_order(uses: Mapping[Node, Iterable[Node]]) -> list[Node]:
+    """Return the (secret, key)s so that each comes after those that its template uses; raises CircularTemplatesError."""
+    try:
+        return order({node: sorted(others) for node, others in uses.items()})
+    except CircularDependencyError as error:
+        raise CircularTemplatesError(error.circle) from None
 
 
 def generate(length: int) -> bytes:
@@ -114,41 +110,31 @@ def resolve(
     C(existing) is the data that the cluster holds, by the same key. What is to be generated is taken from there when it
     is there. Raises TemplateError.
     """
-    by_name = {item.name: item for item in wanted}
     keys = {item.name: list(item.keys) for item in wanted}
-    known: dict[Node, bytes] = {}
-
-    def value_of(node: Node, way: tuple[Node, ...]) -> bytes:
-        if node in known:
-            return known[node]
-        if node in way:
-            names = " -> ".join(f"{secret}.{key}" for secret, key in (*way[way.index(node) :], node))
-            raise TemplateError(f"the templates go in a circle: {names}")
-        name, key = node
-        item = by_name[name]
-        source = item.keys[key]
-        if source.value is not None:
-            result = source.value
-        elif source.generate is not None:
-            kept = existing.get((item.namespace, name), {}).get(key)
-            result = kept if kept else make(source.generate)
-        else:
-            result = _fill(source.template or "", name, keys, lambda other: value_of(other, (*way, node)))
-        known[node] = result
-        return result
-
-    return {
-        (item.namespace, item.name): {key: value_of((item.name, key), ()) for key in sorted(item.keys)}
-        for item in wanted
+    sources = {(item.name, key): (item, item.keys[key]) for item in wanted for key in sorted(item.keys)}
+    uses = {
+        node: {resolve_reference(reference, node[0], keys) for reference in references(source.template or "")}
+        for node, (_item, source) in sources.items()
     }
+    known: dict[Node, bytes] = {}
+    for node in template_order(uses):
+        item, source = sources[node]
+        if source.value is not None:
+            known[node] = source.value
+        elif source.generate is not None:
+            kept = existing.get((item.namespace, item.name), {}).get(node[1])
+            known[node] = kept if kept else make(source.generate)
+        else:
+            known[node] = _fill(source.template or "", item.name, keys, known)
+    return {(item.namespace, item.name): {key: known[item.name, key] for key in sorted(item.keys)} for item in wanted}
 
 
-def _fill(template: str, secret: str, keys: Mapping[str, Sequence[str]], value_of: Callable[[Node], bytes]) -> bytes:
+def _fill(template: str, secret: str, keys: Mapping[str, Sequence[str]], known: Mapping[Node, bytes]) -> bytes:
     def parts() -> Iterator[bytes]:
         position = 0
         for found in _REFERENCE.finditer(template):
             yield template[position : found.start()].encode()
-            value = value_of(resolve_reference(found.group(1), secret, keys))
+            value = known[resolve_reference(found.group(1), secret, keys)]
             yield quote(value, safe="").encode() if found.group(2) else value
             position = found.end()
         yield template[position:].encode()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import graphlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import CircularDependencyError, order
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import ManifestError
 from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, digest_chart, read_chart
 from ansible_collections.slipway.kube.plugins.module_utils._images.dockerfiles import base_images, made_here
@@ -28,10 +28,11 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree i
     read_context,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import (
+    CircularTemplatesError,
     TemplateError,
-    find_cycle,
     references,
     resolve_reference,
+    template_order,
 )
 
 # The variables of the specification; everything else that begins with application_ is a mistake in writing.
@@ -358,12 +359,11 @@ def _build_order(check: _Checker, components: Mapping[str, Mapping[str, Any]]) -
                 )
                 return []
     try:
-        return list(graphlib.TopologicalSorter(graph).static_order())
-    except graphlib.CycleError as error:
-        circle = " -> ".join(error.args[1])
+        return order(graph)
+    except CircularDependencyError as error:
         check.problems.add(
             "application_components",
-            f"they are built from each other: {circle}",
+            f"they are built from each other: {error}",
             "take the image out of one build_args",
         )
         return []
@@ -532,12 +532,10 @@ def _templates(check: _Checker, secrets: Sequence[Mapping[str, Any]]) -> None:
                         edges[node].add(resolve_reference(reference, item["name"], keys))
                     except TemplateError as error:
                         check.problems.add(f"{places[node]}.template", str(error), "correct the name in braces")
-    cycle = find_cycle(edges)
-    if cycle:
-        way = " -> ".join(f"{secret}.{key}" for secret, key in cycle)
-        check.problems.add(
-            places[cycle[0]], f"the templates go in a circle: {way}", "let one of them be a value of its own"
-        )
+    try:
+        template_order(edges)
+    except CircularTemplatesError as error:
+        check.problems.add(places[error.circle[0]], str(error), "let one of them be a value of its own")
 
 
 def _releases(

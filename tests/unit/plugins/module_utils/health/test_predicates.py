@@ -1,18 +1,15 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pure decisions: status, predicates, percentiles, backoff, order."""
+"""The pure decisions: status, predicates, backoff, shortening."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._common import dependencies, placeholders, statistics
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._health import predicates as decide
-from ansible_collections.slipway.kube.plugins.module_utils._http.faults import FAULTS, CheckError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -132,22 +129,7 @@ def test_shortened_values_are_short_and_one_line(value: Any, limit: int) -> None
     assert text.splitlines() in ([], [text])
 
 
-# ---------------------------------------------------------------- figures
-@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 100))
-def test_percentile_is_a_measured_value_that_covers_its_share(values: list[float], rank: float) -> None:
-    found = statistics.percentile(values, rank)
-    assert found in values
-    assert sum(value <= found for value in values) >= rank / 100 * len(values) - 1e-6
-
-
-def test_percentiles_of_a_known_row() -> None:
-    values = [float(value) for value in range(1, 101)]
-    assert statistics.percentiles(values) == {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "max": 100}
-    assert statistics.percentiles([]) == {}
-    with pytest.raises(ValueError):
-        statistics.percentile([], 50)
-
-
+# ---------------------------------------------------------------- backoff and shortening
 @given(
     st.floats(0, 60), st.floats(1, 100), st.floats(0, 120), st.floats(0, 1), st.integers(0, 10_000),
     st.floats(0, 1, exclude_max=True),
@@ -165,56 +147,7 @@ def test_backoff_grows_to_the_ceiling() -> None:
     assert decide.backoff(1, 1, 10, 0.5, 1, 0.0) == 0.5
 
 
-# ---------------------------------------------------------------- order
-@given(st.dictionaries(st.integers(0, 30), st.lists(st.integers(0, 30), max_size=3), min_size=1))
-def test_order_puts_dependencies_first(graph: dict[int, list[int]]) -> None:
-    # Only edges to smaller numbers: such a graph has no circle.
-    depends = {str(a): [str(b) for b in more if b < a and b in graph] for a, more in graph.items()}
-    found = dependencies.order(depends)
-    assert sorted(found) == sorted(depends)
-    assert all(found.index(other) < found.index(name) for name in depends for other in depends[name])
-    before = dependencies.ancestors(depends)
-    assert all(before[other] <= before[name] for name in depends for other in depends[name])
-
-
-def test_a_circle_is_spelled_out_and_a_long_chain_is_none() -> None:
-    with pytest.raises(ValueError, match=re.escape("b -> c -> b")):
-        dependencies.order({"a": ["b"], "b": ["c"], "c": ["b"]})
-    chain = {str(at): [str(at + 1)] if at < 3000 else [] for at in range(3001)}
-    assert dependencies.order(chain)[0] == "3000"
-
-
-# ---------------------------------------------------------------- placeholders
-def test_placeholders() -> None:
-    value = {"a": "x ${one} $${two}", "b": [{"c": "${three}"}], "d": 4}
-    assert placeholders.placeholders(value) == ["one", "three"]
-    variables = {"one": "1 /", "three": [3], "base": "http://a"}
-    assert placeholders.fill_tree(value, variables) == {"a": "x 1 / ${two}", "b": [{"c": [3]}], "d": 4}
-    assert placeholders.fill_url("${base}/p/${one}?q=${one}", variables) == "http://a/p/1%20%2F?q=1%20%2F"
-
-
 def test_masking_before_shortening() -> None:
     masker = Masker(["abcdefghijkl"])
     text = decide.shorten("x" * 150 + "abcdefghijkl", 160, masker)
     assert "abc" not in text
-
-
-# ---------------------------------------------------------------- faults
-def test_every_fault_has_a_cause_and_one_suggestion() -> None:
-    for code, fault in FAULTS.items():
-        assert re.fullmatch(r"[a-z_]+", code)
-        assert fault.cause.endswith(".") and fault.suggestion.endswith(".")
-    with pytest.raises(KeyError):
-        CheckError("no_such_code")
-
-
-def test_every_code_that_is_raised_is_in_the_table_and_the_other_way_round() -> None:
-    from pathlib import Path
-
-    import ansible_collections.slipway.kube.plugins.module_utils._http.faults as errors
-
-    texts = [path.read_text("utf-8") for path in Path(errors.__file__).parents[1].rglob("*.py")]
-    body = "\n".join(text for text in texts if "FAULTS: Mapping" not in text)
-    raised = set(re.findall(r'CheckError\(\s*"([a-z_]+)"', body))
-    assert raised <= set(FAULTS)
-    assert {code for code in FAULTS if f'"{code}"' not in body} == set()

@@ -263,6 +263,11 @@ def test_circle_is_found_when_resolving() -> None:
         resolve([Wanted("a", "n", {"X": Source(template="{Y}"), "Y": Source(template="{X}")})], {})
 
 
+def test_a_long_chain_of_templates_is_filled() -> None:
+    keys = {f"K{at}": Source(template=f"{{K{at + 1}}}") for at in range(3000)}
+    assert resolve([Wanted("a", "n", {**keys, "K3000": Source(value=b"end")})], {})["n", "a"]["K0"] == b"end"
+
+
 def test_generated_values_differ() -> None:
     assert generate(48) != generate(48) and len(generate(48)) == 48
 

@@ -1,0 +1,26 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Percentiles are measured values."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._common import statistics
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 100))
+def test_percentile_is_a_measured_value_that_covers_its_share(values: list[float], rank: float) -> None:
+    found = statistics.percentile(values, rank)
+    assert found in values
+    assert sum(value <= found for value in values) >= rank / 100 * len(values) - 1e-6
+
+
+def test_percentiles_of_a_known_row() -> None:
+    values = [float(value) for value in range(1, 101)]
+    assert statistics.percentiles(values) == {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "max": 100}
+    assert statistics.percentiles([]) == {}
+    with pytest.raises(ValueError):
+        statistics.percentile([], 50)
