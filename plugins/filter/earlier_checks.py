@@ -13,7 +13,7 @@ author: Slipway contributors (@slipway)
 description:
   - Returns the checks with the tags of the images that are deployed in place of those of the plan, so that an earlier
     version can be asked after a rollback.
-  - A check that names the tag of a component that is not deployed, or a component's whole digest that has changed, is left
+  - A check that names the tag of a component that is not deployed, or a component's whole source_digest that has changed, is left
     out, and other checks no longer depend on it.
 options:
   _input:
@@ -22,7 +22,7 @@ options:
     elements: dict
     required: true
   components:
-    description: The plan's components, each with C(repository), C(tag) and C(digest).
+    description: The plan's components, each with C(repository), C(tag) and C(source_digest).
     type: dict
     required: true
   images:
@@ -89,8 +89,8 @@ def earlier_checks(
         planned, found = str(component.get("tag") or ""), _tag_of(str(component.get("repository") or ""), images)
         if not planned or planned == found:
             continue
-        if component.get("digest"):
-            unknown.append(str(component["digest"]))
+        if component.get("source_digest"):
+            unknown.append(str(component["source_digest"]))
         if found:
             replace[planned] = found
         else:

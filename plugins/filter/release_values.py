@@ -51,7 +51,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import ValuesError, set_path
+from ansible_collections.slipway.kube.plugins.module_utils._plan.releases import ValuesError, set_path
 
 
 def _copied(value: Any) -> Any:

@@ -15,7 +15,7 @@ author:
 description:
   - Checks everything that the specification says and reports every mistake at once, before anything is changed.
   - Computes the plan that the other roles work from; image tags are digests of what the images are made of.
-  - The digest of a component covers the files of its build context as far as C(.dockerignore) lets them in, the
+  - The source digest of a component covers the files of its build context as far as C(.dockerignore) lets them in, the
     Dockerfile and the build arguments. Times and owners of files do not count.
   - The digest of a chart covers its files and those of its C(file://) dependencies.
   - Warns of keys, C(.env) files and C(.git) directories that would enter a build context.
@@ -47,7 +47,7 @@ options:
   distribution:
     description:
       - Directory with the recipes of base images that are made on the machine, as in the collection.
-      - The digest of a component covers the recipes of those it is built from; of other base images it covers the name.
+      - The source digest of a component covers the recipes of those it is built from; of other base images it covers the name.
     type: path
   components:
     description:
@@ -71,7 +71,7 @@ options:
     description:
       - Checks as in M(slipway.kube.health_check).
       - C(${application.name}), C(${application.namespace}), C(${application.host}) (the first host) and
-        C(${components.NAME.tag}) (also C(digest), C(image), C(repository)) are filled in.
+        C(${components.NAME.tag}) (also C(image), C(repository), C(source_digest)) are filled in.
       - C(${application.url}) is left for P(slipway.kube.verify#role), which knows where the application answers.
     type: raw
   journey:
@@ -126,7 +126,8 @@ plan:
       type: dict
     components:
       description:
-        - What images are built of, by name and in the order of building, with C(source), C(tag), C(image), C(digest),
+        - What images are built of, by name and in the order of building, with C(source), C(tag), C(image),
+          C(source_digest) (of all that enters the image),
           C(migrations) (their digest), C(needs) (the components they are built from) and C(deliver) (whether the cluster needs them).
       type: dict
     releases:
@@ -162,7 +163,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
-from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import SpecificationError, build_plan
+from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import build_plan
+from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import SpecificationError
 
 
 def main() -> None:
@@ -191,7 +193,7 @@ def main() -> None:
         module.fail_json(msg=str(error), problems=error.problems)
     for warning in plan.warnings:
         module.warn(warning)
-    module.exit_json(changed=False, plan=plan.data)
+    module.exit_json(changed=False, plan=plan.as_dict())
 
 
 if __name__ == "__main__":

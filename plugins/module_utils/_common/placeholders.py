@@ -12,6 +12,13 @@ from typing import Any
 from urllib.parse import quote
 
 _PLACEHOLDER = re.compile(r"\$(\$\{|\{([^{}$]*)\})")
+# What a plan knows of an application. It is no secret, and what deploys the application says what it stands for.
+_APPLICATION = ("application.", "components.")
+
+
+def of_application(name: str) -> bool:
+    """Say whether a name stands for something that a plan knows of its application."""
+    return name.startswith(_APPLICATION)
 
 
 def placeholders(value: Any) -> list[str]:
@@ -68,3 +75,22 @@ def fill_tree(value: Any, variables: Mapping[str, Any]) -> Any:
     if isinstance(value, (list, tuple)):
         return [fill_tree(item, variables) for item in value]
     return value
+
+
+def put_in(value: Any, variables: Mapping[str, str | None]) -> Any:
+    """Replace the known names in all texts of a value by texts as they are; all else, also `$${`, stays as it is written.
+
+    A name that stands for nothing, so None, is not known.
+    """
+    if isinstance(value, Mapping):
+        return {key: put_in(item, variables) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [put_in(item, variables) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def one(found: re.Match[str]) -> str:
+        text = variables.get(found.group(2)) if found.group(2) is not None else None
+        return found.group() if text is None else text
+
+    return _PLACEHOLDER.sub(one, value)

@@ -73,9 +73,9 @@ def test_manifest_that_is_none() -> None:
 
 
 COMPONENTS = {
-    "api": {"repository": "todo-api", "tag": "sha-new", "digest": "sha256:new"},
-    "web": {"repository": "todo-web", "tag": "sha-same", "digest": "sha256:same"},
-    "mail": {"repository": "todo-mail", "tag": "sha-mail", "digest": "sha256:mail"},
+    "api": {"repository": "todo-api", "tag": "sha-new", "source_digest": "sha256:new"},
+    "web": {"repository": "todo-web", "tag": "sha-same", "source_digest": "sha256:same"},
+    "mail": {"repository": "todo-mail", "tag": "sha-mail", "source_digest": "sha256:mail"},
 }
 IMAGES = ["registry.example:5000/todo-api:sha-old", "todo-web:sha-same", "postgres:17"]
 

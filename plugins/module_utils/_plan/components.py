@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The components of a specification: what images are built of, and what they are called. Private to the collection."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import CircularDependencyError, order
+from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import (
+    placeholders,
+    put_in,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import ManifestError
+from ansible_collections.slipway.kube.plugins.module_utils._images.dockerfiles import base_images, made_here
+from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore import ContextError
+from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import (
+    digest_context,
+    digest_paths,
+    read_context,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._plan.models import Component
+from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import (
+    ENVIRONMENT,
+    Validator,
+    kind_of,
+    nearest,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._plan.variables import (
+    component_names,
+    component_variables,
+    current_names,
+    validate_names,
+)
+
+_KEYS = ("source", "dockerfile", "build_args", "repository", "migrations")
+_REPOSITORY = re.compile(
+    r"^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d+)?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+    r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$"
+)
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """One component as it is written, before its sources are read."""
+
+    source: Path
+    dockerfile: str
+    build_args: Mapping[str, str]
+    repository: str
+    migrations: Sequence[str]
+    needs: tuple[str, ...]
+
+    @property
+    def file(self) -> Path:
+        return Path(os.path.normpath(self.source / self.dockerfile))
+
+
+def read_components(
+    validator: Validator, given: Any, project: Path, application: str, distribution: Any, releases: Any
+) -> tuple[dict[str, Component | None], list[str]]:
+    """Return the components in the order of building, one that another is built from before it, and warnings.
+
+    One with a mistake is None: what uses it has no mistake of its own. C(project) is where sources start from,
+    C(distribution) the directory of base images' recipes, and C(releases) are as they are written: an image that no
+    release names and others are built from is not delivered.
+    """
+    known = _known_bases(validator, distribution)
+    declared: dict[str, _Declared | None] = {}
+    warnings: list[str] = []
+    for key, item in validator.mapping("application_components", given).items():
+        place = f"application_components.{key}"
+        name = validator.label(place, key)
+        item, old = current_names(place, item, [str(one) for one in given])
+        warnings.extend(old)
+        declared[name] = _declared(validator, place, item, project, f"{application}-{name}")
+    used = _used(releases)
+    bases = {need for one in declared.values() if one for need in one.needs}
+    components: dict[str, Component | None] = dict.fromkeys(declared)
+    for name in _build_order(validator, declared):
+        one = declared[name]
+        del components[name]  # to come at its place in the order
+        component = None
+        if one and all(components[need] for need in one.needs):
+            place = f"application_components.{name}"
+            deliver = name in used or name not in bases
+            component = _component(validator, place, name, one, components, known, deliver, warnings)
+        components[name] = component
+    return components, warnings
+
+
+def _known_bases(validator: Validator, distribution: Any) -> Mapping[str, str]:
+    """Return the digests of base images that are made on the machine, by name: a change of one changes all built on it."""
+    if not distribution:
+        return {}
+    try:
+        return made_here(Path(str(distribution)))
+    except ManifestError as error:
+        validator.error("distribution", str(error), "correct it")
+        return {}
+
+
+def _declared(validator: Validator, place: str, item: Any, project: Path, repository: str) -> _Declared | None:
+    """Return one component as it is written, None when it has a mistake."""
+    before = len(validator.errors)
+    fields = validator.mapping(place, item)
+    if len(validator.errors) > before:
+        return None
+    validator.keys(place, fields, _KEYS)
+    source = validator.text(f"{place}.source", fields.get("source"), example="src/backend")
+    dockerfile = validator.text(f"{place}.dockerfile", fields.get("dockerfile"), default="Dockerfile")
+    repository = validator.text(f"{place}.repository", fields.get("repository"), default=repository)
+    if fields.get("repository") is not None and repository and not _REPOSITORY.match(repository):
+        validator.error(
+            f"{place}.repository", f"{repository!r} is no image repository", "write it like todo-backend, without a tag"
+        )
+    arguments = _build_args(validator, f"{place}.build_args", fields.get("build_args"))
+    migrations = fields.get("migrations") or []
+    if not isinstance(migrations, list) or not all(isinstance(path, str) and path for path in migrations):
+        validator.error(f"{place}.migrations", "it is no list of paths", "write it like [alembic/versions]")
+    words = [word for word in placeholders(arguments) if word.startswith("components.")]
+    needs = sorted({word.removeprefix("components.").rpartition(".")[0] for word in words})
+    directory = Path(os.path.normpath(project / source))
+    declared = _Declared(directory, dockerfile, arguments, repository, migrations, tuple(needs))
+    if source and not directory.is_dir():
+        validator.error(
+            f"{place}.source",
+            f"there is no directory {directory}",
+            "correct it; it starts from application_project_dir",
+        )
+    elif source and not declared.file.is_file():
+        validator.error(
+            f"{place}.dockerfile", f"there is no file {declared.file}", "correct it; it starts from the source"
+        )
+    return declared if len(validator.errors) == before else None
+
+
+def _build_args(validator: Validator, place: str, given: Any) -> dict[str, str]:
+    arguments: dict[str, str] = {}
+    for key, value in validator.mapping(place, given).items():
+        if not isinstance(key, str) or not ENVIRONMENT.match(key):
+            validator.error(f"{place}.{key}", "this is no name of a build argument", "use letters, digits and _")
+        elif isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            validator.error(f"{place}.{key}", f"it is {kind_of(value)}", "write a text")
+        else:
+            arguments[key] = str(value)
+    return arguments
+
+
+def _build_order(validator: Validator, declared: Mapping[str, _Declared | None]) -> list[str]:
+    """Return the names so that each comes after those it is built from, otherwise in the order given."""
+    graph: dict[str, list[str]] = {}
+    for name, component in declared.items():
+        graph[name] = []
+        for need in component.needs if component else ():
+            if need in declared:
+                graph[name].append(need)
+            else:
+                validator.error(
+                    f"application_components.{name}.build_args",
+                    f"there is no component {need}",
+                    nearest(need, declared),
+                )
+                return []
+    try:
+        return order(graph)
+    except CircularDependencyError as error:
+        validator.error(
+            "application_components",
+            f"they are built from each other: {error}",
+            "take the image out of one build_args",
+        )
+        return []
+
+
+def _component(
+    validator: Validator,
+    place: str,
+    name: str,
+    declared: _Declared,
+    components: Mapping[str, Component | None],
+    known: Mapping[str, str],
+    deliver: bool,
+    warnings: list[str],
+) -> Component | None:
+    """Return a component with the digest of all it is made of, None when its sources cannot be read."""
+    validate_names(validator, f"{place}.build_args", declared.build_args, component_names(components))
+    arguments: dict[str, str] = put_in(
+        declared.build_args,
+        {key: value for one in components.values() if one for key, value in component_variables(one).items()},
+    )
+    try:
+        context = read_context(declared.source, declared.dockerfile)
+        bases = base_images(declared.file.read_text(encoding="utf-8", errors="replace"), arguments)
+        recipes = {base: known[base] for base in bases if base in known}
+        source_digest = digest_context(context, declared.file, arguments, recipes)
+    except ContextError as error:
+        validator.error(f"{place}.source", "the build context cannot be read", str(error))
+        return None
+    try:
+        migrations = f"sha256:{digest_paths(context, declared.migrations)}" if declared.migrations else ""
+    except ContextError as error:
+        validator.error(f"{place}.migrations", str(error), "correct the path; it starts from the source")
+        return None
+    warnings.extend(f"{place}: {warning}" for warning in context.warnings)
+    return Component(
+        name=name,
+        source=str(declared.source),
+        dockerfile=declared.dockerfile,
+        build_args=arguments,
+        repository=declared.repository,
+        needs=declared.needs,
+        migrations=migrations,
+        source_digest=f"sha256:{source_digest}",
+        deliver=deliver,
+    )
+
+
+def _used(releases: Any) -> set[str]:
+    """Return the components whose images a release names."""
+    return {
+        str(name)
+        for release in (releases if isinstance(releases, Sequence) else ())
+        if isinstance(release, Mapping) and isinstance(release.get("images"), Mapping)
+        for name in release["images"]
+    }

@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Collecting what is wrong with a specification, each mistake with its place. Private to the collection."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+ENVIRONMENT = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+
+class SpecificationError(ValueError):
+    """The specification is wrong. C(problems) holds one sentence for each mistake."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        count = len(self.problems)
+        head = (
+            "The application's specification has a mistake" if count == 1 else f"The specification has {count} mistakes"
+        )
+        super().__init__(f"{head}. Nothing was changed.\n" + "\n".join(f"- {problem}" for problem in self.problems))
+
+
+def kind_of(value: object) -> str:
+    """Say what kind of value this is, in words that go after "it is"."""
+    if value is None:
+        return "nothing"
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a text"}
+    for kind, name in names.items():
+        if isinstance(value, kind):
+            return name
+    return "a dictionary" if isinstance(value, Mapping) else "a list"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the remedy for a misspelt word: the known one that is like it, or all that are known."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]}" if close else f"known are {', '.join(known)}"
+
+
+class Validator:
+    """Reads values of the expected kinds; C(errors) holds a sentence for each that is wrong, in the order found.
+
+    What cannot be read is returned empty, so that one run finds all mistakes.
+    """
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+
+    def error(self, place: str, what: str, remedy: str) -> None:
+        """Note one mistake: where it is, what is wrong, and what to do."""
+        self.errors.append(f"{place}: {what}; {remedy}.")
+
+    def keys(self, place: str, value: Mapping[Any, Any], known: Sequence[str]) -> None:
+        """Note the keys that are not known."""
+        for key in value:
+            if key not in known:
+                self.error(f"{place}.{key}", "this key is unknown", nearest(str(key), known))
+
+    def mapping(self, place: str, value: Any) -> Mapping[Any, Any]:
+        """Return a dictionary; nothing is an empty one."""
+        if value is None:
+            return {}
+        if isinstance(value, Mapping):
+            return value
+        self.error(place, f"it is {kind_of(value)}", "write a dictionary")
+        return {}
+
+    def items(self, place: str, value: Any) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+        """Yield the dictionaries of a list with their places, and note whatever is not one."""
+        if value is None:
+            return
+        if isinstance(value, (str, Mapping)) or not isinstance(value, Sequence):
+            self.error(place, f"it is {kind_of(value)}", "write a list")
+            return
+        for index, item in enumerate(value):
+            if isinstance(item, Mapping):
+                yield f"{place}[{index}]", item
+            else:
+                self.error(f"{place}[{index}]", f"it is {kind_of(item)}", "write a dictionary")
+
+    def text(self, place: str, value: Any, default: str = "", example: str = "") -> str:
+        """Return a text that is not empty."""
+        if value is None and default:
+            return default
+        if isinstance(value, str) and value:
+            return value
+        what = "it is missing" if value is None else "it is empty" if value == "" else f"it is {kind_of(value)}"
+        self.error(place, what, f"write a text, such as {example}" if example else "write a text")
+        return ""
+
+    def label(self, place: str, value: Any, default: str = "", longest: int = 63) -> str:
+        """Return a name that Kubernetes takes as a label (RFC 1123)."""
+        text = self.text(place, value, default, "todo")
+        if text and not (LABEL.match(text) and len(text) <= longest):
+            self.error(
+                place,
+                f"{text!r} is no valid Kubernetes name",
+                f"use at most {longest} lower-case letters, digits and hyphens, with a letter or digit at both ends",
+            )
+        return text
+
+    def host(self, place: str, value: Any) -> str:
+        """Return a host name, which may begin with a wildcard."""
+        text = self.text(place, value, example="todo.localhost")
+        labels = text.removeprefix("*.").split(".")
+        if text and (len(text) > 253 or not all(LABEL.match(label) and len(label) <= 63 for label in labels)):
+            self.error(place, f"{text!r} is no valid host name", "use labels of a-z, 0-9 and hyphens with dots between")
+        return text
+
+    def no_twice(self, place: str, names: Sequence[str]) -> None:
+        """Note the names of a list that are there before."""
+        for index, name in enumerate(names):
+            if name and name in names[:index]:
+                self.error(f"{place}[{index}]", f"{name!r} is there twice", "remove or rename one of them")

@@ -1,0 +1,151 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Components: in which order they are built, what their digests cover, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._plan import components as components_module
+from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import build_plan
+from specifications import assert_mistake, specification
+
+
+def test_base_image_is_built_first_and_is_part_of_the_digest(project: Path) -> None:
+    (project / "docker").mkdir()
+    (project / "docker/api.Dockerfile").write_text("ARG BASE\nFROM ${BASE}")
+    components = {
+        "api": {
+            "source": "src/api",
+            "dockerfile": "../../docker/api.Dockerfile",
+            "build_args": {"BASE": "${components.base.image}"},
+        },
+        "base": {"source": "docker", "dockerfile": "base.Dockerfile"},
+        "spare": {"source": "docker", "dockerfile": "base.Dockerfile"},
+    }
+    (project / "docker/base.Dockerfile").write_text("FROM scratch")
+    before = build_plan(specification(components=components), project).as_dict()["components"]
+    assert list(before).index("base") < list(before).index("api")
+    assert before["api"]["build_args"] == {"BASE": before["base"]["image"]}
+    assert before["api"]["needs"] == ["base"]
+    # What nobody names is delivered: only the plan's reader knows what it is for.
+    assert {name: component["deliver"] for name, component in before.items()} == {
+        "base": False,
+        "api": True,
+        "spare": True,
+    }
+    (project / "docker/base.Dockerfile").write_text("FROM scratch\nLABEL a=b")
+    after = build_plan(specification(components=components), project).as_dict()["components"]
+    assert after["api"]["tag"] != before["api"]["tag"]
+
+
+def test_old_name_of_the_source_digest_works_in_build_arguments(project: Path) -> None:
+    components = {
+        "api": {"source": "src/api", "build_args": {"BASE": "${components.base.digest}"}},
+        "base": {"source": "src/api"},
+    }
+    plan = build_plan(specification(components=components), project)
+    assert plan.components["api"].build_args == {"BASE": plan.components["base"].source_digest}
+    assert plan.components["base"].source_digest.startswith("sha256:")
+    (warning,) = plan.warnings
+    assert warning.startswith("application_components.api.build_args.BASE: ${components.base.digest} is deprecated")
+
+
+def test_other_placeholders_of_build_arguments_are_the_builds_own(project: Path) -> None:
+    arguments = {"A": "${HOME} $${components.api.tag}"}
+    components = {"api": {"source": "src/api", "build_args": arguments}}
+    assert build_plan(specification(components=components), project).components["api"].build_args == arguments
+
+
+def test_digest_of_migrations_is_theirs_alone(project: Path) -> None:
+    source = project / "src/api"
+    (source / "sql").mkdir()
+    (source / "sql/one.sql").write_text("create table a ();")
+    changes = {
+        "components": {"api": {"source": "src/api", "migrations": ["sql/"]}},
+        "releases": [{"name": "x", "chart": "chart", "migrations": {"api": "migration.digest"}}],
+    }
+
+    def digest() -> str:
+        plan = build_plan(specification(**changes), project).as_dict()
+        found: str = plan["releases"][0]["values"]["migration"]["digest"]
+        assert found == plan["components"]["api"]["migrations"]
+        return found
+
+    before = digest()
+    assert before.startswith("sha256:")
+    (source / "app.py").write_text("print()")
+    assert digest() == before
+    (source / "sql/two.sql").write_text("create table b ();")
+    assert digest() != before
+
+
+def test_recipe_of_a_base_image_is_part_of_the_digest(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "src/api/Dockerfile").write_text("FROM python:3.13-slim")
+
+    def tag(**known: str) -> str:
+        recipes = {"docker.io/library/python:3.13-slim": "a", "docker.io/library/postgres:17": "a", **known}
+        monkeypatch.setattr(components_module, "made_here", lambda distribution: recipes)
+        return str(build_plan(specification(distribution="/x"), project).as_dict()["components"]["api"]["tag"])
+
+    assert tag() == tag(**{"docker.io/library/postgres:17": "b"})
+    assert tag() != tag(**{"docker.io/library/python:3.13-slim": "b"})
+
+
+def test_warnings_name_the_component(project: Path) -> None:
+    (project / "src/api/.env").write_text("")
+    (warning,) = build_plan(specification(), project).warnings
+    assert warning.startswith("application_components.api: .env")
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "words"),
+    [
+        ({"components": []}, "application_components", "a list"),
+        ({"components": {"api": "src"}}, "application_components.api", "a text"),
+        ({"components": {"api": {}}}, "application_components.api.source", "missing"),
+        ({"components": {"api": {"source": "src"}}}, "application_components.api.dockerfile", "no file"),
+        (
+            {"components": {"api": {"source": "src/api", "dockerfile": "../../docker/no"}}},
+            "application_components.api.dockerfile",
+            "no file",
+        ),
+        (
+            {"components": {"api": {"source": "src/api", "build_args": {"BASE": "${components.base.image}"}}}},
+            "application_components.api.build_args",
+            "no component base",
+        ),
+        (
+            {"components": {"api": {"source": "src/api", "build_args": {"BASE": "${components.api.image}"}}}},
+            "application_components",
+            "built from each other: api -> api",
+        ),
+        (
+            {
+                "components": {
+                    "api": {
+                        "source": "src/api",
+                        "build_args": {"BASE": "${components.base.nam}"},  # codespell:ignore nam
+                    },
+                    "base": {"source": "src/api"},
+                }
+            },
+            "application_components.api.build_args.BASE",
+            "did you mean components.base.tag",
+        ),
+        ({"components": {"api": {"source": "src/api", "repository": "Todo:1"}}}, "repository", "no image repository"),
+        ({"components": {"api": {"source": "src/api", "build_args": {"A-B": "1"}}}}, "build_args.A-B", "no name"),
+        ({"components": {"api": {"source": "src/api", "build_args": {"A": [1]}}}}, "build_args.A", "a list"),
+        ({"components": {"api": {"source": "src/api", "migrations": "sql"}}}, "api.migrations", "no list of paths"),
+        (
+            {"components": {"api": {"source": "src/api", "migrations": ["sql"]}}},
+            "api.migrations",
+            "holds nothing there",
+        ),
+    ],
+)
+def test_mistake_names_place_and_remedy(project: Path, changes: dict[str, Any], place: str, words: str) -> None:
+    assert_mistake(project, changes, place, words)

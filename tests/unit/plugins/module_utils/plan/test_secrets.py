@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets: templates that lead somewhere, and what is wrong with a key's source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import build_plan
+from specifications import assert_mistake, problems, specification
+
+
+def key(source: Any) -> dict[str, Any]:
+    return {"secrets": [{"name": "todo-api", "keys": {"K": source}}]}
+
+
+def test_circle_over_two_secrets(project: Path) -> None:
+    secrets = [
+        {"name": "a", "keys": {"X": {"template": "{Y}"}}},
+        {"name": "b", "keys": {"Y": {"env": "Y", "otherwise": {"template": "{a/X}"}}}},
+    ]
+    (found,) = problems(project, secrets=secrets, releases=[])
+    assert "a.X -> b.Y -> a.X" in found
+
+
+def test_environment_is_asked_for_only_when_told(project: Path) -> None:
+    """Without C(available) nobody looked, as for a run that deploys nothing."""
+    build_plan(specification(releases=[], **key({"env": "A"})), project)
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "words"),
+    [
+        ({"secrets": [{"name": "a", "keys": {}}], "releases": []}, "application_secrets[0].keys", "no key"),
+        ({"secrets": [{"name": "A_", "keys": {"K": {"generate": 16}}}], "releases": []}, "secrets[0].name", "no valid"),
+        (
+            {"secrets": [{"name": "a", "keys": {"K": {"generate": 16}}}] * 2, "releases": []},
+            "application_secrets[1]",
+            "twice",
+        ),
+        (key({}), "keys.K", "no source is given"),
+        (key("text"), "keys.K", "a text"),
+        (key({"env": "A", "generate": 16}), "keys.K", "env and generate are given"),
+        (key({"generate": 8}), "keys.K.generate", "16 to 1024"),
+        (key({"generate": True}), "keys.K.generate", "no length"),
+        (key({"generate": 16, "required": True}), "keys.K.required", "unknown"),
+        (key({"env": "1A"}), "keys.K.env", "no name"),
+        (key({"env": "A", "available": False}), "keys.K", "environment variable A is not set"),
+        (key({"env": "A", "required": True, "otherwise": {"generate": 16}}), "keys.K", "both given"),
+        (key({"env": "A", "otherwise": {"generate": 1}}), "keys.K.otherwise.generate", "no length"),
+        (key({"value": False}), "keys.K.value", "no text"),
+        (key({"template": "{NOWHERE}"}), "keys.K.template", "names no declared key"),
+        (key({"template": "{K}"}), "keys.K", "circle"),
+    ],
+)
+def test_mistake_names_place_and_remedy(project: Path, changes: dict[str, Any], place: str, words: str) -> None:
+    assert_mistake(project, changes, place, words)
