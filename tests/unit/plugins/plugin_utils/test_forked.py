@@ -31,7 +31,7 @@ ALIKE: list[dict[str, Any]] = [
     {HEALTH: {"checks": [NOBODY]}, "check_mode": True},
     # A directory cannot be written to: ends with a warning.
     {HEALTH: {"checks": [NOBODY | {"invert": True}], "report_json": "{{ playbook_dir }}"}},
-    {HEALTH: {"chekcs": [NOBODY]}},
+    {HEALTH: {"chekcs": [NOBODY]}},  # codespell:ignore chekcs
     {"slipway.kube.helm_history_info": {"releases": [], "kubeconfig": "/missing"}},
     {"slipway.kube.reachable_info": {"urls": ["http://127.0.0.1:1/{{ item }}"]}, "loop": ["one", "two"]},
 ]
