@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filter that chooses the revisions to return to."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: rollback_targets
+short_description: Choose the revisions to return to
+version_added: 0.2.0
+author: Slipway contributors (@slipway)
+description:
+  - Without a O(revision), the releases that the last deploy changed return to what was in service before it, as the log of the
+    lease of M(slipway.kube.deploy_lease) tells.
+  - Without a log, as of an application that other tools have deployed, each release's own history has to do.
+positional: revision
+options:
+  _input:
+    description: What M(slipway.kube.helm_history_info) returned, with the lease.
+    type: dict
+    required: true
+  revision:
+    description: A number for all releases, or a dictionary of numbers by the releases' names. Empty for what was in service before.
+    type: raw
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Choose the revisions
+  ansible.builtin.set_fact:
+    targets: "{{ history | slipway.kube.rollback_targets }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(releases) to take back, the last first, each with C(name), C(namespace) and C(revision).
+    - C(in_service) says by C(namespace/release) which revision each release has now, 0 when it has none.
+    - C(problem) says in which case there is nothing to return to, and what to do. It is empty otherwise.
+  type: dict
+  sample:
+    releases: [{name: todo, namespace: todo, revision: 3}]
+    in_service: {todo/todo: 4}
+    problem: ""
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def _number(given: Any) -> int:
+    """Return a revision's number, 0 for what is none."""
+    text = str(given).strip()
+    return int(text) if text.isdecimal() else 0
+
+
+def _chosen(release: Mapping[str, Any], last: Mapping[str, Any], revision: Any) -> int:
+    if isinstance(revision, Mapping):
+        return _number(revision.get(release["name"]))
+    if revision:
+        return _number(revision)
+    if last:
+        return int(last.get(f"{release['namespace']}/{release['name']}", 0))
+    return int(release["previous_revision"])
+
+
+def rollback_targets(history: Mapping[str, Any], revision: Any = "") -> dict[str, Any]:
+    """Return what to take back to which revision."""
+    known = history["releases"]
+    log = history["lease"].get("log") or [{}]
+    last = log[0].get("before") or {}
+    targets = [{**release, "revision": _chosen(release, last, revision)} for release in known]
+    releases = [
+        {key: target[key] for key in ("name", "namespace", "revision")}
+        for target in reversed(targets)
+        if target["revision"] > 0
+    ]
+    return {
+        "releases": releases,
+        "in_service": {f"{one['namespace']}/{one['name']}": one["deployed_revision"] for one in known},
+        "problem": "" if releases else _problem(known),
+    }
+
+
+def _problem(known: list[Mapping[str, Any]]) -> str:
+    names = ", ".join(f"{one['namespace']}/{one['name']}" for one in known)
+    revisions = "; ".join(" ".join(str(each["revision"]) for each in one["history"]) or "none" for one in known)
+    return (
+        f"There is no earlier version of {names} to return to: what is deployed is the first that was in service. Helm's history has "
+        f"the revisions {revisions}. Name one by -e rollback_revision=, or deploy another version."
+    )
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return them by their names."""
+        return {"rollback_targets": rollback_targets}

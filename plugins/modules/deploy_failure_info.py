@@ -1,0 +1,96 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: deploy_failure_info
+short_description: Tell why a deploy failed
+version_added: 0.2.0
+author:
+  - Slipway contributors (@slipway)
+description:
+  - For a C(rescue) section. Tells from the result of the task that failed, and from the state of the workloads, what is wrong.
+  - Looks at the workloads as M(slipway.kube.rollout_status) does, without waiting, unless the result has a diagnosis already.
+  - What cannot be looked at is no failure of this module, which then tells what the result says.
+extends_documentation_fragment:
+  - slipway.kube.attributes.reads
+  - slipway.kube.kubernetes
+attributes:
+  check_mode:
+    details: Looks as it does otherwise.
+options:
+  task:
+    description: Name of the task that failed, as C(ansible_failed_task.name).
+    type: str
+    required: true
+  action:
+    description: What the task ran, as C(ansible_failed_task.action).
+    type: str
+    required: true
+  result:
+    description: The result of the task, as C(ansible_failed_result).
+    type: dict
+    required: true
+  releases:
+    description: The releases that were to be deployed, as in M(slipway.kube.rollout_status).
+    type: list
+    elements: dict
+    required: true
+seealso:
+  - module: slipway.kube.deploy_failure
+"""
+
+EXAMPLES = r"""
+- name: Deploy
+  block:
+    - name: Wait for the rollout
+      slipway.kube.rollout_status:
+        releases:
+          - name: todo
+            namespace: todo
+  rescue:
+    - name: Find the cause
+      slipway.kube.deploy_failure_info:
+        task: "{{ ansible_failed_task.name }}"
+        action: "{{ ansible_failed_task.action }}"
+        result: "{{ ansible_failed_result }}"
+        releases:
+          - name: todo
+            namespace: todo
+      register: found
+"""
+
+RETURN = r"""
+failure:
+  description: Why the deploy failed.
+  returned: success
+  type: dict
+  contains:
+    task:
+      description: Name of the task that failed.
+      type: str
+    code:
+      description: The kind of fault, of the closed list of rollouts or of checks. Empty where the cause has none.
+      type: str
+      sample: crash_loop
+    cause:
+      description: What is wrong, in one line.
+      type: str
+      sample: Container backend ends again and again, last with exit code 3.
+    suggestion:
+      description: What to do. Empty where the cause says it.
+      type: str
+      sample: Read the log lines, correct the component or its configuration, and deploy again.
+    evidence:
+      description: At most nine lines of logs and events, or one for each check that failed.
+      type: list
+      elements: str
+      sample: ["Log: KeyError: 'DATABASE_URL'"]
+reason:
+  description: Code and cause in at most 300 characters, as for the O(slipway.kube.helm_rollback#module:reason) of a rollback.
+  returned: success
+  type: str
+  sample: "crash_loop: Container backend ends again and again, last with exit code 3."
+"""
