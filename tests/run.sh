@@ -53,6 +53,14 @@ side_by_side() { # run lists of parts at the same time, each list in its order
   lanes=()
 }
 
+in_lanes() { # two lists of parts: beside each other, or one after the other where something else runs on the second core
+  if [ -z "${beside:-}" ]; then
+    side_by_side "$@"
+  else
+    run_parts "$@"
+  fi
+}
+
 as_collection() { # run a program that must see the collection under its own name, wherever the checkout lies
   local place
   place=$(mktemp -d) || return
@@ -84,20 +92,28 @@ charts() { # the programs come from the cache, or are made once
   pytest tests/charts
 }
 
-run_lint() {
+run_lint() { in_lanes "ansible_lint" "other_lint"; }
+run_ansible_lint() { step "ansible-lint" ansible-lint; }
+run_other_lint() {
   step "ruff" ruff check .
   step "types" types
   step "direction of imports" imports
   step "spelling" spelling
   step "changelog fragments" antsibull-changelog lint
   step "yamllint" yamllint --strict .
-  step "ansible-lint" ansible-lint
   step "shell syntax" shell_syntax
   step "Go formatting" go_formatting
 }
 run_docsite() { step "documentation pages" scripts/docsite.py; }
 run_sanity() { step "ansible-test sanity" tests/sanity/run.py; }
-run_unit() { step "unit tests" pytest tests/unit; }
+run_unit() { in_lanes "playbook_tests" "other_tests"; }
+# Those that run Ansible, and all others; they take equally long.
+plays=(tests/unit/roles tests/unit/plugins/callback tests/unit/plugins/plugin_utils)
+run_playbook_tests() { step "unit tests with playbooks" pytest "${plays[@]}"; }
+run_other_tests() {
+  step "unit tests" pytest tests/unit "${plays[@]/#/--ignore=}"
+  step "tests of the measuring programs" pytest tests/bench
+}
 run_charts() { step "charts" charts; }
 run_app() {
   step "backend" tests/app/backend.sh

@@ -130,7 +130,7 @@ def _play(request: Request) -> int:
 
 
 def _fork_modules() -> None:
-    """Run each module of Ansible and of the collection as the collection's own actions run theirs: in a fork."""
+    """Run each module of Ansible and of collections as the collection's own actions run theirs: in a fork."""
     from ansible import constants
     from ansible.module_utils.common.json import Direction, get_module_encoder
     from ansible.plugins.action import ActionBase
@@ -170,14 +170,13 @@ def _fork_modules() -> None:
 
 
 def _place(name: str) -> str | None:
-    """The Python module of a module of Ansible or of the collection; None for one of a project's own."""
+    """The Python module of a module of Ansible or of a collection; None for one of a project's own."""
     parts = name.split(".")
-    if parts[:2] == ["slipway", "kube"]:
-        return f"ansible_collections.slipway.kube.plugins.modules.{parts[2]}"
     if len(parts) == 1 or parts[:2] in (["ansible", "builtin"], ["ansible", "legacy"]):
-        found = f"ansible.modules.{parts[-1]}"
-        return found if importlib.util.find_spec(found) else None
-    return None
+        place = f"ansible.modules.{parts[-1]}"
+    else:
+        place = f"ansible_collections.{parts[0]}.{parts[1]}.plugins.modules.{parts[2]}"
+    return place if importlib.util.find_spec(place) else None
 
 
 if __name__ == "__main__":

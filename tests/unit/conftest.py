@@ -16,9 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible
+
+# The same few examples in each run: what another run finds is no fault of the change at hand. SLIPWAY_EXAMPLES=random seeks for new ones.
+settings.register_profile("same", max_examples=50, deadline=None, derandomize=True, database=None)
+settings.register_profile("random", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("SLIPWAY_EXAMPLES", "same"))
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import http.server
 import json
-import subprocess
 import sys
 import threading
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible
 
 Object = dict[str, Any]
 MARK = {"app.kubernetes.io/managed-by": "slipway"}
@@ -108,13 +110,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def api() -> Iterator[Api]:
     server = Api()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
 
 
-def remove(place: Path, api: Api, environment: dict[str, str]) -> str:
+def remove(place: Path, api: Api, ansible: Ansible, environment: dict[str, str]) -> str:
     """Run the role's absent.yml and return what was said."""
     helm = place / "helm"
     helm.write_text(
@@ -143,20 +145,23 @@ def remove(place: Path, api: Api, environment: dict[str, str]) -> str:
     role = {"name": "slipway.kube.helm_release", "tasks_from": "absent.yml"}
     tasks = [{"ansible.builtin.include_role": role, "vars": variables}]
     (place / "play.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
-    run = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", "play.yml"],
-        cwd=place,
-        env={**environment, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "HOME": str(place)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
+    run = ansible.playbook(
+        *("-i", "localhost,", "-c", "local", "play.yml"),
+        directory=place,
+        environment={
+            **environment,
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "HOME": str(place),
+        },
     )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout
+    assert run.code == 0, run.out + run.err
+    return run.out
 
 
-def test_only_what_is_ours_is_removed(tmp_path: Path, api: Api, ansible_environment: dict[str, str]) -> None:
+def test_only_what_is_ours_is_removed(
+    tmp_path: Path, api: Api, ansible: Ansible, ansible_environment: dict[str, str]
+) -> None:
     kept = [
         "/api/v1/namespaces/team-a",
         "/api/v1/namespaces/team-a/persistentvolumeclaims/theirs",
@@ -174,7 +179,7 @@ def test_only_what_is_ours_is_removed(tmp_path: Path, api: Api, ansible_environm
     api.add("/api/v1/namespaces/data", MARK)
     api.add("/api/v1/namespaces/data/secrets/any")
 
-    said = remove(tmp_path, api, ansible_environment)
+    said = remove(tmp_path, api, ansible, ansible_environment)
     assert sorted(api.objects) == sorted(kept)
     told = said.index("Namespace team-a stays, because Slipway did not make it.")
     assert told < said.index("Secret theirs stays in namespace team-a") < said.index("Remove the releases")

@@ -25,11 +25,8 @@ from ansible_collections.slipway.kube.plugins.modules import health_check
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-# Deterministic and short: what is found once becomes a case of its own in the other files.
+# What is found once becomes a case of its own in the other files.
 SETTINGS = settings(
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 WORDS = [

@@ -118,7 +118,7 @@ def damaged(draw: st.DrawFn) -> Object:
     return item
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(items=st.lists(damaged(), min_size=1, max_size=4))
 def test_judging_never_raises_on_odd_objects(items: list[Object]) -> None:
     for item in items:
@@ -140,7 +140,7 @@ def test_judging_never_raises_on_odd_objects(items: list[Object]) -> None:
         routes.unserved(item)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(item=st.recursive(st.sampled_from(ODD), lambda inner: st.dictionaries(st.text(max_size=5), inner, max_size=3)))
 def test_judging_takes_anything_that_is_json(item: Any) -> None:
     top = item if isinstance(item, dict) else {"metadata": item, "spec": item, "status": item}

@@ -124,7 +124,7 @@ def server() -> Iterator[str]:
     """Address of a server on this machine."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sometimes) as found:
         found.daemon_threads = True
-        thread = threading.Thread(target=found.serve_forever)
+        thread = threading.Thread(target=found.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{found.server_port}"
         found.shutdown()
