@@ -13,15 +13,18 @@ author: Slipway contributors (@slipway)
 description:
   - Shows each phase of a run (a role of the collection is a phase, other roles go by their own name), and in it one
     line per task that changed something, failed, or took long. Tasks with nothing to tell are quiet.
-  - A failure is told in at most fifteen lines, that is what failed, why, the evidence, what to do, and where to read
-    more.
+  - A failure is told once, when the run ends, in at most fifteen lines, that is what failed, why, the evidence, what to
+    do, which version is in service, and where the report lies. When it happens, one line says which task failed.
+  - Failures that rescue tasks have put right have a line each at the end.
+  - Where a task stands (file and line) is told with C(-v).
   - On a terminal the running task is shown in a line that is rewritten in place. Where the output is not a terminal, or
     E(NO_COLOR), E(ANSIBLE_NOCOLOR) or E(CI) is set, long tasks report by a line now and then instead.
   - The run ends with the times of the phases, the number of changes, and the address to open.
   - With C(-v) every task gets its line, with C(-vv) its result too.
   - A task's result or a fact may hold C(slipway_address), the address to open, which is shown at the end, and
     C(slipway_summary), a list of lines that is shown at once.
-  - A failed result may hold C(code), C(cause), C(evidence) and C(suggestion), itself or in C(diagnosis).
+  - A failed result may hold C(code), C(cause), C(evidence) and C(suggestion), itself or in C(diagnosis). A task that
+    ends a rescue may hold the same in C(slipway_failure), with C(in_service), which says what is in service now.
 extends_documentation_fragment:
   - ansible.builtin.result_format_callback
 requirements:
@@ -67,12 +70,15 @@ options:
         key: live
 """
 
+# Written by hand: Ansible shows a run through one stdout callback, and a library of progress displays (rich, tqdm) wants the terminal
+# for itself, to which Ansible, its other plugins and its forked workers write too.
+import atexit
 import os
 import shutil
 import sys
 import textwrap
-import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ansible import constants as C
@@ -82,16 +88,29 @@ from ansible.plugins.callback import CallbackBase
 from ansible.utils.color import stringc
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
 from ansible_collections.slipway.kube.plugins.module_utils._common.text import clean
+from ansible_collections.slipway.kube.plugins.plugin_utils._failure import Failure, failure_of, lay_out
+from ansible_collections.slipway.kube.plugins.plugin_utils._failures import (
+    Cause,
+    FailureLog,
+    in_service,
+    is_verdict,
+    with_items,
+)
 from ansible_collections.slipway.kube.plugins.plugin_utils._live import Beat, LiveLine, wanted
-from ansible_collections.slipway.kube.plugins.plugin_utils._record import ReportPlace, RunRecord, TaskRecord, is_rescued
+from ansible_collections.slipway.kube.plugins.plugin_utils._record import (
+    FAILURES,
+    ReportPlace,
+    RunRecord,
+    TaskRecord,
+    in_rescue,
+    is_rescued,
+)
+from ansible_collections.slipway.kube.plugins.plugin_utils._running import RunningTasks
 from ansible_collections.slipway.kube.plugins.plugin_utils._text import (
-    Failure,
     address_in,
     clock,
     duration,
-    failure_of,
     imperative,
-    lay_out,
     summary_in,
 )
 
@@ -110,20 +129,6 @@ _LIVE_INTERVAL = 0.5
 _WIDEST = 120
 
 
-class _Running:
-    """A task that runs on a host."""
-
-    def __init__(self, name: str, phase: str, host: str, prompts: bool) -> None:
-        self.name = name
-        self.phase = phase
-        self.host = host
-        self.prompts = prompts
-        self.began = time.monotonic()
-        self.beats = 0
-        self.items = 0
-        self.note = ""
-
-
 class CallbackModule(CallbackBase):
     """Shows phases, what changed, what failed and why, and how long it took."""
 
@@ -138,12 +143,15 @@ class CallbackModule(CallbackBase):
         self._beat: Beat | None = None
         self._stats_before: Counter[str] = Counter()
         self._reset()
+        # A run that is broken off has no end of its own, and must not keep a cause to itself.
+        atexit.register(self._tell_what_is_left, os.getpid())
 
     def _reset(self) -> None:
         self._record = RunRecord()
-        self._running: dict[tuple[str, str], _Running] = {}
+        self._running = RunningTasks()
+        self._failures = FailureLog()
         self._diffs: dict[tuple[str, str], list[str]] = {}
-        self._broken: dict[tuple[str, str], list[Failure]] = {}
+        self._broken: dict[tuple[str, str], list[tuple[str, Failure]]] = {}
         self._addresses: dict[str, str] = {}
         self._phase = ""
         self._header = ""
@@ -206,6 +214,9 @@ class CallbackModule(CallbackBase):
 
     def _sum_up(self, counts: Counter[str]) -> None:
         bad = counts["failures"] + counts["unreachable"]
+        recovered = self._failures.recovered
+        # A failure whose rescue failed too is the run's own.
+        counts["rescued"] = min(counts["rescued"], len(recovered))
         checked = bool(context.CLIARGS.get("check"))
         changed = counts["changed"]
         words = [f"{changed} would change" if checked else f"{changed} changed"] if changed else []
@@ -229,11 +240,44 @@ class CallbackModule(CallbackBase):
         times = [f"{phase.name} {duration(phase.duration)}".replace(" ", "\0") for phase in self._record.phases()]
         for line in textwrap.wrap("   ".join(times), self._width() - 2, break_long_words=False, break_on_hyphens=False):
             self._say("  " + line.replace("\0", " "))
-        if ReportPlace.path:
+        if ReportPlace.path and not bad:
             self._say(f"Report: {ReportPlace.path}")
+        for cause in recovered:
+            self._say(f"  rescued  {self._titled(cause)}: {cause.failure.brief()}")
         for host, address in self._addresses.items():
             owner = f" ({host})" if len(self._addresses) > 1 else ""
             self._say(f"{'Address:' if bad else 'Open'} {address}{owner}", None if bad else C.COLOR_OK)
+        self._tell_causes()
+
+    def _tell_causes(self) -> None:
+        """Tell why the run failed: one block for each cause."""
+        causes = self._failures.final
+        for cause in causes:
+            self._gap()
+            self._tell_cause(cause, last=cause is causes[-1])
+        self._failures = FailureLog()
+
+    def _tell_cause(self, cause: Cause, last: bool) -> None:
+        ends = [("where", self._short_path(cause.record.path))] if self._display.verbosity and cause.record.path else []
+        if last and ReportPlace.path:
+            ends.append(("report", ReportPlace.path))
+        elif last and self._display.verbosity < 2 and not self._is_adhoc():
+            ends.append(("more", "run again with -vv for the whole result"))
+        failure = replace(cause.failure, in_service=in_service(cause, self._record.tasks))
+        for line in lay_out(self._titled(cause), failure, ends, self._width()):
+            self._say(self._paint_label(line))
+
+    def _titled(self, cause: Cause) -> str:
+        hosts = f" on {', '.join(sorted(cause.hosts))}" if self._many_hosts else ""
+        return f"{cause.record.name}{hosts}"
+
+    def _tell_what_is_left(self, owner: int) -> None:
+        """Tell the failures of a run that was broken off, in the process that Ansible runs in."""
+        if os.getpid() == owner and (self._failures.final or self._failures.recovered):
+            for cause in self._failures.recovered:
+                self._gap()
+                self._tell_cause(cause, last=False)
+            self._tell_causes()
 
     def _custom_stats(self, stats: AggregateStats) -> None:
         if C.SHOW_CUSTOM_STATS and stats.custom:
@@ -282,10 +326,10 @@ class CallbackModule(CallbackBase):
             name = host.get_name()
             self._record.start(name, task)
             prompts = task.action in ("pause", "ansible.builtin.pause", "ansible.legacy.pause")
-            running = _Running(self._record.name_of(task), self._record.phase_of(task), name, prompts)
-            self._running[(str(task._uuid), name)] = running
+            title, phase = self._record.name_of(task), self._record.phase_of(task)
+            self._running.start((str(task._uuid), name), title, phase, name, prompts)
             if self._display.verbosity > 2:
-                self._tell(running.phase, "start", self._owned(running.name, name), C.COLOR_VERBOSE)
+                self._tell(phase, "start", self._owned(title, name), C.COLOR_VERBOSE)
 
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
         """Show a task that changed something, lasted long, or was asked for."""
@@ -340,7 +384,7 @@ class CallbackModule(CallbackBase):
     def v2_runner_item_on_ok(self, result: CallbackTaskResult) -> None:
         """Count an item of a loop."""
         with self._line.lock:
-            self._count_item(result)
+            self._running.count(self._key(result))
             if isinstance(result.task, TaskInclude):
                 return
             changed = bool(result.result.get("changed"))
@@ -356,18 +400,20 @@ class CallbackModule(CallbackBase):
     def v2_runner_item_on_failed(self, result: CallbackTaskResult) -> None:
         """Show a failed item in one line as soon as it failed."""
         with self._line.lock:
-            self._count_item(result)
+            self._running.count(self._key(result))
             self._handle_warnings(result.result)
             ignored = result.task.ignore_errors is True
-            failure = failure_of(result.result)
-            self._broken.setdefault(self._key(result), []).append(failure)
-            word, colour = ("ignored", C.COLOR_SKIP) if ignored else ("failed", C.COLOR_ERROR)
-            self._show_item(result, word, colour, f"{self._label(result)}: {failure.brief()}")
+            failure, label = failure_of(result.result), self._label(result)
+            self._broken.setdefault(self._key(result), []).append((label, failure))
+            if ignored:
+                self._show_item(result, "ignored", C.COLOR_SKIP, f"{label}: {failure.brief()}")
+            else:
+                self._show_item(result, "failed", C.COLOR_ERROR, label)
 
     def v2_runner_item_on_skipped(self, result: CallbackTaskResult) -> None:
         """Show a skipped item only to those who asked."""
         with self._line.lock:
-            self._count_item(result)
+            self._running.count(self._key(result))
             if self._display.verbosity > 0:
                 self._show_item(result, "skipped", C.COLOR_SKIP, self._label(result))
 
@@ -377,7 +423,7 @@ class CallbackModule(CallbackBase):
             # Ansible counts the attempt that is about to begin as made.
             left = result.result.get("retries", 0) - result.result.get("attempts", 0) + 1
             told = f"{left} attempt{'' if left == 1 else 's'} left"
-            self._note(result, told)
+            self._running.note(self._key(result), told)
             if self._display.verbosity > 0:
                 self._show_item(result, "retry", C.COLOR_DEBUG, f"{failure_of(result.result).brief()} {told}")
 
@@ -386,7 +432,7 @@ class CallbackModule(CallbackBase):
         with self._line.lock:
             # The poll is a task of its own, so it is known by its host only.
             host = result.host.get_name()
-            for running in self._running.values():
+            for running in self._running:
                 if running.host == host:
                     running.note = "in the background"
                     if self._display.verbosity > 1:
@@ -430,7 +476,8 @@ class CallbackModule(CallbackBase):
         if note:
             text += f": {note}"
         self._tell(record.phase, word, text, colour)
-        if self._display.verbosity > 1 and record.path:
+        failed = word in ("FAILED", "UNREACHABLE")
+        if record.path and self._display.verbosity > (0 if failed else 1):
             self._say(f"           {self._short_path(record.path)}", C.COLOR_DEBUG)
 
     def _show_item(self, result: CallbackTaskResult, word: str, colour: str, text: str) -> None:
@@ -440,42 +487,42 @@ class CallbackModule(CallbackBase):
             self._show_result(result)
 
     def _show_failure(self, record: TaskRecord, result: CallbackTaskResult, status: str) -> None:
+        """Show in one line that a task failed. Why is told at the end, but of what is ignored there is no more to tell."""
         broken = self._broken.pop(self._key(result), [])
         items = result.result.get("results")
-        count = (
-            f"{len(broken)} of {len(items)} items failed" if isinstance(items, list) else f"{len(broken)} items failed"
-        )
+        total = len(items) if isinstance(items, list) else 0
         self._handle_warnings(result.result)
         self._diffs.pop(self._key(result), None)
-        failure = failure_of(result.result)
+        failure = with_items(failure_of(result.result), broken, total)
         if status == "ignored":
-            note = count if broken else failure.brief()
+            # The items have told their causes in lines of their own.
+            note = f"{len(broken)} of {total} items failed" if broken else failure.brief()
             self._show(record, "ignored", C.COLOR_SKIP, f"failed, and the run goes on: {note}")
+        elif status == "rescued":
+            self._failures.rescued(record, failure)
+            self._show(record, "FAILED", C.COLOR_ERROR, "the run goes on with its rescue tasks")
         else:
-            word = "UNREACHABLE" if status == "unreachable" else "FAILED"
-            note = "the run goes on with its rescue tasks" if status == "rescued" else ""
-            if broken:
-                # Each has told its own line when it failed; the first one's advice is worth repeating.
-                note = f"{count}; {note}" if note else count
-                failure = broken[0]
-                if not failure.why and not failure.remedy:
-                    failure = Failure()
-            self._show(record, word, C.COLOR_ERROR, note)
-            where = [("where", self._short_path(record.path))] if record.path and not self._is_adhoc() else []
-            if ReportPlace.path:
-                where.append(("full report", ReportPlace.path))
-            elif self._display.verbosity < 2 and not self._is_adhoc() and "censored" not in result.result:
-                where.append(("more", "run again with -vv for the whole result"))
-            for line in lay_out(failure, where, self._width()):
-                self._say(self._paint_label(line))
+            self._fail(record, result, failure)
         if self._display.verbosity > 1:
             self._handle_exception(result.result)
         self._show_result(result)
         self._flush()
 
+    def _fail(self, record: TaskRecord, result: CallbackTaskResult, failure: Failure) -> None:
+        """Note a failure that ends the run on a host, and show which task it was."""
+        rescue = in_rescue(result.task)
+        verdict = rescue and is_verdict(record, result.result)
+        if self._is_adhoc():
+            self._show(record, "UNREACHABLE" if record.status == "unreachable" else "FAILED", C.COLOR_ERROR)
+            self._tell_cause(Cause(record, failure, [record.host]), last=True)
+            return
+        self._failures.failed(record, failure, rescue, verdict)
+        if not verdict or self._display.verbosity > 0:
+            self._show(record, "UNREACHABLE" if record.status == "unreachable" else "FAILED", C.COLOR_ERROR)
+
     @staticmethod
     def _paint_label(line: str) -> str:
-        label, rest = line[:19], line[19:]
+        label, rest = line[:15], line[15:]
         return (stringc(label, C.COLOR_HIGHLIGHT) if label.strip() else label) + rest
 
     def _show_debug(self, record: TaskRecord, result: CallbackTaskResult) -> None:
@@ -535,7 +582,9 @@ class CallbackModule(CallbackBase):
         self._segment_from = len(self._record.tasks)
         worked = [one for one in records if one.status != "skipped"]
         told = self._phase in (self._header, self._record.play) or self._phase in self._told_ok
-        if worked and not told and not self._is_adhoc():
+        # A failure that is told at the end only is no "ok" either.
+        failed = any(one.status in FAILURES for one in worked)
+        if worked and not told and not failed and not self._is_adhoc():
             self._told_ok.add(self._phase)
             took = max(one.ended for one in worked) - min(one.started for one in worked)
             self._say(
@@ -556,7 +605,7 @@ class CallbackModule(CallbackBase):
         """Put the header of the running phase above what its task says of its own progress."""
         if self._saying or not msg.startswith("    ") or self._interleaved:
             return
-        running = next(iter(self._running.values()), None)
+        running = next(iter(self._running), None)
         if running:
             self._open(running.phase)
 
@@ -583,51 +632,20 @@ class CallbackModule(CallbackBase):
 
     def _on_beat(self) -> None:
         with self._line.lock:
-            if self._beat is None or not self._running:
+            if self._beat is None or self._running.waits_for_a_person():
                 return
-            if any(one.prompts for one in self._running.values()):
-                return
-            now = time.monotonic()
             if self._line.enabled:
-                self._draw(now)
-            else:
-                self._report_long(now)
-
-    def _draw(self, now: float) -> None:
-        oldest = min(self._running.values(), key=lambda one: one.began)
-        hosts = {one.host for one in self._running.values()}
-        owner = f"{len(hosts)} hosts" if len(hosts) > 1 else oldest.host if self._many_hosts else ""
-        parts = [oldest.phase if oldest.phase != self._record.play else "", owner, oldest.name]
-        note = oldest.note or (f"{oldest.items} done" if oldest.items else "")
-        text = " > ".join(part for part in parts if part)
-        self._line.draw(f"{clock(now - oldest.began):>6}  {text}{f' ({note})' if note else ''}")
-
-    def _report_long(self, now: float) -> None:
-        interval = self.get_option("heartbeat")
-        if interval <= 0:
-            return
-        for one in list(self._running.values()):
-            due = one.beats + 1 if one.beats < 4 else 4 * (one.beats - 2)
-            if now - one.began >= due * interval:
-                one.beats += 1
-                note = one.note or (f"{one.items} done" if one.items else "")
-                name = self._owned(one.name, one.host)
-                self._tell(one.phase, "", f"... {name}: {clock(now - one.began)}{f' ({note})' if note else ''}")
+                line = self._running.line(self._record.play, self._many_hosts)
+                if line:
+                    self._line.draw(line)
+                return
+            for one, words in self._running.reports(self.get_option("heartbeat")):
+                self._tell(one.phase, "", f"... {self._owned(one.name, one.host)}{words}")
                 self._flush()
-
-    def _note(self, result: CallbackTaskResult, note: str) -> None:
-        running = self._running.get(self._key(result))
-        if running:
-            running.note = note
-
-    def _count_item(self, result: CallbackTaskResult) -> None:
-        running = self._running.get(self._key(result))
-        if running:
-            running.items += 1
 
     # ---------------------------------------------------------------- small questions
     def _finish(self, result: CallbackTaskResult, status: str) -> TaskRecord:
-        self._running.pop(self._key(result), None)
+        self._running.end(self._key(result))
         return self._record.finish(result.host.get_name(), result.task, status)
 
     @staticmethod

@@ -16,7 +16,7 @@ The JSON file holds one object:
   counts (dict of int), spans (list of [begin, end]: seconds since the start between which tasks of the phase ran).
 - tasks (list of dict), in the order in which they ended: name, phase, role (str or null), host, action, path
   (file:line), status, check_mode (bool), started_s and duration_s (float). Failed ones (of every status) also have
-  failure (what, why, remedy and code, each a str, and evidence, a list of str) and result (the task's result without
+  failure (what, why, remedy, in_service and code, each a str, and evidence, a list of str) and result (the task's result without
   arguments and secrets).
 - checks (list of dict): results of health checks as the module returned them, with host and task added. Of a check
   that was made several times in one task the last result counts; later tasks add theirs.
@@ -75,6 +75,7 @@ from ansible import context
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text, scrub
+from ansible_collections.slipway.kube.plugins.plugin_utils._failure import failure_of
 from ansible_collections.slipway.kube.plugins.plugin_utils._record import (
     FAILURES,
     ReportPlace,
@@ -88,7 +89,6 @@ from ansible_collections.slipway.kube.plugins.plugin_utils._text import (
     address_in,
     checks_in,
     each_result,
-    failure_of,
     summary_in,
 )
 

@@ -60,6 +60,11 @@ def is_rescued(task: Any) -> bool:
     return False
 
 
+def in_rescue(task: Any) -> bool:
+    """Say whether a task stands in a rescue section, however deep."""
+    return any(_holds(getattr(parent, "rescue", None) or [], below) for parent, below in _ancestry(task))
+
+
 @dataclass
 class TaskRecord:
     """One task on one host. Times are seconds since the run began."""

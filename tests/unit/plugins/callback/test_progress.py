@@ -43,7 +43,7 @@ def mixed(make_project: Callable[[], Project]) -> Project:
 
 @pytest.fixture(scope="module")
 def plain(mixed: Project) -> Outcome:
-    return mixed.run("--diff", fork_modules=False)  # as it is for a person
+    return mixed.run("--diff", fork_modules=False, SLIPWAY_PROGRESS_SLOW="600")  # modules as they are for a person
 
 
 def test_a_plain_run_shows_only_what_matters(plain: Outcome) -> None:
@@ -133,25 +133,43 @@ def failing(make_project: Callable[[], Project]) -> Outcome:
     return project.run()
 
 
-def test_a_rescued_failure_is_told_in_full_and_marked(failing: Outcome) -> None:
+def test_a_rescued_failure_says_that_a_rescue_runs_and_at_the_end_its_cause(failing: Outcome) -> None:
     assert failing.code == 2
     at = failing.lines.index("  FAILED   Wait until the release is healthy: the run goes on with its rescue tasks")
-    assert failing.lines[at + 1] == "      what failed  2 of 3 pods are not ready, postgresql://********@db/todo"
-    assert failing.lines[at + 2].startswith("      where        site.yml:")
-    assert any(line.startswith("  changed  Roll back") for line in failing.lines)
+    assert failing.lines[at + 1].startswith("  changed  Roll back")
+    assert [line for line in failing.lines if "2 of 3 pods" in line] == [
+        "  rescued  Wait until the release is healthy: 2 of 3 pods are not ready, postgresql://********@db/todo"
+    ]
 
 
-def test_failed_items_have_a_line_each_with_their_label(failing: Outcome) -> None:
-    items = [line for line in failing.lines if line.startswith("  failed   Install three: ")]
-    assert items[0] == "  failed   Install three: two: false ended with code 1."
-    assert items[1].startswith("  failed   Install three: three: ")
-    assert items[1].endswith("ValueError: 3")
-    assert any(line.startswith("  FAILED   Install three") and "2 of 3 items failed" in line for line in failing.lines)
+def test_failed_items_are_named_at_once_and_told_at_the_end(failing: Outcome) -> None:
+    at = failing.lines.index("  failed   Install three: two")
+    assert failing.lines[at + 1] == "  failed   Install three: three"
+    assert failing.lines[at + 2].startswith("  FAILED   Install three")
+    assert failing.lines[-6:] == [
+        "",
+        "  what failed  Install three",
+        "  why          2 of 3 items failed.",
+        "               - two: false ended with code 1.",
+        "               - three: python3 -c 'raise ValueError(3)' ended with code 1. ValueError: 3",
+        "  more         run again with -vv for the whole result",
+    ]
 
 
-def test_there_is_never_a_traceback(failing: Outcome) -> None:
-    assert "Traceback" not in failing.out + failing.err
+def test_there_is_never_a_traceback_and_nothing_on_the_side(failing: Outcome) -> None:
+    assert "Traceback" not in failing.out
+    assert failing.err == ""
     assert re.search(r"^Failed after \d:\d\d: 1 changed, 1 failed, 1 rescued\.$", failing.out, re.MULTILINE)
+
+
+def test_paths_of_tasks_are_for_those_who_ask(project: Project) -> None:
+    project.play(FAILING)
+    seen = project.run("-v")
+    assert [line.strip().split(":")[0] for line in seen.lines if "site.yml:" in line] == [
+        "site.yml",
+        "site.yml",
+        "where        site.yml",
+    ]
 
 
 ROLES = {
@@ -221,24 +239,101 @@ def test_several_hosts_are_told_apart(project: Project) -> None:
     assert "  FAILED   a: Give up" in lines
 
 
-def test_a_diagnosis_is_laid_out_and_warnings_are_shown(project: Project) -> None:
+BROKEN = """
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule({"ready": {"type": "bool"}})
+module.warn('the clock is wrong')
+if module.params["ready"]:
+    module.exit_json(changed=True)
+module.fail_json(msg="image_pull: No image is there.\\nWhat to do: Build it.\\nThe release is not healthy.", diagnosis={
+    "code": "image_pull", "cause": "No image is there.", "evidence": ["event %d" % n for n in range(40)],
+    "suggestion": "Build it."})
+"""
+RECOVERED = """
+- name: Recover | Take it back
+  ansible.legacy.broken: {ready: true}
+- name: Recover | Fail with the reason
+  ansible.builtin.fail:
+    msg: "image_pull: No image is there. Returned to revision 2, which is in service."
+"""
+
+
+@pytest.fixture(scope="module")
+def recovering(make_project: Callable[[], Project]) -> Outcome:
+    """A deploy whose verification fails, and whose rescue takes it back and ends with the reason."""
+    project = make_project()
     (project.root / "library").mkdir()
-    (project.root / "library" / "broken.py").write_text(
-        "from ansible.module_utils.basic import AnsibleModule\n"
-        "module = AnsibleModule({})\n"
-        "module.warn('the clock is wrong')\n"
-        "module.fail_json(msg='The release is not healthy.', diagnosis={'code': 'image_pull', 'cause': 'No image.',\n"
-        "    'evidence': ['event %d' % n for n in range(40)], 'suggestion': 'Build it.'})\n"
-    )
-    project.play("- name: Watch\n  ansible.legacy.broken: {}\n")
-    seen = project.run()
-    at = next(index for index, line in enumerate(seen.lines) if line.startswith("  FAILED   Watch"))
-    block = seen.lines[at : seen.lines.index("", at)]
-    assert len(block) <= 15
-    assert block[1:4] == [
-        "      what failed  The release is not healthy.",
-        "      why          No image. [image_pull]",
-        "      evidence     event 0",
+    (project.root / "library" / "broken.py").write_text(BROKEN)
+    project.role("helm_release", "- name: Upgrade\n  ansible.legacy.broken: {ready: true}\n")
+    project.role("verify", RECOVERED)
+    project.play("""
+- name: Release and verify
+  block:
+    - ansible.builtin.import_role: {name: slipway.kube.helm_release}
+    - name: Watch
+      ansible.legacy.broken: {}
+  rescue:
+    - ansible.builtin.import_role: {name: slipway.kube.verify}
+""")
+    return project.run()
+
+
+def test_a_run_that_fails_after_its_rescue_tells_one_cause_once(recovering: Outcome) -> None:
+    lines = recovering.lines
+    assert recovering.code == 2
+    assert [line for line in lines if "No image is there" in line] == ["  why          No image is there. [image_pull]"]
+    assert len([line for line in lines if "FAILED" in line]) == 1
+    assert re.search(r"^Failed after \d:\d\d: 2 changed, 1 failed\.$", recovering.out, re.MULTILINE)
+    assert not any(line.startswith("verify ") for line in lines), "the phase of the last word is not ok"
+    at = lines.index("  what failed  Watch")
+    assert len(lines[at:]) == 15
+    assert lines[at + 1 : at + 4] == [
+        "               The release is not healthy.",
+        "  why          No image is there. [image_pull]",
+        "  evidence     event 0",
     ]
-    assert "      what to do   Build it." in block
-    assert "the clock is wrong" in seen.err
+    assert lines[-4].startswith("               ... (")
+    assert lines[-3:-1] == [
+        "  what to do   Build it.",
+        "  in service   Returned to revision 2, which is in service.",
+    ]
+    assert lines[-1].startswith("  report       reports/")
+    assert "the clock is wrong" in recovering.err
+    assert "/roles/" not in recovering.out + recovering.err
+
+
+def test_hosts_with_one_cause_share_a_block_and_a_broken_rescue_has_its_own(project: Project) -> None:
+    project.play("""
+- name: Work under a net
+  block:
+    - name: Wait
+      ansible.builtin.fail: {msg: not ready}
+  rescue:
+    - name: Come to an end
+      ansible.builtin.assert: {that: false, fail_msg: nothing to return to, quiet: true}
+""")
+    seen = project.run(hosts="b,a,")
+    at = seen.lines.index("  what failed  Wait on a, b")
+    assert seen.lines[at : at + 5] == [
+        "  what failed  Wait on a, b",
+        "  why          not ready",
+        "",
+        "  what failed  Come to an end on a, b",
+        "  why          nothing to return to",
+    ]
+
+
+def test_a_run_that_is_broken_off_still_tells_what_failed(project: Project) -> None:
+    project.play("""
+- name: Work under a net
+  block:
+    - name: Wait
+      ansible.builtin.fail: {msg: not ready}
+  rescue:
+    - name: Press Ctrl-C
+      ansible.builtin.shell: kill -INT 0; sleep 60
+""")
+    seen = project.run()
+    assert seen.code != 0
+    assert "Failed after" not in seen.out
+    assert seen.lines[-2:] == ["  what failed  Wait", "  why          not ready"]

@@ -43,7 +43,7 @@ def written(make_project: Callable[[], Project]) -> Path:
     project.play("[]", more="  roles: [slipway.kube.verify]\n")
     seen = project.run()
     assert seen.code == 2, seen
-    place = next(line.split()[-1] for line in seen.lines if "full report" in line)
+    place = next(line.split()[-1] for line in seen.lines if line.startswith("  report "))
     assert (project.root / place).is_file()
     return project.root / "reports"
 

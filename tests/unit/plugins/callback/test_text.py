@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.plugin_utils._live import fit, wanted
-from ansible_collections.slipway.kube.plugins.plugin_utils._record import is_rescued, merge
+from ansible_collections.slipway.kube.plugins.plugin_utils._record import in_rescue, is_rescued, merge
 from ansible_collections.slipway.kube.plugins.plugin_utils._text import (
     clock,
     duration,
-    failure_of,
     imperative,
     last_lines,
-    lay_out,
     phase_of,
 )
 
@@ -54,41 +52,6 @@ def test_last_lines_reduce_a_traceback_to_its_exception() -> None:
 
 def test_last_lines_drop_what_would_move_the_cursor() -> None:
     assert last_lines("\x1b[31mred\x1b[0m\rx\x1b[2K\n\n", 5) == ["redx"]
-
-
-def test_a_bare_return_code_is_replaced_by_what_the_program_said() -> None:
-    failure = failure_of({"msg": "non-zero return code", "rc": 1, "cmd": ["helm", "upgrade"], "stderr": "a\nb"})
-    assert failure.what == ["helm upgrade ended with code 1."]
-    assert failure.evidence == ["a", "b"]
-
-
-def test_a_censored_result_says_so_and_nothing_else() -> None:
-    failure = failure_of({"censored": "the output has been hidden", "msg": "secret"})
-    assert failure.what == ["The output is hidden, because the task is marked no_log."]
-
-
-@pytest.mark.parametrize("holder", ["itself", "diagnosis", "list"])
-def test_a_cause_is_found_wherever_it_lies(holder: str) -> None:
-    told: dict[str, Any] = {"code": "oom", "cause": "Out of memory.", "evidence": {"pod": "x"}, "suggestion": "More."}
-    result = {"itself": told, "diagnosis": {"diagnosis": told}, "list": {"diagnosis": [told]}}[holder]
-    failure = failure_of({"msg": "Not ready.", **result})
-    assert (failure.code, failure.why, failure.evidence, failure.remedy) == (
-        "oom",
-        ["Out of memory."],
-        ["pod: x"],
-        ["More."],
-    )
-
-
-def test_a_failure_never_takes_more_lines_than_it_may() -> None:
-    many = [f"line {number} " + "word " * 60 for number in range(50)]
-    failure = failure_of({"msg": "\n".join(many), "cause": "\n".join(many), "evidence": many, "suggestion": "Do this."})
-    lines = lay_out(failure, [("where", "x.yml:1"), ("full report", "r.html")], 80)
-    assert len(lines) <= 14
-    assert "      what to do   Do this." in lines
-    assert any(line.startswith("      why") for line in lines)
-    assert any(line.startswith("      evidence") for line in lines)
-    assert lines[-1] == "      full report  r.html"
 
 
 def test_merge_joins_what_overlaps() -> None:
@@ -133,3 +96,6 @@ def test_is_rescued_depends_on_the_section() -> None:
     assert not is_rescued(cleaning)
     _node("net", block=[outer], rescue=[_node("last")])
     assert is_rescued(rescuing)
+    assert in_rescue(rescuing)
+    assert not in_rescue(tried)
+    assert not in_rescue(cleaning)
