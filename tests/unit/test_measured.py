@@ -28,7 +28,7 @@ FIGURE = re.compile(r"\d[\d.,:]* ?(?:s|ms|min|h|seconds?|minutes?|hours?|[kKMGT]
 def figures_in_prose(page: str) -> list[str]:
     """Figures with a unit outside of the marked block, of code, and of what a machine must have."""
     text = re.sub(r"<!-- measured: begin -->.*<!-- measured: end -->", "", page, flags=re.DOTALL)
-    text = re.sub(r"^## The machine$.*?(?=^## )", "", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^## Requirements$.*?(?=^## )", "", text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", text, flags=re.DOTALL | re.MULTILINE)
     return FIGURE.findall(text)
 
@@ -164,7 +164,7 @@ def test_what_the_machine_must_have_is_said_once_and_fits_the_roles() -> None:
     wanted = (
         f"- {default('minikube_setup', 'minikube_setup_cpus')} CPUs, {(node + 2048) // 1024} GiB of memory, "
         f"{default('toolchain', 'toolchain_least_disk_gb')} GB of free disk. The cluster's node may use {node // 1024} GiB of the memory. "
-        f"Slipway refuses a machine with less than {least // 1024} GiB; between the two, make the node smaller (`minikube_setup_memory_mb`)."
+        f"Slipway refuses a machine with less than {least // 1024} GiB; with {least // 1024} to {(node + 2048) // 1024} GiB, make the node smaller (`minikube_setup_memory_mb`)."
     )
     for name in ("README.md", "docs/getting-started.md"):
         page = (ROOT / name).read_text(encoding="utf-8")
