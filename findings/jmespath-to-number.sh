@@ -6,7 +6,7 @@
 # scripts. With nan a comparison is quietly false, and json.dumps() writes NaN, which is no JSON.
 #
 # Seen with jmespath 1.1.0 on Python 3.11 and 3.13. Looked for in the library's issues: the opposite was mended in 2017 (numbers without a
-# dot, issue 120), this was not found.
+# dot were not read), this was not found.
 # For Slipway: a check that compares a number out of a text, such as `to_number(version) > `1``, can pass for a text that is no number.
 #
 # Needs bash, Python 3 with venv (PYTHON names another one than python3), and the Python package index. Takes seconds. Ends with
