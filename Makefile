@@ -1,4 +1,4 @@
-# `make deploy` and `make test` are all that one needs; `make help` lists the rest.
+# `make deploy` and `make test` are the main targets; `make help` lists all of them.
 .DEFAULT_GOAL := help
 .PHONY: help setup deploy status rollback teardown undeploy bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction bench measure requirements
 
@@ -14,31 +14,31 @@ PLAYBOOK = $(BIN)/ansible-playbook -i $(INVENTORY)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## make .venv with everything a deploy runs on
+setup: ## create .venv with everything that a deploy needs
 	@scripts/setup.sh deploy
 
 setup-test:
 	@scripts/setup.sh test
 
-deploy: setup ## from source to a verified deployment, cluster and tools included
+deploy: setup ## deploy from source and verify, including tools and cluster
 	@$(PLAYBOOK) playbooks/site.yml $(ARGS)
 
-status: setup ## what runs, which revision, healthy or why not
+status: setup ## show what is running, in which revision, and whether it is healthy
 	@$(PLAYBOOK) playbooks/status.yml $(ARGS)
 
-rollback: setup ## back to what was in service before the last deploy
+rollback: setup ## roll back the last deploy
 	@$(PLAYBOOK) playbooks/rollback.yml $(ARGS)
 
-teardown: setup ## remove the cluster, and the engine if it was installed for it; the cache stays
+teardown: setup ## delete the cluster, and the engine if Slipway installed it; keep the cache
 	@$(PLAYBOOK) playbooks/teardown.yml -e teardown_cluster=true $(ARGS)
 
-undeploy: setup ## remove the deployment and its data; the cluster stays
+undeploy: setup ## remove the deployment and its data; keep the cluster
 	@$(PLAYBOOK) playbooks/teardown.yml $(ARGS)
 
-bundle: setup ## write everything that another machine needs into one file (BUNDLE_DIR: where)
+bundle: setup ## write everything that an offline machine needs to one file (in BUNDLE_DIR)
 	@$(PLAYBOOK) playbooks/bundle.yml -e toolchain_bundle_dir=$(BUNDLE_DIR) $(ARGS)
 
-test: setup-test ## lint, unit, charts, application, and on a throwaway cluster deployments, faults, failing deploys
+test: setup-test ## run all tests, on a throwaway cluster where they need one
 	@tests/run.sh
 
 lint: setup-test ## ansible-lint, ruff, mypy, codespell, yamllint, shell and Go formatting
@@ -56,19 +56,19 @@ test-charts: setup-test ## the charts: schemas, suites, invariants
 test-molecule: setup-test ## the next two and 33 faults, on a throwaway cluster
 	@tests/run.sh molecule
 
-test-deployments: setup-test ## only the five deployments of the example, one after the other
+test-deployments: setup-test ## only the five deployments of the example
 	@tests/run.sh deployments
 
-test-transaction: setup-test ## deploys that fail or are killed, under load
+test-transaction: setup-test ## only deploys that fail or are killed under load
 	@tests/run.sh transaction
 
-bench: setup-test ## whole deploys by Slipway, a shell script and Skaffold side by side, written to the README and docs/measurements.md
+bench: setup-test ## compare deploys by Slipway, a shell script and Skaffold; update README and docs/measurements.md
 	@$(BIN)/python -m tests.bench.deploys $(ARGS)
 
-measure: setup-test ## a running deployment against its budgets, written to the README and docs/measurements.md
+measure: setup-test ## measure a running deployment against its budgets; update README and docs/measurements.md
 	@$(BIN)/python -m tests.bench.budgets --inventory $(INVENTORY) $(ARGS)
 
-requirements: ## pin the Python packages anew (needs uv)
+requirements: ## update the pinned Python packages (needs uv)
 	for profile in deploy test; do \
 	  uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.12 \
 	    requirements/$$profile.in -o requirements/$$profile.txt; done

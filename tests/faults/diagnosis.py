@@ -60,9 +60,9 @@ def picture(measured: dict[str, Any]) -> str:
     height = top + step * len(rows) + 40
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 80} {height}" font-family="sans-serif" font-size="13">',
-        "<title>Seconds from the first command to an answer, by fault</title>",
+        "<title>Seconds from the first command to a result, by fault</title>",
         '<rect width="100%" height="100%" fill="#ffffff"/>',
-        '<text x="16" y="24" font-size="16" fill="#1f2933">Seconds from the first command to an answer</text>',
+        '<text x="16" y="24" font-size="16" fill="#1f2933">Seconds from the first command to a result</text>',
         '<rect x="16" y="34" width="12" height="12" fill="#1a7f64"/><text x="34" y="45" fill="#1f2933">Slipway</text>',
         '<rect x="104" y="34" width="12" height="12" fill="#c2410c"/>'
         '<text x="122" y="45" fill="#1f2933">helm upgrade --install, then kubectl wait --timeout=120s</text>',
@@ -98,21 +98,21 @@ def page(measured: dict[str, Any]) -> str:
     seconds = {way: sorted(row[way]["seconds"] for row in rows.values()) for way in WAYS}
     middle = {way: values[len(values) // 2] for way, values in seconds.items()}
     lines = [
-        "# What a failed deploy says",
+        "# Diagnosis of failed deploys",
         "",
         "<!-- Written by tests/faults/diagnosis.py from tests/faults/measured.json. Do not edit. -->",
         "",
-        f"{len(rows)} faults, each deployed twice on one Minikube node on {measured['date']}: with Slipway, and as a script does it, with",
-        "`helm upgrade --install` and `kubectl wait --for=condition=Available --timeout=120s`. Seconds count from the first command to",
-        f"the answer. Slipway named {right} of {len(rows)} faults by their code, half of them within {middle['slipway']:g} s; of the script, half of the",
-        f"answers came within {middle['wait']:g} s, and {len(silent)} faults it did not notice.",
+        f"{len(rows)} faults, each deployed twice on one Minikube node on {measured['date']}: with Slipway, and with a script that runs",
+        "`helm upgrade --install` and `kubectl wait --for=condition=Available --timeout=120s`. Times run from the first command to",
+        f"the result. Slipway diagnosed {right} of {len(rows)} faults with the right code, half of them within {middle['slipway']:g} s. Half of the script's",
+        f"results came within {middle['wait']:g} s; it did not notice {len(silent)} faults.",
         "",
-        f"What may heal by itself, such as a pod that no node takes, Slipway watches for 10 seconds before it believes it. {measured.get('note', '')}".strip(),
-        "Every code is explained in [troubleshooting.md](troubleshooting.md#the-release-or-its-rollout).",
+        f"Slipway watches a state that can recover on its own, such as an unschedulable pod, for 10 seconds before it reports it. {measured.get('note', '')}".strip(),
+        "[troubleshooting.md](troubleshooting.md#rollout) explains every code.",
         "",
-        "![Bars of the seconds to an answer, by fault](images/diagnosis.svg)",
+        "![Bar chart: seconds to a result, by fault](images/diagnosis.svg)",
         "",
-        "| Fault | Slipway | Code | Helm and `kubectl wait` | They end with |",
+        "| Fault | Slipway | Code | Helm and `kubectl wait` | Their last line |",
         "|---|---|---|---|---|",
     ]
     for name, row in rows.items():
