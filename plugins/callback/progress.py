@@ -74,8 +74,6 @@ options:
 # for itself, to which Ansible, its other plugins and its forked workers write too.
 import atexit
 import os
-import shutil
-import sys
 import textwrap
 from collections import Counter
 from dataclasses import replace
@@ -85,7 +83,6 @@ from ansible import constants as C
 from ansible import context
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
-from ansible.utils.color import stringc
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
 from ansible_collections.slipway.kube.plugins.module_utils._common.text import clean
 from ansible_collections.slipway.kube.plugins.plugin_utils._failure import Failure, failure_of, lay_out
@@ -96,19 +93,17 @@ from ansible_collections.slipway.kube.plugins.plugin_utils._failures import (
     is_verdict,
     with_items,
 )
-from ansible_collections.slipway.kube.plugins.plugin_utils._live import Beat, LiveLine, wanted
 from ansible_collections.slipway.kube.plugins.plugin_utils._record import (
-    FAILURES,
     ReportPlace,
     RunRecord,
     TaskRecord,
     in_rescue,
     is_rescued,
 )
-from ansible_collections.slipway.kube.plugins.plugin_utils._running import RunningTasks
+from ansible_collections.slipway.kube.plugins.plugin_utils._screen import Screen
+from ansible_collections.slipway.kube.plugins.plugin_utils._summary import headline, is_bad, phase_times
 from ansible_collections.slipway.kube.plugins.plugin_utils._text import (
     address_in,
-    clock,
     duration,
     imperative,
     summary_in,
@@ -125,8 +120,6 @@ if TYPE_CHECKING:
     from ansible.playbook.task import Task
 
 _INTERLEAVED = ("free", "host_pinned")
-_LIVE_INTERVAL = 0.5
-_WIDEST = 120
 
 
 class CallbackModule(CallbackBase):
@@ -138,9 +131,7 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self._record = RunRecord()
-        self._line = LiveLine(self._display, enabled=False)
-        self._beat: Beat | None = None
+        self._screen = Screen(self._display, 12 if context.CLIARGS.get("check") else 8)
         self._stats_before: Counter[str] = Counter()
         self._reset()
         # A run that is broken off has no end of its own, and must not keep a cause to itself.
@@ -148,19 +139,11 @@ class CallbackModule(CallbackBase):
 
     def _reset(self) -> None:
         self._record = RunRecord()
-        self._running = RunningTasks()
+        self._screen.reset(self._record)
         self._failures = FailureLog()
         self._diffs: dict[tuple[str, str], list[str]] = {}
         self._broken: dict[tuple[str, str], list[tuple[str, Failure]]] = {}
         self._addresses: dict[str, str] = {}
-        self._phase = ""
-        self._header = ""
-        self._told_ok: set[str] = set()
-        self._segment_from = 0
-        self._many_hosts = False
-        self._interleaved = False
-        self._printed = False
-        self._saying = False
         ReportPlace.path = None
 
     # ---------------------------------------------------------------- the run
@@ -168,37 +151,30 @@ class CallbackModule(CallbackBase):
         """Begin a playbook; several may follow each other in one run."""
         self._reset()
         if self._display.verbosity > 1:
-            self._say(f"playbook: {playbook._file_name}", C.COLOR_VERBOSE)
+            self._screen.say(f"playbook: {playbook._file_name}", C.COLOR_VERBOSE)
 
     def v2_playbook_on_play_start(self, play: Play) -> None:
         """Name the play."""
-        with self._line.lock:
-            self._close_phase()
-            self._start_beat()
+        with self._screen.lock:
+            self._screen.close_phase(quiet=self._is_adhoc())
+            self._screen.start_beat(self.get_option("live"), self.get_option("heartbeat"))
             # Without a name of its own a play is called by its host pattern, which tells nobody anything.
             pattern = play.hosts if isinstance(play.hosts, str) else ",".join(play.hosts or [])
             name = clean(play.get_name().strip())
-            # Tasks outside of roles stand under the play's own title, without another header.
-            self._record.play = self._phase = name if name != pattern else ""
-            self._told_ok = set()
-            self._interleaved = str(play.strategy).rsplit(".", 1)[-1] in _INTERLEAVED
+            self._record.play = name if name != pattern else ""
+            self._screen.begin_play(self._record.play)
+            self._screen.interleaved = str(play.strategy).rsplit(".", 1)[-1] in _INTERLEAVED
             hosts = play.get_variable_manager().get_vars(play=play).get("ansible_play_hosts_all", [])
-            self._many_hosts = len(hosts) > 1
+            self._screen.many_hosts = len(hosts) > 1
             if self._record.play and not self._is_adhoc():
                 checked = " (check mode: nothing is changed)" if play.check_mode else ""
-                self._gap()
-                self._say(f"{self._record.play}{checked}", C.COLOR_HIGHLIGHT)
-                self._header = self._record.play
+                self._screen.show_play(f"{self._record.play}{checked}")
 
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
         """Sum the run up."""
-        with self._line.lock:
-            self._close_phase()
-            if self._beat:
-                self._beat.stop()
-                self._beat = None
-            self._running.clear()
-            self._line.detach()
+        with self._screen.lock:
+            self._screen.close_phase(quiet=self._is_adhoc())
+            self._screen.stop_beat()
             if not self._is_adhoc():
                 self._sum_up(self._new_stats(stats))
                 self._custom_stats(stats)
@@ -213,47 +189,29 @@ class CallbackModule(CallbackBase):
         return new
 
     def _sum_up(self, counts: Counter[str]) -> None:
-        bad = counts["failures"] + counts["unreachable"]
         recovered = self._failures.recovered
         # A failure whose rescue failed too is the run's own.
         counts["rescued"] = min(counts["rescued"], len(recovered))
-        checked = bool(context.CLIARGS.get("check"))
-        changed = counts["changed"]
-        words = [f"{changed} would change" if checked else f"{changed} changed"] if changed else []
-        for key, word in (
-            ("failures", "failed"),
-            ("unreachable", "unreachable"),
-            ("rescued", "rescued"),
-            ("ignored", "ignored"),
-        ):
-            if counts[key]:
-                words.append(f"{counts[key]} {word}")
-        took = clock(self._record.elapsed)
-        if bad:
-            head, colour = f"Failed after {took}: ", C.COLOR_ERROR
-        else:
-            head, colour = f"Done in {took}: ", C.COLOR_CHANGED if changed else C.COLOR_OK
-        if not words:
-            words = ["nothing would change" if checked else "nothing changed"]
-        self._gap()
-        self._say(f"{head}{', '.join(words)}.", colour)
-        times = [f"{phase.name} {duration(phase.duration)}".replace(" ", "\0") for phase in self._record.phases()]
-        for line in textwrap.wrap("   ".join(times), self._width() - 2, break_long_words=False, break_on_hyphens=False):
-            self._say("  " + line.replace("\0", " "))
+        bad = is_bad(counts)
+        colour = C.COLOR_ERROR if bad else C.COLOR_CHANGED if counts["changed"] else C.COLOR_OK
+        self._screen.gap()
+        self._screen.say(headline(counts, bool(context.CLIARGS.get("check")), self._record.elapsed), colour)
+        for line in phase_times(self._record.phases(), self._screen.width()):
+            self._screen.say(line)
         if ReportPlace.path and not bad:
-            self._say(f"Report: {ReportPlace.path}")
+            self._screen.say(f"Report: {ReportPlace.path}")
         for cause in recovered:
-            self._say(f"  rescued  {self._titled(cause)}: {cause.failure.brief()}")
+            self._screen.say(f"  rescued  {self._titled(cause)}: {cause.failure.brief()}")
         for host, address in self._addresses.items():
             owner = f" ({host})" if len(self._addresses) > 1 else ""
-            self._say(f"{'Address:' if bad else 'Open'} {address}{owner}", None if bad else C.COLOR_OK)
+            self._screen.say(f"{'Address:' if bad else 'Open'} {address}{owner}", None if bad else C.COLOR_OK)
         self._tell_causes()
 
     def _tell_causes(self) -> None:
         """Tell why the run failed: one block for each cause."""
         causes = self._failures.final
         for cause in causes:
-            self._gap()
+            self._screen.gap()
             self._tell_cause(cause, last=cause is causes[-1])
         self._failures = FailureLog()
 
@@ -264,25 +222,25 @@ class CallbackModule(CallbackBase):
         elif last and self._display.verbosity < 2 and not self._is_adhoc():
             ends.append(("more", "run again with -vv for the whole result"))
         failure = replace(cause.failure, in_service=in_service(cause, self._record.tasks))
-        for line in lay_out(self._titled(cause), failure, ends, self._width()):
-            self._say(self._paint_label(line))
+        for line in lay_out(self._titled(cause), failure, ends, self._screen.width()):
+            self._screen.tell_labelled(line)
 
     def _titled(self, cause: Cause) -> str:
-        hosts = f" on {', '.join(sorted(cause.hosts))}" if self._many_hosts else ""
+        hosts = f" on {', '.join(sorted(cause.hosts))}" if self._screen.many_hosts else ""
         return f"{cause.record.name}{hosts}"
 
     def _tell_what_is_left(self, owner: int) -> None:
         """Tell the failures of a run that was broken off, in the process that Ansible runs in."""
         if os.getpid() == owner and (self._failures.final or self._failures.recovered):
             for cause in self._failures.recovered:
-                self._gap()
+                self._screen.gap()
                 self._tell_cause(cause, last=False)
             self._tell_causes()
 
     def _custom_stats(self, stats: AggregateStats) -> None:
         if C.SHOW_CUSTOM_STATS and stats.custom:
             for owner, values in sorted(stats.custom.items()):
-                self._say(
+                self._screen.say(
                     f"{'stats' if owner == '_run' else owner}: {self._dump_results(values, indent=1)}".replace(
                         "\n", " "
                     )
@@ -290,31 +248,28 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """Say that a play has no host."""
-        self._say("  skipped  no host matches this play", C.COLOR_SKIP)
+        self._screen.say("  skipped  no host matches this play", C.COLOR_SKIP)
 
     def v2_playbook_on_no_hosts_remaining(self) -> None:
         """Say that the play ends early."""
-        if self._many_hosts:
-            self._say("  No host is left to go on with.", C.COLOR_ERROR)
+        if self._screen.many_hosts:
+            self._screen.say("  No host is left to go on with.", C.COLOR_ERROR)
 
     def v2_playbook_on_vars_prompt(self, *args: Any, **kwargs: Any) -> None:
         """Leave the terminal to a question."""
-        with self._line.lock:
-            self._line.erase()
+        with self._screen.lock:
+            self._screen.erase()
 
     # ---------------------------------------------------------------- tasks
     def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
         """Note a task, and end the phase before it when it begins another."""
-        with self._line.lock:
+        with self._screen.lock:
             self._record.announce(task)
-            if self._interleaved:
+            if self._screen.interleaved:
                 return
             # All hosts are done with a task before the next one starts; a lost worker must not run for ever.
-            self._running.clear()
-            phase = self._record.phase_of(task)
-            if phase != self._phase:
-                self._close_phase()
-                self._phase = phase
+            self._screen.running.clear()
+            self._screen.enter(self._record.phase_of(task), quiet=self._is_adhoc())
 
     def v2_playbook_on_handler_task_start(self, task: Handler) -> None:
         """Note a handler."""
@@ -322,18 +277,18 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_start(self, host: Host, task: Task) -> None:
         """Note that a task starts on a host."""
-        with self._line.lock:
+        with self._screen.lock:
             name = host.get_name()
             self._record.start(name, task)
             prompts = task.action in ("pause", "ansible.builtin.pause", "ansible.legacy.pause")
             title, phase = self._record.name_of(task), self._record.phase_of(task)
-            self._running.start((str(task._uuid), name), title, phase, name, prompts)
+            self._screen.running.start((str(task._uuid), name), title, phase, name, prompts)
             if self._display.verbosity > 2:
-                self._tell(phase, "start", self._owned(title, name), C.COLOR_VERBOSE)
+                self._screen.tell(phase, "start", self._screen.owned(title, name), C.COLOR_VERBOSE)
 
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
         """Show a task that changed something, lasted long, or was asked for."""
-        with self._line.lock:
+        with self._screen.lock:
             changed = bool(result.result.get("changed"))
             include = isinstance(result.task, TaskInclude)
             record = self._finish(result, "changed" if changed and not include else "ok")
@@ -351,14 +306,14 @@ class CallbackModule(CallbackBase):
                 self._show(record, "ok", C.COLOR_OK)
             self._show_result(result)
             for text in self._diffs.pop(self._key(result), []):
-                self._tell_block(record.phase, text)
+                self._screen.tell_block(record.phase, text)
             for line in summary_in(result.result):
-                self._tell(record.phase, " ", self._owned(line, record.host))
-            self._flush()
+                self._screen.tell(record.phase, " ", self._screen.owned(line, record.host))
+            self._screen.flush()
 
     def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
         """Show what failed, why, on which evidence, and what to do."""
-        with self._line.lock:
+        with self._screen.lock:
             status = "ignored" if ignore_errors else "rescued" if is_rescued(result.task) else "failed"
             record = self._finish(result, status)
             self._remember_address(result)
@@ -366,13 +321,13 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
         """Show a host that cannot be reached."""
-        with self._line.lock:
+        with self._screen.lock:
             status = "ignored" if result.task.ignore_unreachable is True else "unreachable"
             self._show_failure(self._finish(result, status), result, status)
 
     def v2_runner_on_skipped(self, result: CallbackTaskResult) -> None:
         """Show a skipped task only to those who asked."""
-        with self._line.lock:
+        with self._screen.lock:
             record = self._finish(result, "skipped")
             self._handle_warnings(result.result)
             if self._display.verbosity > 0:
@@ -383,8 +338,8 @@ class CallbackModule(CallbackBase):
     # ---------------------------------------------------------------- within a task
     def v2_runner_item_on_ok(self, result: CallbackTaskResult) -> None:
         """Count an item of a loop."""
-        with self._line.lock:
-            self._running.count(self._key(result))
+        with self._screen.lock:
+            self._screen.running.count(self._key(result))
             if isinstance(result.task, TaskInclude):
                 return
             changed = bool(result.result.get("changed"))
@@ -395,12 +350,12 @@ class CallbackModule(CallbackBase):
                 word = "ok" if not changed else "would change" if result.task.check_mode is True else "changed"
                 self._show_item(result, word, C.COLOR_CHANGED if changed else C.COLOR_OK, label)
             for text in self._diffs.pop(self._key(result), []):
-                self._tell_block(self._record.phase_of(result.task), text)
+                self._screen.tell_block(self._record.phase_of(result.task), text)
 
     def v2_runner_item_on_failed(self, result: CallbackTaskResult) -> None:
         """Show a failed item in one line as soon as it failed."""
-        with self._line.lock:
-            self._running.count(self._key(result))
+        with self._screen.lock:
+            self._screen.running.count(self._key(result))
             self._handle_warnings(result.result)
             ignored = result.task.ignore_errors is True
             failure, label = failure_of(result.result), self._label(result)
@@ -412,38 +367,38 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_item_on_skipped(self, result: CallbackTaskResult) -> None:
         """Show a skipped item only to those who asked."""
-        with self._line.lock:
-            self._running.count(self._key(result))
+        with self._screen.lock:
+            self._screen.running.count(self._key(result))
             if self._display.verbosity > 0:
                 self._show_item(result, "skipped", C.COLOR_SKIP, self._label(result))
 
     def v2_runner_retry(self, result: CallbackTaskResult) -> None:
         """Note an attempt that will be repeated."""
-        with self._line.lock:
+        with self._screen.lock:
             # Ansible counts the attempt that is about to begin as made.
             left = result.result.get("retries", 0) - result.result.get("attempts", 0) + 1
             told = f"{left} attempt{'' if left == 1 else 's'} left"
-            self._running.note(self._key(result), told)
+            self._screen.running.note(self._key(result), told)
             if self._display.verbosity > 0:
                 self._show_item(result, "retry", C.COLOR_DEBUG, f"{failure_of(result.result).brief()} {told}")
 
     def v2_runner_on_async_poll(self, result: CallbackTaskResult) -> None:
         """Note that a background job still runs."""
-        with self._line.lock:
+        with self._screen.lock:
             # The poll is a task of its own, so it is known by its host only.
             host = result.host.get_name()
-            for running in self._running:
+            for running in self._screen.running:
                 if running.host == host:
                     running.note = "in the background"
                     if self._display.verbosity > 1:
                         job = result.result.get("ansible_job_id")
-                        self._tell(
-                            running.phase, "poll", f"{self._owned(running.name, host)}: job {job}", C.COLOR_DEBUG
+                        self._screen.tell(
+                            running.phase, "poll", f"{self._screen.owned(running.name, host)}: job {job}", C.COLOR_DEBUG
                         )
 
     def v2_on_file_diff(self, result: CallbackTaskResult) -> None:
         """Keep a diff until the line of its task is shown."""
-        with self._line.lock:
+        with self._screen.lock:
             found = result.result
             parts = found.get("results") if result.task.loop and "results" in found else [found]
             for part in parts or []:
@@ -457,32 +412,38 @@ class CallbackModule(CallbackBase):
         """Show an included file only to those who asked."""
         if self._display.verbosity > 0:
             hosts = ", ".join(host.name for host in included_file._hosts)
-            self._tell(
-                self._phase, "included", f"{self._short_path(included_file._filename)} for {hosts}", C.COLOR_INCLUDED
+            self._screen.tell(
+                self._screen.phase,
+                "included",
+                f"{self._short_path(included_file._filename)} for {hosts}",
+                C.COLOR_INCLUDED,
             )
 
     def v2_playbook_on_notify(self, handler: Handler, host: Host) -> None:
         """Show a notified handler to those who asked for details."""
         if self._display.verbosity > 1:
-            self._tell(
-                self._phase, "notified", f"{imperative(handler.get_name())} for {host.get_name()}", C.COLOR_VERBOSE
+            self._screen.tell(
+                self._screen.phase,
+                "notified",
+                f"{imperative(handler.get_name())} for {host.get_name()}",
+                C.COLOR_VERBOSE,
             )
 
     # ---------------------------------------------------------------- lines
     def _show(self, record: TaskRecord, word: str, colour: str, note: str = "") -> None:
-        text = self._owned(record.name, record.host)
+        text = self._screen.owned(record.name, record.host)
         if record.duration >= 0.95:
             text += f" ({duration(record.duration)})"
         if note:
             text += f": {note}"
-        self._tell(record.phase, word, text, colour)
+        self._screen.tell(record.phase, word, text, colour)
         failed = word in ("FAILED", "UNREACHABLE")
         if record.path and self._display.verbosity > (0 if failed else 1):
-            self._say(f"           {self._short_path(record.path)}", C.COLOR_DEBUG)
+            self._screen.say(f"           {self._short_path(record.path)}", C.COLOR_DEBUG)
 
     def _show_item(self, result: CallbackTaskResult, word: str, colour: str, text: str) -> None:
-        name = self._owned(self._record.name_of(result.task), result.host.get_name())
-        self._tell(self._record.phase_of(result.task), word, f"{name}: {text}", colour)
+        name = self._screen.owned(self._record.name_of(result.task), result.host.get_name())
+        self._screen.tell(self._record.phase_of(result.task), word, f"{name}: {text}", colour)
         if word != "retry":
             self._show_result(result)
 
@@ -506,7 +467,7 @@ class CallbackModule(CallbackBase):
         if self._display.verbosity > 1:
             self._handle_exception(result.result)
         self._show_result(result)
-        self._flush()
+        self._screen.flush()
 
     def _fail(self, record: TaskRecord, result: CallbackTaskResult, failure: Failure) -> None:
         """Note a failure that ends the run on a host, and show which task it was."""
@@ -520,15 +481,10 @@ class CallbackModule(CallbackBase):
         if not verdict or self._display.verbosity > 0:
             self._show(record, "UNREACHABLE" if record.status == "unreachable" else "FAILED", C.COLOR_ERROR)
 
-    @staticmethod
-    def _paint_label(line: str) -> str:
-        label, rest = line[:15], line[15:]
-        return (stringc(label, C.COLOR_HIGHLIGHT) if label.strip() else label) + rest
-
     def _show_debug(self, record: TaskRecord, result: CallbackTaskResult) -> None:
         if "results" not in result.result:
             self._tell_debug(record.phase, result, record.host)
-        self._flush()
+        self._screen.flush()
 
     def _tell_debug(self, phase: str, result: CallbackTaskResult, host: str) -> None:
         """Show what a debug task is there to show: its message or its variable."""
@@ -553,99 +509,17 @@ class CallbackModule(CallbackBase):
             else self._dump_results({"msg": shown} if not isinstance(shown, dict) else shown, indent=2)
         )
         for line in clean(text).strip("\n").splitlines() or [""]:
-            self._tell(phase, " ", self._owned(line, host))
+            self._screen.tell(phase, " ", self._screen.owned(line, host))
 
     def _show_result(self, result: CallbackTaskResult) -> None:
         wants = self._display.verbosity > 1 or self._is_adhoc()
         if wants and not result.result.get("_ansible_verbose_override") and "results" not in result.result:
             self._clean_results(result.result, result.task.action)
-            self._say(textwrap.indent(self._dump_results(result.result, indent=2).strip("\n"), "      "))
-
-    def _tell(self, phase: str, word: str, text: str, colour: str | None = None) -> None:
-        """Print one line under its phase's header."""
-        self._open(phase)
-        head = f"{word:<{12 if context.CLIARGS.get('check') else 8}}" if word else ""
-        self._say(f"  {stringc(head, colour) if colour and head else head}{' ' if head else ''}{text}")
-
-    def _tell_block(self, phase: str, text: str) -> None:
-        self._open(phase)
-        self._say(text.rstrip("\n"))
-
-    def _open(self, phase: str) -> None:
-        if phase != self._header:
-            self._header = phase
-            self._say(phase, C.COLOR_HIGHLIGHT)
-
-    def _close_phase(self) -> None:
-        """End the current phase: one that had nothing to tell still says that it is done."""
-        records = [one for one in self._record.tasks[self._segment_from :] if one.phase == self._phase]
-        self._segment_from = len(self._record.tasks)
-        worked = [one for one in records if one.status != "skipped"]
-        told = self._phase in (self._header, self._record.play) or self._phase in self._told_ok
-        # A failure that is told at the end only is no "ok" either.
-        failed = any(one.status in FAILURES for one in worked)
-        if worked and not told and not failed and not self._is_adhoc():
-            self._told_ok.add(self._phase)
-            took = max(one.ended for one in worked) - min(one.started for one in worked)
-            self._say(
-                f"{stringc(f'{self._phase:<10}', C.COLOR_HIGHLIGHT)} {stringc('ok', C.COLOR_OK)} ({duration(took)})"
-            )
-        self._header = ""
-        self._flush()
-
-    def _say(self, text: str, colour: str | None = None) -> None:
-        self._printed = True
-        self._saying = True
-        try:
-            self._display.display(text, color=colour)
-        finally:
-            self._saying = False
-
-    def _before_others(self, msg: str) -> None:
-        """Put the header of the running phase above what its task says of its own progress."""
-        if self._saying or not msg.startswith("    ") or self._interleaved:
-            return
-        running = next(iter(self._running), None)
-        if running:
-            self._open(running.phase)
-
-    def _gap(self) -> None:
-        """Leave an empty line, except at the very top."""
-        if self._printed:
-            self._say("")
-
-    @staticmethod
-    def _flush() -> None:
-        # Where the output is a pipe it would otherwise arrive in blocks, minutes late.
-        sys.stdout.flush()
-
-    # ---------------------------------------------------------------- the running task
-    def _start_beat(self) -> None:
-        if self._beat is not None:
-            return
-        terminal = sys.stdout.isatty() and self._display.verbosity < 3
-        live = self.get_option("live") and wanted(os.environ, terminal, bool(C.ANSIBLE_NOCOLOR))
-        self._line = LiveLine(self._display, enabled=live)
-        self._line.attach(self._before_others)
-        self._beat = Beat(self._on_beat, _LIVE_INTERVAL)
-        self._beat.start()
-
-    def _on_beat(self) -> None:
-        with self._line.lock:
-            if self._beat is None or self._running.waits_for_a_person():
-                return
-            if self._line.enabled:
-                line = self._running.line(self._record.play, self._many_hosts)
-                if line:
-                    self._line.draw(line)
-                return
-            for one, words in self._running.reports(self.get_option("heartbeat")):
-                self._tell(one.phase, "", f"... {self._owned(one.name, one.host)}{words}")
-                self._flush()
+            self._screen.say(textwrap.indent(self._dump_results(result.result, indent=2).strip("\n"), "      "))
 
     # ---------------------------------------------------------------- small questions
     def _finish(self, result: CallbackTaskResult, status: str) -> TaskRecord:
-        self._running.end(self._key(result))
+        self._screen.running.end(self._key(result))
         return self._record.finish(result.host.get_name(), result.task, status)
 
     @staticmethod
@@ -672,9 +546,6 @@ class CallbackModule(CallbackBase):
         if address:
             self._addresses[result.host.get_name()] = address
 
-    def _owned(self, text: str, host: str) -> str:
-        return f"{host}: {text}" if self._many_hosts else text
-
     def _shows_ok(self) -> bool:
         return bool(self.get_option("show_ok")) or self._display.verbosity > 0 or self._is_adhoc()
 
@@ -687,7 +558,3 @@ class CallbackModule(CallbackBase):
         """Return a path relative to the working directory when it lies below it."""
         here = os.getcwd().rstrip("/") + "/"
         return path.removeprefix(here)
-
-    @staticmethod
-    def _width() -> int:
-        return min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns - 1) if sys.stdout.isatty() else _WIDEST
