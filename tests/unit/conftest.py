@@ -21,7 +21,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible
 
-# The same few examples in each run: what another run finds is no fault of the change at hand. SLIPWAY_EXAMPLES=random seeks for new ones.
+# The same few examples in each run: what another run finds is no fault of the change at hand. SLIPWAY_EXAMPLES=random looks for new ones.
 settings.register_profile("same", max_examples=50, deadline=None, derandomize=True, database=None)
 settings.register_profile("random", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("SLIPWAY_EXAMPLES", "same"))

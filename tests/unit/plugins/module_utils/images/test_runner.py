@@ -34,6 +34,7 @@ class Record:
     def __init__(self) -> None:
         self.done: list[str] = []
         self.gates: dict[str, threading.Event] = {}
+        self.opens: dict[str, str] = {}  # the gate that something opens when it is done
         self.fails: set[str] = set()
 
     def __call__(self, kind: str) -> Callable[..., None]:
@@ -46,6 +47,8 @@ class Record:
             if step is not None:
                 step("[1/1] RUN")
             self.done.append(what)
+            if what in self.opens:
+                self.gates[self.opens[what]].set()
 
         return act
 
@@ -71,14 +74,7 @@ def test_base_comes_first_with_one_worker_too() -> None:
 def test_independent_builds_run_side_by_side_and_delivery_does_not_wait_for_others() -> None:
     record = Record()
     record.gates["build slow"] = threading.Event()
-
-    def open_when_delivered() -> None:
-        end = time.monotonic() + PATIENCE
-        while "deliver quick" not in record.done and time.monotonic() < end:
-            time.sleep(0.005)
-        record.gates["build slow"].set()
-
-    threading.Thread(target=open_when_delivered, daemon=True).start()
+    record.opens["deliver quick"] = "build slow"
     carry_out(record, Work(build=("slow", "quick"), deliver=("slow", "quick")), slow=[], quick=[])
     assert record.done == ["build quick", "deliver quick", "build slow", "deliver slow"]
 
@@ -86,7 +82,7 @@ def test_independent_builds_run_side_by_side_and_delivery_does_not_wait_for_othe
 def test_others_are_built_from_an_image_while_it_is_delivered() -> None:
     record = Record()
     record.gates["deliver base"] = threading.Event()
-    threading.Thread(target=lambda: (time.sleep(0.05), record.gates["deliver base"].set()), daemon=True).start()
+    record.opens["build one"] = "deliver base"
     carry_out(record, Work(build=("base", "one"), deliver=("base",)), base=[], one=["base"])
     assert record.done == ["build base", "build one", "deliver base"]
 
