@@ -28,7 +28,9 @@ def engine() -> Iterator[Any]:
     try:
         client = docker.from_env(timeout=120)
     except docker.errors.DockerException as error:
-        pytest.skip(f"no container engine answers: {error}")
+        pytest.fail(
+            f"No container engine answers: {error}\nWhat to do: run 'tests/run.sh app engine', which brings one.", False
+        )
     yield client
     client.close()
 
@@ -38,5 +40,7 @@ def image_build() -> str:
     """The program image-build: where SLIPWAY_IMAGE_BUILD says, or where a set-up put it."""
     place = os.environ.get("SLIPWAY_IMAGE_BUILD") or str(Path.home() / ".local/state/slipway/bin/image-build")
     if not Path(place).exists():
-        pytest.skip(f"there is no {place}: set the tools up first (playbooks/site.yml --tags setup)")
+        pytest.fail(
+            f"There is no {place}.\nWhat to do: set the tools up first (playbooks/site.yml --tags setup).", False
+        )
     return place

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from faults import FAULTS
+from faults import chosen
 from play import Answer, Place, Stage
 
 WORKERS = 6
@@ -27,8 +27,6 @@ def stage() -> Stage:
 @pytest.fixture(scope="session")
 def answers(stage: Stage) -> dict[str, Answer | Exception]:
     """What Slipway says of every fault, all of them played side by side."""
-    only = os.environ.get("SLIPWAY_FAULTS_ONLY", "").split()
     stage.clear()
     stage.make_registry()
-    chosen = [fault for fault in FAULTS if not only or fault.name in only]
-    return stage.play(stage.slipway, chosen, WORKERS)
+    return stage.play(stage.slipway, chosen(), WORKERS)

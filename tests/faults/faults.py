@@ -9,6 +9,7 @@ switches and by mistakes in the values. What the charts refuse to render is made
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -474,3 +475,12 @@ FAULTS: tuple[Fault, ...] = (
     ),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
+
+
+def chosen() -> list[Fault]:
+    """Return the faults that SLIPWAY_FAULTS_ONLY names, all without it. Raises ValueError for a name that no fault has."""
+    names = os.environ.get("SLIPWAY_FAULTS_ONLY", "").split()
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown:
+        raise ValueError(f"SLIPWAY_FAULTS_ONLY names no fault by {', '.join(unknown)}. There are {', '.join(BY_NAME)}.")
+    return [BY_NAME[name] for name in names] or list(FAULTS)

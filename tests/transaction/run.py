@@ -11,11 +11,25 @@ The directory takes what the tests write. Ends with one line of what passed and 
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return an exit code that is 0 only when all are; a signal counts as a shell counts it. Nothing that ran is a failure too."""
+    return max((code if code >= 0 else 128 - code for code in codes), default=1)
+
+
+def summary(text: str, code: int) -> str:
+    """Return the last line that a pytest wrote, or which signal ended it."""
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    return (text.splitlines() or ["said nothing"])[-1].strip("= ")
 
 
 def main(base: Path, options: list[str]) -> int:
@@ -32,14 +46,14 @@ def main(base: Path, options: list[str]) -> int:
                 runs[log] = subprocess.Popen(
                     command, cwd=HERE.parents[1], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
                 )
-        codes = [process.wait() for process in runs.values()]
+        codes = {log.stem: process.wait() for log, process in runs.items()}
     finally:
         for process in runs.values():
             process.terminate()
     texts = {log.stem: log.read_text(encoding="utf-8", errors="replace").rstrip() for log in runs}
     print("\n".join(texts.values()))
-    print("; ".join(f"{name}: {text.splitlines()[-1].strip('= ')}" for name, text in texts.items()))
-    return max(codes)
+    print("; ".join(f"{name}: {summary(text, codes[name])}" for name, text in texts.items()))
+    return worst(codes.values())
 
 
 if __name__ == "__main__":
