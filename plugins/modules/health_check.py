@@ -21,6 +21,8 @@ description:
     queries, expectations and O(variables)) appear in no result, message or report.
   - The guide is C(docs/health_check.md) of the collection.
 requirements:
+  - cryptography (for O(checks[].type) V(http), V(tls) and V(grpc))
+  - h11 (for O(checks[].type) V(http))
   - jmespath (for O(checks[].expect.json), O(checks[].extract) and O(checks[].expect.identity.path) only)
 extends_documentation_fragment:
   - slipway.kube.attributes

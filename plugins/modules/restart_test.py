@@ -20,6 +20,8 @@ description:
   - Deployments with one replica, StatefulSets and DaemonSets are left out, because a request may well fail while their
     pod is away; RV(left_out) names them.
   - Asks each address once before it deletes anything, and deletes nothing if one fails.
+requirements:
+  - h11
 extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.kubernetes
@@ -205,6 +207,7 @@ latency:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._kube import module_base
 from ansible_collections.slipway.kube.plugins.module_utils._kube.client import Cluster
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.restarts import (
@@ -250,6 +253,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "h11")
     fields = module.params
     try:
         ask = Ask(

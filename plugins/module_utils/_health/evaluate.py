@@ -26,8 +26,9 @@ from ansible_collections.slipway.kube.plugins.module_utils._health.predicates im
     shorten,
     status_matches,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._http.client import Answer, without_query
+from ansible_collections.slipway.kube.plugins.module_utils._http.address import without_query
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError
+from ansible_collections.slipway.kube.plugins.module_utils._http.models import Response
 
 NOT_JSON = object()
 MAX_DEPTH = 200
@@ -93,11 +94,11 @@ def read_json(body: bytes) -> Any:
     return document if _depth(document) <= MAX_DEPTH else NOT_JSON
 
 
-def evidence(answer: Answer, document: Any, mask: Callable[[str], str]) -> str:
+def evidence(response: Response, document: Any, mask: Callable[[str], str]) -> str:
     """Return the beginning of a body in which fields and values that are secret are masked."""
     if document is not NOT_JSON:
         return shorten(redact(document), 120, mask)
-    return shorten(answer.body.decode("utf-8", "replace"), 120, mask)
+    return shorten(response.body.decode("utf-8", "replace"), 120, mask)
 
 
 def _searched(search: Search, document: Any) -> Any:
@@ -122,10 +123,10 @@ def learn(check: Check, document: Any, masker: Masker) -> dict[str, Any]:
     return found
 
 
-def judge(check: Check, answer: Answer, variables: Mapping[str, Any], masker: Masker) -> Verdict:
+def judge(check: Check, response: Response, variables: Mapping[str, Any], masker: Masker) -> Verdict:
     """Hold an HTTP answer (or a command's output) against all expectations of its check."""
     expect, verdict = check.expect, Verdict()
-    document = read_json(answer.body)
+    document = read_json(response.body)
     verdict.extracted = learn(check, document, masker)
     found: list[tuple[str, Assertion]] = []
 
@@ -134,31 +135,31 @@ def judge(check: Check, answer: Answer, variables: Mapping[str, Any], masker: Ma
 
     wants_json = bool(expect.json or check.extract or (expect.identity and expect.identity.search))
     if check.type == "command":
-        passed = answer.rc in expect.rc
-        note(Assertion("code", "in", list(expect.rc), answer.rc, passed), "command_failed")
+        passed = response.rc in expect.rc
+        note(Assertion("code", "in", list(expect.rc), response.rc, passed), "command_failed")
     else:
         ranges = [str(low) if low == high else f"{low}-{high}" for low, high in expect.status]
-        passed = status_matches(answer.status, expect.status)
-        note(Assertion("status", "in", ", ".join(ranges), answer.status, passed), "status_unexpected")
+        passed = status_matches(response.status, expect.status)
+        note(Assertion("status", "in", ", ".join(ranges), response.status, passed), "status_unexpected")
     if expect.http_version:
-        passed = answer.http_version == expect.http_version
-        note(Assertion("http_version", "equals", expect.http_version, answer.http_version, passed))
+        passed = response.http_version == expect.http_version
+        note(Assertion("http_version", "equals", expect.http_version, response.http_version, passed))
     if expect.location is not None:
-        target = ", ".join(answer.header("location"))
+        target = ", ".join(response.header("location"))
         for item in assert_text("location", target, [expect.location], []):
             # Queries of redirects carry codes and tokens.
             note(Assertion(item.subject, item.predicate, item.expected, without_query(target), item.passed))
     for name, predicates in expect.headers:
-        for item in assert_header(name, fill_tree(predicates, variables), answer.header(name)):
+        for item in assert_header(name, fill_tree(predicates, variables), response.header(name)):
             note(_hidden(item, is_sensitive(name)))
     if expect.min_bytes is not None:
-        size = len(answer.body)
+        size = len(response.body)
         note(Assertion("size", "at_least", expect.min_bytes, size, size >= expect.min_bytes))
     if expect.max_bytes is not None:
-        size = len(answer.body)
+        size = len(response.body)
         note(Assertion("size", "at_most", expect.max_bytes, size, size <= expect.max_bytes))
-    shown = evidence(answer, document, masker)
-    text = answer.body.decode("utf-8", "replace")
+    shown = evidence(response, document, masker)
+    text = response.body.decode("utf-8", "replace")
     for item in assert_text("body", text, expect.body_regex, expect.body_not_regex):
         note(Assertion(item.subject, item.predicate, item.expected, shown, item.passed))
     if document is not NOT_JSON:
@@ -168,9 +169,9 @@ def judge(check: Check, answer: Answer, variables: Mapping[str, Any], masker: Ma
             for item in assert_json(search, wanted.path, filled, document):
                 note(_hidden(item, is_sensitive(wanted.path)))
     if expect.identity:
-        note(_identity(expect.identity, answer, document, variables), "identity_mismatch")
+        note(_identity(expect.identity, response, document, variables), "identity_mismatch")
     verdict.assertions = [assertion for _code, assertion in found]
-    verdict.fault = _fault(check, answer, found, shown, wants_json and document is NOT_JSON, masker)
+    verdict.fault = _fault(check, response, found, shown, wants_json and document is NOT_JSON, masker)
     if verdict.fault is None:
         missing = [name for name in check.extract if name not in verdict.extracted]
         if missing:
@@ -186,10 +187,10 @@ def _hidden(item: Assertion, sensitive: bool) -> Assertion:
     return Assertion(item.subject, item.predicate, expected, observed, item.passed)
 
 
-def _identity(identity: Identity, answer: Answer, document: Any, variables: Mapping[str, Any]) -> Assertion:
+def _identity(identity: Identity, response: Response, document: Any, variables: Mapping[str, Any]) -> Assertion:
     wanted = fill_tree(identity.equals, variables)
     if identity.search is None:
-        values = answer.header(str(identity.header))
+        values = response.header(str(identity.header))
         value: Any = values[0] if values else None
         subject = f"header {identity.header}"
     else:
@@ -201,14 +202,14 @@ def _identity(identity: Identity, answer: Answer, document: Any, variables: Mapp
 
 
 def _fault(
-    check: Check, answer: Answer, found: list[tuple[str, Assertion]], shown: str, no_json: bool, masker: Masker
+    check: Check, response: Response, found: list[tuple[str, Assertion]], shown: str, no_json: bool, masker: Masker
 ) -> CheckError | None:
     failed = [(code, item) for code, item in found if not item.passed]
-    what = f"{check.method} {answer.url.partition('?')[0]}" if check.type == "http" else check.command[0]
+    what = f"{check.method} {response.url.partition('?')[0]}" if check.type == "http" else check.command[0]
     if failed and failed[0][0] == "status_unexpected":
-        return CheckError("status_unexpected", f"{what} answered {answer.status}: {shown or 'no body'}.")
+        return CheckError("status_unexpected", f"{what} answered {response.status}: {shown or 'no body'}.")
     if failed and failed[0][0] == "command_failed":
-        return CheckError("command_failed", f"{what} ended with {answer.rc}: {shown or 'no output'}.")
+        return CheckError("command_failed", f"{what} ended with {response.rc}: {shown or 'no output'}.")
     if no_json:
         return CheckError("body_not_json", f"{what} answered: {shown or 'no body'}.")
     if not failed:

@@ -22,6 +22,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.redaction imp
     secrets_in_address,
     sensitive_values,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import (
     LONGEST,
     Check,
@@ -180,6 +181,11 @@ def run_module(module: HealthModule) -> None:
     except SpecError as error:
         _fail(module, masker(str(error)))
         return
+    kinds = {check.type for check in checks}
+    if kinds & {"http", "tls", "grpc"}:  # a plain address may redirect to https
+        require(module, "cryptography")
+    if "http" in kinds:
+        require(module, "h11")
     through_api = [check for check in checks if check.type == "command" or check.via in ("port_forward", "api_proxy")]
     if through_api and importlib.util.find_spec("kubernetes") is None:
         text = missing_required_lib("kubernetes", reason=f"for check {through_api[0].name!r}")

@@ -24,27 +24,24 @@ from urllib.parse import urlencode, urlsplit
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import fill, fill_tree, fill_url
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._common.statistics import percentiles
+from ansible_collections.slipway.kube.plugins.module_utils._common.threads import ThreadPool
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import SCHEMES, Check, Latency, Workload
 from ansible_collections.slipway.kube.plugins.module_utils._health.diagnose import Diagnosis, diagnose, own
 from ansible_collections.slipway.kube.plugins.module_utils._health.evaluate import Verdict, bounded, judge
 from ansible_collections.slipway.kube.plugins.module_utils._health.predicates import Assertion, backoff, shorten
-from ansible_collections.slipway.kube.plugins.module_utils._http.address import DEFAULT_PORTS
-from ansible_collections.slipway.kube.plugins.module_utils._http.client import (
-    Answer,
-    Connection,
-    Request,
-    Route,
-    Threads,
-    Trace,
-    Wire,
+from ansible_collections.slipway.kube.plugins.module_utils._http.address import (
+    DEFAULT_PORTS,
+    ConnectOptions,
     check_url,
     choose_proxy,
-    days_left,
-    fetch,
-    make_context,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._http.client import Client
+from ansible_collections.slipway.kube.plugins.module_utils._http.connection import Connection, Connector
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError, SpecError
 from ansible_collections.slipway.kube.plugins.module_utils._http.grpc import ask
+from ansible_collections.slipway.kube.plugins.module_utils._http.models import Request, Response
+from ansible_collections.slipway.kube.plugins.module_utils._http.timings import Timings
+from ansible_collections.slipway.kube.plugins.module_utils._http.tls import make_context
 from ansible_collections.slipway.kube.plugins.module_utils._kube.streams import Cluster
 
 MAX_PARALLEL = 512
@@ -78,7 +75,7 @@ class Record:
     first_ok_at: str | None = None
     error: CheckError | None = None
     suffix: str = ""
-    answer: Answer | None = None
+    response: Response | None = None
     assertions: list[Assertion] = field(default_factory=list)
     times: dict[str, float] = field(default_factory=dict)
     totals: list[float] = field(default_factory=list)
@@ -105,10 +102,10 @@ class Record:
             "assertions": [item.as_result(mask) for item in self.assertions],
             "diagnosis": self.diagnosis,
         }
-        if self.answer is not None and self.answer.status:
-            result["status"] = self.answer.status
-        if self.answer is not None and self.answer.certificate_days is not None:
-            result["certificate_days_left"] = self.answer.certificate_days
+        if self.response is not None and self.response.status:
+            result["status"] = self.response.status
+        if self.response is not None and self.response.certificate_days is not None:
+            result["certificate_days_left"] = self.response.certificate_days
         if self.samples:
             result["samples"] = self.samples
             result["error_rate"] = round(self.sample_errors / self.samples, 4)
@@ -159,7 +156,8 @@ class Runner:
         return list(self.records.values())
 
     async def _run(self) -> None:
-        self._wire = Wire(Threads(MAX_THREADS))
+        self._threads = ThreadPool(MAX_THREADS)
+        self._connector = Connector(self._threads)
         self._slots = asyncio.Semaphore(self._parallel)
         self._forwards = asyncio.Semaphore(min(self._parallel, MAX_FORWARDS))
         self._broken = asyncio.Event()
@@ -198,7 +196,7 @@ class Runner:
             seconds = min(LOOKING_SECONDS, max(0.0, self._end - time.monotonic()))
             try:
                 async with asyncio.timeout(seconds):
-                    found = await self._wire.threads.run(self._look, workload, seconds)
+                    found = await self._threads.run(self._look, workload, seconds)
             except TimeoutError:
                 found = own("kubernetes_api", f"It did not say within {seconds:.1f} s what the workload does.")
             except Exception as error:  # the checks' own results must not be lost with a look that fails
@@ -328,74 +326,74 @@ class Runner:
 
     async def _attempt(self, record: Record) -> CheckError | None:
         """Ask once; return the fault or None, with invert already applied."""
-        check, trace = record.check, Trace()
+        check, timings = record.check, Timings()
         record.attempts += 1
         fault: CheckError | None
         verdict = Verdict()
-        answer: Answer | None = None
+        response: Response | None = None
         try:
             async with asyncio.timeout(check.timeout):
-                answer = await self._ask(check, trace)
+                response = await self._ask(check, timings)
         except TimeoutError:
-            code = trace.timeout_code
-            arrived = f", {trace.received} bytes had arrived" if trace.phase == "read" else ""
+            code = timings.timeout_code
+            arrived = f", {timings.received} bytes had arrived" if timings.phase == "read" else ""
             fault = CheckError(code, f"The timeout is {check.timeout:g} s{arrived}.")
         except CheckError as error:
             fault = error
         except UnicodeError:
             fault = CheckError("placeholder_invalid", "It holds characters that cannot be sent.")
         else:
-            trace.finish()
+            timings.finish()
             if check.type in ("http", "command"):
-                verdict = self._judge(check, answer)
+                verdict = self._judge(check, response)
             fault = verdict.fault
             if fault is None:
-                fault = _certificate_fault(check, answer)
-        record.times = trace.times
-        record.answer = answer
+                fault = _certificate_fault(check, response)
+        record.times = timings.phases
+        record.response = response
         record.assertions = verdict.assertions
         if check.invert:
             if fault is None:
-                what = f"Status {answer.status}." if answer and answer.status else ""
+                what = f"Status {response.status}." if response and response.status else ""
                 return CheckError("unexpectedly_healthy", what)
             return fault if fault.code in UNKNOWABLE else None
         if fault is None:
-            record.totals.append(trace.times["total"])
+            record.totals.append(timings.phases["total"])
             self._variables.update(verdict.extracted)
         return fault
 
-    def _judge(self, check: Check, answer: Answer) -> Verdict:
+    def _judge(self, check: Check, response: Response) -> Verdict:
         """Judge an answer within a moment, because everything else stands still meanwhile."""
         seconds = max(0.05, min(JUDGING_SECONDS, self._end - time.monotonic()))
         try:
             with bounded(seconds):
-                return judge(check, answer, self._variables, self._masker)
+                return judge(check, response, self._variables, self._masker)
         except CheckError as error:
             return Verdict(fault=error)
 
     # ------------------------------------------------------------ asking
-    async def _ask(self, check: Check, trace: Trace) -> Answer:
+    async def _ask(self, check: Check, timings: Timings) -> Response:
         if check.type == "http":
-            return await self._http(check, trace)
+            return await self._http(check, timings)
         if check.type == "command":
-            trace.enter("read")
-            code, output = await self._wire.threads.run(
+            timings.enter("read")
+            code, output = await self._threads.run(
                 self._cluster.run, check.kubernetes, check.command, check.timeout, check.max_body_bytes
             )
-            return Answer(rc=code, body=output)
+            return Response(rc=code, body=output)
         url = check_url(fill_url(check.url, self._variables), SCHEMES[check.type])
         parts = urlsplit(url)
         host, port = str(parts.hostname), parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
         secure = check.type == "tls" or parts.scheme == "grpcs"
         context = make_context(check.tls, ALPN[check.type]) if secure else None
-        route = self._route(check)
-        tunnel = choose_proxy(route, "https", host, port) if check.type == "tls" else None
-        connection = await self._wire.open(route, host, port, trace, context, check.tls.server_name, tunnel)
+        options = self._connect_options(check)
+        tunnel = choose_proxy(options, "https", host, port) if check.type == "tls" else None
+        connection = await self._connector.open(options, host, port, timings, context, check.tls.server_name, tunnel)
         try:
-            answer = Answer(certificate_days=days_left(connection.certificate))
+            response = Response(certificate=connection.certificate)
             if check.type == "grpc":
                 await self._grpc(check, connection, f"{host}:{port}", "https" if secure else "http")
-            return answer
+            return response
         finally:
             connection.close()
 
@@ -404,14 +402,14 @@ class Runner:
         if state != "SERVING":
             raise CheckError("grpc_not_serving", f"The state is {state}.")
 
-    def _route(self, check: Check) -> Route:
+    def _connect_options(self, check: Check) -> ConnectOptions:
         dial = None
         if check.via == "port_forward":
 
             def dial(_host: str, port: int) -> Any:
                 return self._cluster.forward(check.kubernetes, port, check.timeout)
 
-        return Route(
+        return ConnectOptions(
             resolve=check.resolve,
             unix_socket=check.unix_socket if check.via == "unix_socket" else None,
             proxy=check.proxy,
@@ -419,7 +417,7 @@ class Runner:
             dial=dial,
         )
 
-    async def _http(self, check: Check, trace: Trace) -> Answer:
+    async def _http(self, check: Check, timings: Timings) -> Response:
         url = check_url(fill_url(check.url, self._variables), SCHEMES["http"]).partition("#")[0]
         headers = {name: fill(value, self._variables) for name, value in check.headers.items()}
         body, kind = build_body(check.body, check.body_format, self._variables)
@@ -427,22 +425,23 @@ class Runner:
             headers["Content-Type"] = kind
         tls, asked = check.tls, url
         if check.via == "api_proxy":
-            trace.enter("kubernetes")
-            proxied = await self._wire.threads.run(functools.partial(self._cluster.api_proxy, check.kubernetes, url))
+            timings.enter("kubernetes")
+            proxied = await self._threads.run(functools.partial(self._cluster.api_proxy, check.kubernetes, url))
             for value in proxied.headers.values():
                 self._masker.add(value)
             asked, tls, headers = proxied.url, proxied.tls, {**headers, **proxied.headers}
         request = Request(check.method, asked, headers, body)
-        answer = await fetch(
-            self._wire, self._route(check), request, tls, check.max_body_bytes, check.follow_redirects, trace
+        client = Client(
+            self._connector, check.max_body_bytes, self._connect_options(check), tls, check.follow_redirects
         )
+        response = await client.send(request, timings)
         if check.via == "api_proxy":
-            answer.url = url
-        return answer
+            response.url = url
+        return response
 
 
-def _certificate_fault(check: Check, answer: Answer) -> CheckError | None:
-    least, left = check.tls.min_days_left, answer.certificate_days
+def _certificate_fault(check: Check, response: Response) -> CheckError | None:
+    least, left = check.tls.min_days_left, response.certificate_days
     if least is None:
         return None
     if left is None:

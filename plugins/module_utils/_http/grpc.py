@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The gRPC health protocol (grpc.health.v1.Health/Check) in the few HTTP/2 frames it needs. Private.
 
+Written by hand for now: grpcio would bring a compiled library with threads of its own to every host, for one call with one message.
 One call on one connection: preface, settings, headers, one message; then frames are read until the message or
 the end. Header compression is written in its literal form only, and the answer's headers are not decoded: the
 answer's message says all there is, and a call that ends without one was refused.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import struct
 
-from ansible_collections.slipway.kube.plugins.module_utils._http.client import Connection
+from ansible_collections.slipway.kube.plugins.module_utils._http.connection import Connection
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

@@ -16,18 +16,17 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.statistics import percentiles
-from ansible_collections.slipway.kube.plugins.module_utils._http.address import split_address
-from ansible_collections.slipway.kube.plugins.module_utils._http.client import (
-    Request,
-    Route,
-    Threads,
-    Trace,
-    Wire,
-    fetch,
+from ansible_collections.slipway.kube.plugins.module_utils._common.threads import ThreadPool
+from ansible_collections.slipway.kube.plugins.module_utils._http.address import (
+    ConnectOptions,
+    split_address,
     without_query,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._http.client import Client
+from ansible_collections.slipway.kube.plugins.module_utils._http.connection import Connector
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError
-from ansible_collections.slipway.kube.plugins.module_utils._http.tls import Tls
+from ansible_collections.slipway.kube.plugins.module_utils._http.models import Request
+from ansible_collections.slipway.kube.plugins.module_utils._http.timings import Timings
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api
 from ansible_collections.slipway.kube.plugins.module_utils._kube.client import ApiError
 from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import (
@@ -59,7 +58,6 @@ _LEFT_OUT = {
 }
 
 
-# ---------------------------------------------------------------- asking
 @dataclass(frozen=True)
 class Ask:
     """What is asked in turn, how often in a second altogether, and how many seconds one request may take."""
@@ -126,7 +124,7 @@ class Asker:
         self.failures: list[Failure] = []
         self._ask = ask
         self._give_up_after = give_up_after
-        self._route = Route(resolve={host.lower(): address for host, address in ask.resolve.items()})
+        self._options = ConnectOptions(resolve={host.lower(): address for host, address in ask.resolve.items()})
         self._requests = [Request("GET", url.partition("#")[0], dict(ask.headers)) for url in ask.urls]
         self._times: list[float] = []
         self._ended = threading.Event()
@@ -152,7 +150,7 @@ class Asker:
         """Ask each address once, then begin."""
         for request in self._requests:
             try:
-                asyncio.run(self._once(Wire(Threads(NAME_THREADS)), request))
+                asyncio.run(self._once(self._client(), request))
             except CheckError as error:
                 raise ValueError(
                     f"{without_query(request.url)} fails before any pod is deleted: {error.message} "
@@ -171,6 +169,9 @@ class Asker:
             cause = f"{type(self._crash).__name__}: {self._crash}"
             raise ValueError(f"The requests ended too early ({cause}). Report this with the task's options.")
 
+    def _client(self) -> Client:
+        return Client(Connector(ThreadPool(NAME_THREADS)), MAX_BODY_BYTES, self._options)
+
     def _work(self) -> None:
         try:
             asyncio.run(self._run())
@@ -178,24 +179,24 @@ class Asker:
             self._crash = error
 
     async def _run(self) -> None:
-        wire, loop = Wire(Threads(NAME_THREADS)), asyncio.get_running_loop()
+        client, loop = self._client(), asyncio.get_running_loop()
         slots = asyncio.Semaphore(MAX_IN_FLIGHT)
         due = loop.time()
         async with asyncio.TaskGroup() as running:
             while not self._ended.is_set() and not self.gave_up:
                 await slots.acquire()
-                running.create_task(self._one(wire)).add_done_callback(lambda _task: slots.release())
+                running.create_task(self._one(client)).add_done_callback(lambda _task: slots.release())
                 # A moment without time for this process must not become a burst of requests.
                 due = max(due + 1 / self._ask.rate, loop.time())
                 await asyncio.sleep(due - loop.time())
 
-    async def _one(self, wire: Wire) -> None:
+    async def _one(self, client: Client) -> None:
         pod, sent = self.pod, datetime.now(timezone.utc)
         request = self._requests[self.requests % len(self._requests)]
         since = time.monotonic()
         self.requests += 1
         try:
-            await self._once(wire, request)
+            await self._once(client, request)
         except CheckError as error:
             self.failed += 1
             if len(self.failures) < KEPT_FAILURES:
@@ -207,16 +208,16 @@ class Asker:
         else:
             self._times.append((time.monotonic() - since) * 1000)
 
-    async def _once(self, wire: Wire, request: Request) -> None:
+    async def _once(self, client: Client, request: Request) -> None:
         """Send one request; raises CheckError unless it is answered in time with 2xx or 3xx."""
-        trace = Trace()
+        timings = Timings()
         try:
             async with asyncio.timeout(self._ask.timeout):
-                answer = await fetch(wire, self._route, request, Tls(), MAX_BODY_BYTES, 0, trace)
+                response = await client.send(request, timings)
         except TimeoutError:
-            raise CheckError(trace.timeout_code, f"The timeout is {self._ask.timeout:g} s.") from None
-        if not 200 <= answer.status < 400:
-            raise CheckError("status_unexpected", f"It is {answer.status}.")
+            raise CheckError(timings.timeout_code, f"The timeout is {self._ask.timeout:g} s.") from None
+        if not 200 <= response.status < 400:
+            raise CheckError("status_unexpected", f"It is {response.status}.")
 
 
 # ---------------------------------------------------------------- deleting

@@ -159,6 +159,32 @@ def test_mistakes_end_in_one_sentence(call: Call, params: dict[str, Any], text: 
     assert "Traceback" not in json.dumps(result)
 
 
+@pytest.mark.parametrize(
+    ("url", "kind", "library"),
+    [
+        ("http://a.example/", "http", "h11"),
+        ("https://a.example/", "http", "cryptography"),
+        ("tls://a.example", "tls", "cryptography"),
+    ],
+)
+def test_a_library_that_is_not_there_is_named(
+    call: Call, monkeypatch: pytest.MonkeyPatch, url: str, kind: str, library: str
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == library else real(name, *rest))
+    code, result = call(checks=[{"name": "a", "url": url, "type": kind}])
+    assert code == 1
+    assert result["msg"].startswith(f"Failed to import the required Python library ({library})")
+
+
+def test_a_port_needs_neither_http_nor_tls(call: Call, monkeypatch: pytest.MonkeyPatch, server: Any) -> None:
+    real = importlib.util.find_spec
+    missing = ("h11", "cryptography")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name in missing else real(name, *rest))
+    code, result = call(checks=[{"name": "a", "url": f"tcp://127.0.0.1:{server.port}", "type": "tcp"}])
+    assert code == 0, result
+
+
 def test_missing_libraries_are_named(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health_main, "HAS_JMESPATH", False)
     _code, result = call(checks=[{"name": "a", "url": "http://a/", "extract": {"x": "y"}}])

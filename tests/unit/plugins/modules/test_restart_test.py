@@ -364,7 +364,7 @@ def test_nothing_begins_when_the_address_fails_before(server: Server) -> None:
 
 def test_requests_that_end_by_themselves_prove_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="ended too early"), Asker(Ask([f"http://{server.address}/"])) as asker:
-        monkeypatch.setattr(restarts, "fetch", None)
+        monkeypatch.setattr(restarts.Client, "send", None)
         wait_for(lambda: asker.dead)
 
 

@@ -14,6 +14,7 @@ import ssl
 import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -22,7 +23,8 @@ from typing import Any
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._health import evaluate as judging
 from ansible_collections.slipway.kube.plugins.module_utils._health import runner as running
-from ansible_collections.slipway.kube.plugins.module_utils._http import client as wire
+from ansible_collections.slipway.kube.plugins.module_utils._http import address, connection, tls
+from ansible_collections.slipway.kube.plugins.module_utils._http.decoders import BodyDecoder
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -153,7 +155,7 @@ def test_a_server_that_does_not_read(listen: Any, run: Any) -> None:
 
 @pytest.mark.parametrize("encoding", [b"gzip", b"deflate"])
 def test_what_follows_a_compressed_body_takes_no_memory(listen: Any, run: Any, encoding: bytes) -> None:
-    packed = gzip.compress(b"small") if encoding == b"gzip" else wire.zlib.compress(b"small")
+    packed = gzip.compress(b"small") if encoding == b"gzip" else zlib.compress(b"small")
     peer = say(OK + b"Content-Encoding: " + encoding + b"\r\n\r\n" + packed, b"\0" * 65536, again=True)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     [result] = run({"name": "a", "url": f"http://127.0.0.1:{listen(peer)}/", "timeout": TIMEOUT})
@@ -178,7 +180,7 @@ def test_gzip_of_several_members_is_one_body(server: Any, run: Any, responses: A
 @pytest.mark.parametrize("cut", range(1, 60, 7))
 def test_compressed_bodies_may_be_cut_anywhere(cut: int) -> None:
     data = gzip.compress(b"one ") + gzip.compress(b"two")
-    body = wire.Body("gzip", 100)
+    body = BodyDecoder("gzip", 100)
     body.feed(data[:cut])
     body.feed(data[cut:])
     assert body.finish() == b"one two"
@@ -217,7 +219,7 @@ def test_an_address_that_leads_nowhere_does_not_use_up_the_timeout(
         filler.connect_ex(("127.0.0.2", port))
     infos = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: infos)
-    monkeypatch.setattr(wire, "ATTEMPT_DELAY", 0.05)
+    monkeypatch.setattr(connection, "ATTEMPT_DELAY", 0.05)
     [result] = run({"name": "a", "type": "tcp", "url": f"tcp://two.example:{port}", "timeout": 2})
     for sock in (*fillers, full, reachable):
         sock.close()
@@ -321,10 +323,10 @@ def test_handshakes_end_in_time_with_their_code(listen: Any, run: Any, peer: Pee
 
 
 def test_contexts_are_shared_whatever_name_and_days_a_check_asks_for(authority: Any) -> None:
-    one = wire.make_context(wire.Tls(ca_path=authority.path, server_name="a", min_days_left=3))
-    two = wire.make_context(wire.Tls(ca_path=authority.path, server_name="b"))
+    one = tls.make_context(tls.Tls(ca_path=authority.path, server_name="a", min_days_left=3))
+    two = tls.make_context(tls.Tls(ca_path=authority.path, server_name="b"))
     assert one is two
-    assert wire.make_context(wire.Tls(ca_path=authority.path, verify=False)) is not one
+    assert tls.make_context(tls.Tls(ca_path=authority.path, verify=False)) is not one
 
 
 # ---------------------------------------------------------------- gRPC
@@ -431,9 +433,9 @@ def test_a_proxy_that_is_not_there(
 
 @pytest.mark.parametrize("value", ["socks5://p:1", "https://p:1", "http://p:99999", "http://:3128", "http://[::1"])
 def test_a_proxy_of_the_environment_that_is_none(value: str) -> None:
-    asked = wire.Route(environment_proxy=True)
+    asked = address.ConnectOptions(environment_proxy=True)
     with pytest.raises(CheckError, match="environment variable http_proxy") as caught:
-        wire.choose_proxy(asked, "http", "a.example", 80, {"http": value})
+        address.choose_proxy(asked, "http", "a.example", 80, {"http": value})
     assert caught.value.code == "proxy_failed"
 
 

@@ -146,8 +146,8 @@ def test_port_forwards_are_few_at_a_time(run: Any, server: Any) -> None:
 
 
 def test_ssl_contexts_are_few() -> None:
-    from ansible_collections.slipway.kube.plugins.module_utils._http import client as wire
+    from ansible_collections.slipway.kube.plugins.module_utils._http.tls import Tls, make_context
 
-    contexts = {id(wire.make_context(wire.Tls(server_name=str(at), min_days_left=at))) for at in range(50)}
+    contexts = {id(make_context(Tls(server_name=str(at), min_days_left=at))) for at in range(50)}
     assert len(contexts) == 1
-    assert isinstance(wire.make_context(wire.Tls()), ssl.SSLContext)
+    assert isinstance(make_context(Tls()), ssl.SSLContext)

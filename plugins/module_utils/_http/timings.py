@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a request is doing, and how long its phases took. Private to the collection."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+TIMEOUT_CODES = {
+    "dns": "dns_timeout",
+    "connect": "connect_timeout",
+    "tls": "tls_timeout",
+    "write": "write_timeout",
+    "read": "read_timeout",
+    "kubernetes": "kubernetes_api",
+}
+_SECOND = 1000.0
+
+
+@dataclass
+class Timings:
+    """What one request is doing and how long its phases took, in milliseconds."""
+
+    started: float = field(default_factory=time.monotonic)
+    phase: str = "connect"
+    proxied: bool = False
+    received: int = 0
+    phases: dict[str, float] = field(default_factory=dict)
+
+    def enter(self, phase: str) -> float:
+        """Begin a phase; return the moment."""
+        self.phase = phase
+        return time.monotonic()
+
+    def leave(self, phase: str, since: float) -> None:
+        """Note how long a phase took."""
+        self.phases[phase] = round((time.monotonic() - since) * _SECOND, 3)
+
+    @property
+    def timeout_code(self) -> str:
+        """The fault that running out of time now is."""
+        return "proxy_failed" if self.proxied else TIMEOUT_CODES[self.phase]
+
+    def finish(self) -> None:
+        """Note the time of the whole request."""
+        self.phases["total"] = round((time.monotonic() - self.started) * _SECOND, 3)
