@@ -106,12 +106,10 @@ run_other_lint() {
 }
 run_docsite() { step "documentation pages" scripts/docsite.py; }
 run_sanity() { step "ansible-test sanity" tests/sanity/run.py; }
-run_unit() { in_lanes "playbook_tests" "other_tests"; }
-# Those that run Ansible, and all others; they take equally long.
-plays=(tests/unit/roles tests/unit/plugins/callback tests/unit/plugins/plugin_utils)
-run_playbook_tests() { step "unit tests with playbooks" pytest "${plays[@]}"; }
+run_unit() { in_lanes "role_tests" "other_tests"; } # they take equally long
+run_role_tests() { step "unit tests of roles" pytest tests/unit/roles; }
 run_other_tests() {
-  step "unit tests" pytest tests/unit "${plays[@]/#/--ignore=}"
+  step "unit tests" pytest tests/unit --ignore=tests/unit/roles
   step "tests of the measuring programs" pytest tests/bench
 }
 run_charts() { step "charts" charts; }
