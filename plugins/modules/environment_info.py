@@ -131,11 +131,19 @@ machine:
   sample: {architecture: x86_64, memory_mb: 24000, disk_free_gb: 80, needs_runtime_shim: false, port_error: ""}
 cluster:
   description:
-    - State of the cluster. C(platform) is the digest of what minikube_setup applied to it last.
+    - State of the cluster of O(profile). C(platform) is the digest of what minikube_setup applied to it last.
     - C(images) are those of O(images) that the node has, without those that the engine has under the same name with another ID.
   returned: success
   type: dict
-  sample: {state: running, kubernetes_version: v1.35.1, driver: docker, ingress_port: 8080, address: 192.168.49.2, platform: 5a0e, images: []}
+  sample:
+    profile: slipway
+    state: running
+    kubernetes_version: v1.35.1
+    driver: docker
+    ingress_port: 8080
+    address: 192.168.49.2
+    platform: 5a0e
+    images: []
 """
 
 import json
@@ -233,7 +241,7 @@ def cluster(
 ) -> dict[str, t.Any]:
     """The part of the result about the cluster."""
     if engine is None or "minikube" not in tools:
-        return {"state": "unknown", "platform": "", "images": []}
+        return {"profile": params["profile"], "state": "unknown", "platform": "", "images": []}
     minikube = profiles.Minikube(
         tools["minikube"],
         pathlib.Path(params["minikube_home"]),
@@ -267,7 +275,7 @@ def cluster(
         if params["images"]:
             here, there = node_images.Engine(engine).images(), node_images.Node(engine, params["profile"]).images()
             images = [one for one in params["images"] if not plan.lacks(plan.normal_name(one), here, there)]
-    return {**vars(found), "platform": platform, "images": images}
+    return {"profile": params["profile"], **vars(found), "platform": platform, "images": images}
 
 
 def served_profiles(params: t.Mapping[str, t.Any]) -> list[str]:

@@ -50,11 +50,9 @@ def in_tasks(role: str, file: str, tasks: list[Options], defaults: Options) -> I
 
 @pytest.mark.parametrize(("role", "entry"), ENTRIES, ids=["-".join(entry) for entry in ENTRIES])
 def test_a_task_names_the_cluster_of_its_role(role: str, entry: str) -> None:
-    # Only the tools' role looks at a cluster that it does not make, as the next one would find it.
-    owner = "minikube_setup" if role == "toolchain" else role
     for place, _module, given in calls(role, entry, {}):
         for key, value in given.items():
-            assert f"{owner}_{key}" in str(value), f"roles/{role}/tasks/{place}: {key}"
+            assert f"{role}_{key}" in str(value), f"roles/{role}/tasks/{place}: {key}"
 
 
 def test_all_tasks_of_roles_are_reached() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ def test_defaults_are_those_of_the_specification(role: str) -> None:
 def test_variables_carry_the_role_in_their_name(role: str) -> None:
     for name in load(ROOT / "roles" / role / "defaults/main.yml"):
         assert name.startswith(f"{role}_")
+
+
+def test_roles_read_variables_in_one_direction() -> None:
+    """The role minikube_setup reads what toolchain publishes; toolchain takes plain variables of its own."""
+    for file in (ROOT / "roles" / "toolchain").rglob("*.yml"):
+        names = set(re.findall(r"\b(?:minikube_setup|image_build|helm_release|verify)_\w+", file.read_text()))
+        assert names == set(), file
 
 
 def test_markup_becomes_markdown() -> None:

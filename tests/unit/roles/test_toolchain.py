@@ -233,6 +233,7 @@ class Machine:
             "toolchain_engine_dir": str(self.home / "engine"),
             "toolchain_least_disk_gb": 0,
             "toolchain_least_memory_mb": 0,
+            "toolchain_kubeconfig": str(self.home / "kubeconfig"),
             "minikube_setup_kubeconfig": str(self.home / "kubeconfig"),
             "ansible_python_interpreter": sys.executable,
         }
@@ -478,7 +479,7 @@ def test_what_cannot_work_is_said_before_anything_is_changed(machine: Machine, e
         "disk": ({"toolchain_least_disk_gb": 9999999}, ["GB are free", "9999999", "toolchain_cache_dir"]),
         "memory": ({"toolchain_least_memory_mb": 9999999999}, ["MiB of memory", "9999999999", "Use a larger machine"]),
         "ports": (
-            {"minikube_setup_ingress_first_port": 65530, "minikube_setup_ingress_address": address},
+            {"toolchain_ingress_port": 65530, "toolchain_ingress_address": address},
             [f"No port from 65530 to 65535 is free on {address}", "minikube_setup_ingress_first_port"],
         ),
         "unnamed bundle": ({"toolchain_source": "bundle"}, ["toolchain_bundle names no file", "make bundle"]),
@@ -611,7 +612,7 @@ def test_set_up_without_a_new_python_says_so(tmp_path: Path) -> None:
 
 def removal(profile: str) -> list[dict[str, Any]]:
     """The tasks of a teardown of a profile."""
-    variables = {"minikube_setup_profile": profile}
+    variables = {"minikube_setup_profile": profile, "toolchain_profile": profile}
     roles = [{"name": f"slipway.kube.{name}", "tasks_from": "absent.yml"} for name in ("minikube_setup", "toolchain")]
     return [{"ansible.builtin.include_role": role, "vars": variables} for role in roles]
 

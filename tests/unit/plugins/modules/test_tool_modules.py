@@ -333,6 +333,7 @@ def params(tmp_path: Path) -> dict[str, Any]:
         "cache_dir": str(tmp_path / "cache"),
         "state_dir": str(tmp_path / "state"),
         "distribution": str(CHECKOUT / "distribution"),
+        "profile": "mine",
     }
 
 
@@ -411,7 +412,8 @@ def test_size_is_told_before_the_cache_exists(params: dict[str, Any]) -> None:
 
 
 def test_cluster_without_an_engine_is_unknown(params: dict[str, Any]) -> None:
-    assert environment_info.cluster(params, {"minikube": "/minikube"}, "", None)["state"] == "unknown"
+    found = environment_info.cluster(params, {"minikube": "/minikube"}, "", None)
+    assert (found["profile"], found["state"]) == ("mine", "unknown")
     assert environment_info.cluster(params, {}, "", object())["state"] == "unknown"
 
 
