@@ -29,10 +29,10 @@ options:
     description: Hosts and the addresses to ask them at, as V(address:port).
     type: dict
     default: {}
-  url:
-    description: What C(${application.url}) becomes, wherever it stands.
-    type: str
-    default: ""
+  variables:
+    description: What the placeholders in the addresses stand for, by name, to find their hosts. The checks keep their placeholders.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -54,36 +54,31 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import put_in
 
-def _resolved(check: Mapping[str, Any], resolve: Mapping[str, str]) -> dict[str, Any]:
+
+def _resolved(
+    check: Mapping[str, Any], resolve: Mapping[str, str], variables: Mapping[str, str | None]
+) -> dict[str, Any]:
     if check.get("via", "direct") != "direct" or "resolve" in check or check.get("type", "http") == "command":
         return dict(check)
-    host = urlsplit(str(check.get("url", ""))).hostname or ""
+    host = urlsplit(str(put_in(check.get("url", ""), variables))).hostname or ""
     return {**check, "resolve": {host: resolve[host]}} if host in resolve else dict(check)
-
-
-def _filled(value: Any, url: str) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _filled(item, url) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_filled(item, url) for item in value]
-    return value.replace("${application.url}", url) if isinstance(value, str) else value
 
 
 def journey_checks(
     checks: Sequence[Mapping[str, Any]],
     journey: Sequence[Mapping[str, Any]] = (),
     resolve: Mapping[str, str] | None = None,
-    url: str = "",
+    variables: Mapping[str, str | None] | None = None,
 ) -> list[dict[str, Any]]:
     """Return checks and steps as one list."""
-    checks, journey = (_filled(given, url) if url else given for given in (checks, journey))
     joined = [dict(check) for check in checks]
     before = [check["name"] for check in checks]
     for step in journey:
         joined.append({"depends_on": before, **step} if before else dict(step))
         before = [step["name"]]
-    return [_resolved(check, resolve or {}) for check in joined]
+    return [_resolved(check, resolve or {}, variables or {}) for check in joined]
 
 
 class FilterModule:

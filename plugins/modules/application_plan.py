@@ -71,8 +71,8 @@ options:
     description:
       - Checks as in M(slipway.kube.health_check).
       - C(${application.name}), C(${application.namespace}), C(${application.host}) (the first host) and
-        C(${components.NAME.tag}) (also C(image), C(repository), C(source_digest)) are filled in.
-      - C(${application.url}) is left for P(slipway.kube.verify#role), which knows where the application answers.
+        C(${components.NAME.tag}) (also C(image), C(repository), C(source_digest)) are placeholders for the values in
+        RV(plan.variables), and C(${application.url}) for the URL of the application. They are replaced when the checks run.
     type: raw
   journey:
     description: Checks that follow a user's way through the application.
@@ -146,6 +146,10 @@ plan:
       description: The checks of the user's way.
       type: list
       elements: dict
+    variables:
+      description: The values of the placeholders in the checks, by name, except C(application.url).
+      type: dict
+      sample: {"application.host": todo.localhost, "components.backend.tag": sha-3f2a9c0d1e5b7a68}
   sample:
     name: todo
     namespace: todo

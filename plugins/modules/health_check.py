@@ -410,7 +410,13 @@ options:
             type: float
             default: 0.0
   variables:
-    description: Values for placeholders. Those whose names mean a secret are treated like O(secrets).
+    description:
+      - Values for placeholders. Those whose names mean a secret are treated like O(secrets).
+      - Variables whose names begin with C(application.) or C(components.) describe the application, such as C(application.url) and
+        C(components.backend.tag). They replace their placeholders in every string of a check, unchanged and before the check is
+        validated, so a namespace or a pod can be a placeholder too. Of their names, only the last part can mean a secret.
+      - If such a variable is null, its value is unknown. A check that uses it, or that uses what such a check extracts, is left out and
+        listed in RV(left_out). Checks that only depend on it run without it.
     type: dict
     default: {}
   secrets:
@@ -571,6 +577,12 @@ elapsed:
   returned: when checks were run
   type: float
   sample: 0.41
+left_out:
+  description: The names of the checks that were left out because a variable that they use is null.
+  returned: always
+  type: list
+  elements: str
+  sample: []
 summary:
   description: How many checks there are in each state.
   returned: always

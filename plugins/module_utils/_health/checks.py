@@ -24,7 +24,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies 
     ancestors,
     order,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import placeholders
+from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import of_application, placeholders
 from ansible_collections.slipway.kube.plugins.module_utils._health.predicates import COMPARISONS, parse_status
 from ansible_collections.slipway.kube.plugins.module_utils._http.address import DEFAULT_PORTS, split_address
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import SpecError
@@ -305,7 +305,7 @@ def parse_checks(
     if not params:
         raise SpecError("checks: the list is empty, name at least one check.")
     for name in variables:
-        if not _NAME.match(name):
+        if not (_NAME.match(name) or of_application(name)):
             raise SpecError(f"variables: {name!r} is no name: use letters, digits and underscores.")
     seen: set[str] = set()
     for index, item in enumerate(params):

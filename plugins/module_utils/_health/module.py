@@ -35,11 +35,13 @@ from ansible_collections.slipway.kube.plugins.module_utils._health.report import
     as_json,
     as_junit,
     check_sink,
+    left_out_words,
     message,
     summarize,
     write,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._health.runner import MAX_PARALLEL, Runner
+from ansible_collections.slipway.kube.plugins.module_utils._health.variables import application_variables, place
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import SpecError
 
 try:
@@ -54,7 +56,7 @@ else:
 
 def secrets_in(params: Mapping[str, Any]) -> set[str]:
     """Find the secret values that stand in the options under names that mean a secret, whatever shape they have."""
-    found = sensitive_values(_mapping(params.get("variables")), None)
+    found = sensitive_values(_own_variables(params.get("variables")), None)
     checks = params.get("checks")
     for check in checks if isinstance(checks, list) else ():
         if not isinstance(check, Mapping):
@@ -70,6 +72,13 @@ def secrets_in(params: Mapping[str, Any]) -> set[str]:
                     wanted = [item.get("equals"), item.get("not_equals"), item.get("in")]
                     found |= sensitive_values(None, {str(item.get(label)): wanted})
     return found
+
+
+def _own_variables(variables: Any) -> dict[str, Any]:
+    """Return the variables that do not say what the application is: among these alone are secrets."""
+    given = _mapping(variables) or {}
+    application = application_variables(given)
+    return {name: value for name, value in given.items() if name not in application}
 
 
 def _mapping(value: Any) -> Mapping[str, Any] | None:
@@ -151,7 +160,7 @@ def _fail(module: HealthModule, text: str) -> None:
     module.fail_json(msg=text, changed=False)
 
 
-def _options(module: HealthModule, known: Mapping[str, Any]) -> list[Check]:
+def _options(module: HealthModule, given: Sequence[Mapping[str, Any]], known: Sequence[str]) -> list[Check]:
     """Validate everything that can be wrong before anything is sent, or raise SpecError."""
     params = module.params
     if module.unknown:
@@ -166,7 +175,9 @@ def _options(module: HealthModule, known: Mapping[str, Any]) -> list[Check]:
     for key in ("report_json", "report_junit"):
         check_sink(key, params[key])
     cluster = {key: params[key] for key in ("kubeconfig", "context")}
-    return parse_checks(params["checks"], list(known), compile_path, cluster)
+    if params["checks"] and not given:
+        return []  # all are left out
+    return parse_checks(given, known, compile_path, cluster)
 
 
 def run_module(module: HealthModule) -> None:
@@ -174,10 +185,12 @@ def run_module(module: HealthModule) -> None:
     params = module.params
     if needs_jmespath(params["checks"]) and not HAS_JMESPATH:
         module.fail_json(msg=missing_required_lib("jmespath"), exception=JMESPATH_ERROR)
-    known = {**(params["variables"] or {}), **(params["secrets"] or {})}
-    masker = Masker([*(params["secrets"] or {}).values(), *secrets_in(params)])
+    application = application_variables(params["variables"] or {})
+    known = {**_own_variables(params["variables"]), **(params["secrets"] or {})}
+    given, left_out = place(params["checks"], application)
+    masker = Masker([*(params["secrets"] or {}).values(), *secrets_in({**params, "checks": given})])
     try:
-        checks = _options(module, known)
+        checks = _options(module, given, [*known, *application])
     except SpecError as error:
         _fail(module, masker(str(error)))
         return
@@ -207,16 +220,19 @@ def run_module(module: HealthModule) -> None:
     if module.check_mode:
         planned = masker.tree([_planned(check) for check in checks])
         module.exit_json(
-            changed=False, healthy=None, checks=planned, summary=summarize(planned), failed_checks=[],
-            msg=f"Would run {len(planned)} check{'' if len(planned) == 1 else 's'}.",
+            changed=False, healthy=None, checks=planned, summary=summarize(planned), failed_checks=[], left_out=left_out,
+            msg=f"Would run {len(planned)} check{'' if len(planned) == 1 else 's'}.{left_out_words(left_out)}",
         )  # fmt: skip
         return
     began = time.monotonic()
-    records = runner.run()
-    _leave(module, [record.as_result(masker) for record in records], masker, time.monotonic() - began)
+    records = runner.run() if checks else []
+    found = [record.as_result(masker) for record in records]
+    _leave(module, found, left_out, masker, time.monotonic() - began)
 
 
-def _leave(module: HealthModule, found: list[dict[str, Any]], masker: Masker, elapsed: float) -> None:
+def _leave(
+    module: HealthModule, found: list[dict[str, Any]], left_out: list[str], masker: Masker, elapsed: float
+) -> None:
     """Write the reports and end the module, as failed when any check is not healthy."""
     results: list[dict[str, Any]] = masker.tree(found)
     result: dict[str, Any] = {
@@ -225,8 +241,9 @@ def _leave(module: HealthModule, found: list[dict[str, Any]], masker: Masker, el
         "checks": results,
         "summary": summarize(results),
         "failed_checks": [item["name"] for item in results if item["state"] == "unhealthy"],
+        "left_out": left_out,
         "elapsed": round(elapsed, 3),
-        "msg": message(results, elapsed),
+        "msg": message(results, elapsed, left_out),
     }
     for key, render in (("report_json", as_json(result)), ("report_junit", as_junit(results, elapsed))):
         path = module.params[key]

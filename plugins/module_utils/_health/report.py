@@ -27,18 +27,24 @@ def summarize(checks: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {"total": len(states), **{state: states.count(state) for state in ("healthy", "unhealthy", "skipped")}}
 
 
-def message(checks: Sequence[Mapping[str, Any]], elapsed: float) -> str:
+def left_out_words(names: Sequence[str]) -> str:
+    """Say which checks were not asked because what they use is not known, with a blank before."""
+    return f" Left out, because what they expect is not known: {shorten(', '.join(names), 200)}." if names else ""
+
+
+def message(checks: Sequence[Mapping[str, Any]], elapsed: float, left_out: Sequence[str] = ()) -> str:
     """Say in at most MAX_LINES lines what failed, why, on what evidence, and what to do."""
     counts = summarize(checks)
     total = counts["total"]
     if counts["healthy"] == total:
-        return f"All {total} checks are healthy ({elapsed:.1f} s)." if total > 1 else f"Healthy ({elapsed:.1f} s)."
+        words = f"All {total} checks are healthy" if total > 1 else "Healthy" if total else "Nothing was asked"
+        return f"{words} ({elapsed:.1f} s).{left_out_words(left_out)}"
     failed = [check for check in checks if check["state"] == "unhealthy"]
     skipped = [check for check in checks if check["state"] == "skipped"]
     words = f"{len(failed)} of {total} checks failed"
     if skipped:
         words += f", {len(skipped)} {'was' if len(skipped) == 1 else 'were'} skipped"
-    lines = [f"{words} ({elapsed:.1f} s)."]
+    lines = [f"{words} ({elapsed:.1f} s).{left_out_words(left_out)}"]
     told = failed if failed else skipped
     shown: set[str] = set()
     for count, check in enumerate(told):

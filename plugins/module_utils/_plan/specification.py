@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import put_in
 from ansible_collections.slipway.kube.plugins.module_utils._plan.checks import read_checks
 from ansible_collections.slipway.kube.plugins.module_utils._plan.components import read_components
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import Check, Component, Release, Secret
@@ -64,7 +63,6 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan with plain values only. It holds no secret."""
-        variables = plan_variables(self.name, self.namespace, self.hosts, self.components)
         return {
             "name": self.name,
             "namespace": self.namespace,
@@ -74,8 +72,9 @@ class Plan:
             "components": {name: component.as_dict() for name, component in self.components.items()},
             "releases": [release.as_dict() for release in self.releases],
             "secrets": [secret.as_dict() for secret in self.secrets],
-            "checks": [put_in(check.as_dict(), variables) for check in self.checks],
-            "journey": [put_in(check.as_dict(), variables) for check in self.journey],
+            "checks": [check.as_dict() for check in self.checks],
+            "journey": [check.as_dict() for check in self.journey],
+            "variables": plan_variables(self.name, self.namespace, self.hosts, self.components),
         }
 
 

@@ -134,3 +134,65 @@ def test_the_earlier_version_is_asked_where_the_failed_one_was(
         "The page is blank.\\nReturned to the earlier version of web (revision 2 has failed, revision 1 is back" in said
     )
     assert "is in service and passes its 1 check" in said
+
+
+def test_the_earlier_version_is_asked_for_what_is_deployed_of_it(
+    tmp_path: Path, clusters: tuple[Cluster, Cluster], ansible: Ansible, ansible_environment: dict[str, str]
+) -> None:
+    named, _usual = clusters
+
+    def check(name: str, header: str, **options: Any) -> Object:
+        return {
+            "name": name,
+            "url": "http://web/page",
+            "via": "api_proxy",
+            "kubernetes": {"namespace": "${application.namespace}", "service": "web"},
+            "headers": {"X-Application": header},
+            "retry_for": 0,
+            **options,
+        }
+
+    def component(name: str) -> Object:
+        return {"repository": f"shop-{name}", "tag": "sha-new", "image": f"shop-{name}:sha-new"}
+
+    said = recover(
+        ansible,
+        tmp_path,
+        ansible_environment,
+        [
+            {"ansible.builtin.import_role": {"name": "slipway.kube.verify"}},
+            {"ansible.builtin.fail": {"msg": "The page is blank."}},
+        ],
+        verify_kubeconfig=str(write_kubeconfig(tmp_path / "kubeconfig", "elsewhere", named)),
+        verify_context="elsewhere",
+        application_plan={
+            "releases": [],
+            "components": {"web": component("web"), "mail": component("mail")},
+            "variables": {
+                "application.namespace": "shop",
+                "components.web.tag": "sha-new",
+                "components.mail.tag": "sha-new",
+                "components.gone.tag": None,
+            },
+            "hosts": [],
+            "entry": {"kind": "none"},
+            "checks": [
+                check("page", "page ${components.web.tag}"),
+                check("mail", "mail ${components.mail.tag}"),
+                check("gone", "gone ${components.gone.tag}"),
+            ],
+            "journey": [check("order", "order ${components.web.tag}")],
+        },
+        helm_release_rolled_back=[{"item": {"name": "web"}, "from_revision": 2, "returned_to": 1, "revision": 3}],
+        helm_release_restored={"ready": True},
+        # Nothing of the component mail is deployed.
+        helm_release_images=["registry.example/shop-web:sha-old"],
+    )
+    asked = [header for path, header in named.asked if path.startswith(PROXY)]
+    assert sorted(filter(None, asked[:2])) == ["mail sha-new", "page sha-new"] and asked[2:] == [
+        "order sha-new",
+        "page sha-old",
+        "order sha-old",
+    ], said
+    assert "Healthy: 3 checks, 0 workloads, left out: gone" in said
+    assert "is in service and passes its 2 checks" in said

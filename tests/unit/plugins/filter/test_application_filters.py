@@ -12,6 +12,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.slipway.kube.plugins.filter.journey_checks import journey_checks
 from ansible_collections.slipway.kube.plugins.filter.keep_keys import keep_keys
+from ansible_collections.slipway.kube.plugins.filter.plain_urls import plain_urls
 from ansible_collections.slipway.kube.plugins.filter.release_values import release_values
 from ansible_collections.slipway.kube.plugins.filter.secret_inputs import secret_inputs
 from ansible_collections.slipway.kube.plugins.filter.secret_outline import secret_outline
@@ -125,17 +126,41 @@ def test_what_a_check_says_itself_stays(check: dict[str, Any]) -> None:
     assert check["name"] != "a" or check.get("url", "").startswith("http://a") or "resolve" not in found
 
 
-def test_journey_gets_the_address_wherever_it_stands() -> None:
-    checks = [{"name": "page", "url": "${application.url}/", "headers": {"Origin": "${application.url}"}}]
-    journey = [{"name": "log in", "body": {"back": ["${application.url}/in", 1]}, "url": "http://x/${run_id}"}]
-    page, step = journey_checks(checks, journey, url="http://todo.localhost:8080")
-    assert page == {
-        "name": "page",
-        "url": "http://todo.localhost:8080/",
-        "headers": {"Origin": "http://todo.localhost:8080"},
-    }
-    assert step["body"] == {"back": ["http://todo.localhost:8080/in", 1]} and step["url"] == "http://x/${run_id}"
-    assert journey_checks(checks)[0]["url"] == "${application.url}/"
+def test_hosts_of_a_journey_are_found_behind_placeholders_that_stay() -> None:
+    checks = [
+        {"name": "page", "url": "${application.url}/", "headers": {"Origin": "${application.url}"}},
+        {"name": "other", "url": "http://${application.host}/${run_id}"},
+        {"name": "unknown", "url": "${base}/"},
+    ]
+    variables = {"application.url": "http://a.test:8080", "application.host": "b.test"}
+    found = journey_checks(checks, [], {"a.test": "::1", "b.test": "::2"}, variables)
+    assert found == [
+        {**checks[0], "resolve": {"a.test": "::1"}},
+        {**checks[1], "resolve": {"b.test": "::2"}},
+        checks[2],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("check", "urls"),
+    [
+        ({"url": "${application.url}/"}, ["http://a.test/"]),
+        ({"url": "http://b.test/", "expect": {"status": ["204"]}}, ["http://b.test/"]),
+        ({"url": "http://b.test/", "expect": {"identity": {"equals": "${components.api.tag}"}}}, ["http://b.test/"]),
+        ({"url": "http://b.test/", "expect": {"status": ["401"]}}, []),
+        ({"url": "http://b.test/${run_id}"}, []),
+        ({"url": "http://b.test/${components.api.tag}"}, []),
+        ({"url": "http://b.test/", "method": "POST"}, []),
+        ({"url": "http://b.test/", "headers": {"A": "b"}}, []),
+        ({"url": "tcp://b.test:5", "type": "tcp"}, []),
+        ({"via": "api_proxy", "url": "http://b.test/"}, []),
+        ({"url": "http://b.test/", "invert": True}, []),
+        ({"command": ["true"]}, []),
+    ],
+)
+def test_addresses_that_a_plain_get_answers(check: dict[str, Any], urls: list[str]) -> None:
+    variables = {"application.url": "http://a.test", "components.api.tag": None}
+    assert plain_urls([{"name": "x", **check}], variables) == urls
 
 
 def test_only_the_named_keys_are_kept() -> None:

@@ -115,6 +115,41 @@ def test_check_mode_asks_nothing(call: Call, server: Any, tmp_path: Path) -> Non
     assert server.seen == [] and list(tmp_path.iterdir()) == []
 
 
+def test_what_the_application_is_stands_for_placeholders_everywhere(call: Call, server: Any) -> None:
+    checks = [
+        {"name": "api", "url": "${application.url}/json", "expect": {"body_regex": ["${components.auth.tag}"]}},
+        {"name": "web", "url": "${application.url}/${components.web.tag}"},
+        {"name": "after", "url": "${application.url}/json", "depends_on": ["web"]},
+    ]
+    variables = {"application.url": server.url(""), "components.auth.tag": "sha-0", "components.web.tag": None}
+    code, result = call(checks=checks, variables=variables)
+    assert code == 1 and result["failed_checks"] == ["api"] and result["left_out"] == ["web"]
+    assert "sha-0" in result["msg"], "the tag of a component that is called auth is no secret"
+    assert "Left out, because what they expect is not known: web." in result["msg"].splitlines()[0]
+    assert [check["state"] for check in result["checks"]] == ["unhealthy", "healthy"]
+    code, planned = call(checks=checks, variables=variables, _ansible_check_mode=True)
+    assert code == 0 and planned["left_out"] == ["web"] and "Left out" in planned["msg"]
+    assert planned["checks"][0]["asks"].startswith(f"GET {server.url('/json')}")
+
+
+def test_secret_among_what_the_application_is_stays_hidden(call: Call, server: Any, log: list[str]) -> None:
+    variables = {"application.url": server.url(""), "application.password": "hunter2hunter2"}
+    check = {
+        "name": "a",
+        "url": "${application.url}/json",
+        "expect": {"json": [{"path": "a", "equals": "${application.password}"}]},
+    }
+    code, result = call(checks=[check], variables=variables)
+    assert code == 1 and "hunter2" not in json.dumps(result) and "hunter2" not in "".join(log)
+
+
+def test_nothing_is_asked_where_all_is_left_out(call: Call, server: Any) -> None:
+    check = {"name": "a", "url": server.url("/${components.web.tag}")}
+    code, result = call(checks=[check], variables={"components.web.tag": None})
+    assert code == 0 and result["left_out"] == ["a"] and "Nothing was asked" in result["msg"]
+    assert server.seen == []
+
+
 @pytest.mark.parametrize(
     ("params", "text"),
     [

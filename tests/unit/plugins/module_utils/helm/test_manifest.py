@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.slipway.kube.plugins.filter.earlier_checks import earlier_checks
 from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest
 
 DEPLOYMENT = """\
@@ -70,26 +69,3 @@ def test_configuration_key_with_a_secret_name() -> None:
 def test_manifest_that_is_none() -> None:
     with pytest.raises(ValueError, match="no YAML"):
         manifest.objects("a: [")
-
-
-COMPONENTS = {
-    "api": {"repository": "todo-api", "tag": "sha-new", "source_digest": "sha256:new"},
-    "web": {"repository": "todo-web", "tag": "sha-same", "source_digest": "sha256:same"},
-    "mail": {"repository": "todo-mail", "tag": "sha-mail", "source_digest": "sha256:mail"},
-}
-IMAGES = ["registry.example:5000/todo-api:sha-old", "todo-web:sha-same", "postgres:17"]
-
-
-def test_checks_expect_what_is_deployed() -> None:
-    checks = [
-        {"name": "api", "expect": {"identity": {"equals": "sha-new"}}},
-        {"name": "web", "expect": {"identity": {"equals": "sha-same"}, "status": ["200"]}},
-        {"name": "mail", "url": "http://mail", "expect": {"identity": {"equals": "sha-mail"}}},
-        {"name": "whole", "headers": {"X-Digest": "sha256:new"}},
-        {"name": "step", "depends_on": ["api", "mail"], "timeout": 3},
-    ]
-    found = earlier_checks(checks, COMPONENTS, IMAGES)
-    assert [check["name"] for check in found] == ["api", "web", "step"]
-    assert found[0]["expect"]["identity"]["equals"] == "sha-old" and found[1] == checks[1]
-    assert found[2] == {"name": "step", "depends_on": ["api"], "timeout": 3}
-    assert checks[0]["expect"]["identity"]["equals"] == "sha-new", "the plan itself must stay"

@@ -13,14 +13,16 @@ from ansible_collections.slipway.kube.plugins.module_utils._plan.specification i
 from specifications import assert_mistake, specification
 
 
-def test_address_of_the_running_application_is_left_to_verify(project: Path) -> None:
-    checks = [{"name": "page", "url": "${application.url}/"}]
+def test_placeholders_stay_until_the_checks_are_asked(project: Path) -> None:
+    checks = [
+        {
+            "name": "page",
+            "url": "${application.url}/${run_id}",
+            "kubernetes": {"namespace": "${application.namespace}"},
+        },
+        {"name": "digest", "url": "$${components.x.tag}", "expect": {"identity": {"equals": "${components.api.tag}"}}},
+    ]
     assert build_plan(specification(checks=checks), project).as_dict()["checks"] == checks
-
-
-def test_escaped_placeholder_is_left_to_health_check(project: Path) -> None:
-    plan = build_plan(specification(checks=[{"name": "a", "url": "$${components.x.tag}"}]), project).as_dict()
-    assert plan["checks"][0]["url"] == "$${components.x.tag}"
 
 
 def test_old_name_of_the_source_digest_works_and_is_said(project: Path) -> None:
@@ -30,7 +32,7 @@ def test_old_name_of_the_source_digest_works_and_is_said(project: Path) -> None:
     ]
     plan = build_plan(specification(checks=checks), project)
     found = plan.as_dict()
-    assert found["checks"][0]["body"] == {"built": [f"of {found['components']['api']['source_digest']}"]}
+    assert found["checks"][0]["body"] == {"built": ["of ${components.api.source_digest}"]}
     assert found["checks"][1] == checks[1]
     assert plan.warnings == (
         "application_checks[0].body.built[0]: ${components.api.digest} is deprecated and goes with version 1.0.0. "

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,15 @@ def test_plan(project: Path) -> None:
         {"name": "todo-db", "namespace": "todo", "keys": ["PASSWORD"]},
         {"name": "todo-api", "namespace": "todo", "keys": ["KEY", "OWN", "URL"]},
     ]
-    assert plan["checks"][0]["url"] == "http://todo.localhost/"
-    assert plan["checks"][0]["expect"]["digest"] == api["tag"]
-    assert plan["journey"][0]["url"] == "http://x/${run_id}"
+    # They are filled when they are asked, of the plan or of what is deployed.
+    assert plan["checks"] == given["checks"] and plan["journey"] == given["journey"]
+    assert plan["variables"] == {
+        "application.name": "todo",
+        "application.namespace": "todo",
+        "application.host": "todo.localhost",
+        **{f"components.api.{fact}": api[fact] for fact in ("tag", "image", "repository", "source_digest")},
+    }
+    assert json.loads(json.dumps(plan)) == plan, "Ansible carries it as a fact"
 
 
 def test_smallest_specification(project: Path) -> None:
