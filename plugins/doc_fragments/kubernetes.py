@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which cluster a module talks to: the options that ``_kube_module.ARGUMENTS`` declares."""
+"""The cluster that a module uses: the options that ``_kube_module.ARGUMENTS`` declares."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ requirements:
   - kubernetes
 options:
   kubeconfig:
-    description: The kubeconfig's path; the usual one if omitted.
+    description: Path of the kubeconfig; by default the usual one.
     type: path
   context:
-    description: The kubeconfig's context; the current one if omitted.
+    description: Context in the kubeconfig; by default the current one.
     type: str
 """

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: application_plan
-short_description: Check an application's specification and compute its plan
+short_description: Validate the specification of an application and compute its plan
 version_added: 0.1.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Checks everything that the specification says and reports every mistake at once, before anything is changed.
-  - Computes the plan that the other roles work from; image tags are digests of what the images are made of.
-  - The source digest of a component covers the files of its build context as far as C(.dockerignore) lets them in, the
-    Dockerfile and the build arguments. Times and owners of files do not count.
+  - Validates the specification and reports all mistakes at once, before anything is changed.
+  - Computes the plan that the other roles use; image tags are digests of the sources.
+  - The source digest of a component covers the files of its build context that C(.dockerignore) does not exclude, the
+    Dockerfile and the build arguments. Modification times and owners of files do not count.
   - The digest of a chart covers its files and those of its C(file://) dependencies.
-  - Warns of keys, C(.env) files and C(.git) directories that would enter a build context.
+  - Warns about private keys, C(.env) files and C(.git) directories in a build context.
 requirements:
   - python >= 3.11
   - PyYAML
@@ -26,7 +26,7 @@ extends_documentation_fragment:
   - slipway.kube.attributes.reads
 options:
   name:
-    description: The application's name, also the namespace and the first part of image names unless those are given.
+    description: Name of the application; also the default namespace and the default prefix of image names.
     type: str
     required: true
   namespace:
@@ -37,35 +37,36 @@ options:
     type: raw
   entry:
     description:
-      - How the application is reached from outside of the cluster, by C(kind), one of C(ingress), C(node_port),
-        C(load_balancer) and C(none); for two of them also C(service), C(namespace) and C(port) (name or number).
+      - How the application is exposed outside the cluster. C(kind) is one of C(ingress), C(node_port), C(load_balancer) and
+        C(none); C(node_port) and C(load_balancer) also have C(service), C(namespace) and C(port) (name or number).
     type: raw
   project_dir:
-    description: Directory that relative paths start from.
+    description: Base directory of relative paths.
     type: path
     required: true
   distribution:
     description:
-      - Directory with the recipes of base images that are made on the machine, as in the collection.
-      - The source digest of a component covers the recipes of those it is built from; of other base images it covers the name.
+      - Directory with the definitions of base images that are built on the machine, as in the collection.
+      - The source digest of a component covers the definitions of its base images that are built on the machine, and the names
+        of other base images.
     type: path
   components:
     description:
       - What images are built of, by name.
       - Each has C(source) (a directory), and optionally C(dockerfile) (its path from there), C(build_args),
-        C(repository) and C(migrations) (paths in the source that decide what a migration of the database does).
-      - In a build argument C(${components.NAME.image}) is another component's image, which is then built first.
+        C(repository) and C(migrations) (paths in the source that define the database migrations).
+      - In a build argument, C(${components.NAME.image}) is the image of another component, which is then built first.
     type: raw
   releases:
     description:
-      - The Helm releases in the order of their installation.
+      - The Helm releases, in the order in which they are installed.
       - Each has C(name) and C(chart) (a directory), and optionally C(namespace), C(values), C(images) (components to
         the dotted paths in the values that get their repository and tag), C(migrations) (components to the dotted paths
         that get a digest of their migrations), C(secret_checksums) (secrets to the dotted paths that get a checksum of
         their content) and C(wait) (whether the next release waits for its rollout).
     type: raw
   secrets:
-    description: The declared secrets as returned by P(slipway.kube.secret_outline#filter), so without any value.
+    description: The declared Secrets without values, as returned by P(slipway.kube.secret_outline#filter).
     type: raw
   checks:
     description:
@@ -75,10 +76,10 @@ options:
         RV(plan.variables), and C(${application.url}) for the URL of the application. They are replaced when the checks run.
     type: raw
   journey:
-    description: Checks that follow a user's way through the application.
+    description: Checks that form a user's journey through the application.
     type: raw
   given:
-    description: Names of all variables that begin with C(application_), to find misspelt ones.
+    description: Names of all variables that start with C(application_), to find misspelt ones.
     type: list
     elements: str
     default: []
@@ -104,7 +105,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: The plan. It holds no secret.
+  description: The plan. It contains no secret.
   returned: success
   type: dict
   contains:
@@ -115,14 +116,14 @@ plan:
       description: The application's namespace.
       type: str
     project_dir:
-      description: The directory that relative paths started from.
+      description: The base directory of relative paths.
       type: str
     hosts:
       description: Host names that the application answers for.
       type: list
       elements: str
     entry:
-      description: How the application is reached, with C(kind).
+      description: How the application is exposed, with C(kind).
       type: dict
     components:
       description:
@@ -143,7 +144,7 @@ plan:
       type: list
       elements: dict
     journey:
-      description: The checks of the user's way.
+      description: The checks of the journey.
       type: list
       elements: dict
     variables:

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: application_secret
-short_description: Ensure that an application's Kubernetes Secrets hold what is declared
+short_description: Ensure the content of an application's Kubernetes Secrets
 version_added: 0.1.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Makes Secrets by the Kubernetes API, so that no value is on a command line or in a Helm release.
-  - What is to be generated is made once and kept from then on, in the Secret itself.
-  - Only differences are applied. A key that is not declared any more is removed.
-  - Returns, shows and logs names of keys and a checksum, never a value.
+  - Creates Secrets through the Kubernetes API, so that no value appears on a command line or in a Helm release.
+  - Generates a value once; the Secret itself keeps it.
+  - Applies only differences. A key that is no longer declared is removed.
+  - Returns, shows and logs only names of keys and a checksum, never a value.
 extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.kubernetes
 attributes:
   check_mode:
     support: full
-    details: Without a cluster, everything counts as missing.
+    details: If the cluster does not exist, everything counts as missing.
   diff_mode:
     support: full
     details: Shows which keys are added, changed or removed, never their values.
@@ -41,7 +41,7 @@ options:
         type: str
         required: true
       namespace:
-        description: Namespace of the Secret. It is made if it is missing.
+        description: Namespace of the Secret. It is created if it is missing.
         type: str
         default: default
       type:
@@ -59,13 +59,13 @@ options:
             type: str
             required: true
           value:
-            description: The value as a text.
+            description: The value as a string.
             type: str
           data:
             description: The value encoded with base64.
             type: str
           generate:
-            description: Length of a random text of letters and digits that is made when the key is missing.
+            description: Length of a random string of letters and digits, which is generated if the key is missing.
             type: int
           template:
             description:
@@ -74,18 +74,18 @@ options:
                 percent-encoded.
             type: str
   namespaces:
-    description: Further namespaces to make if they are missing.
+    description: Further namespaces to create if they are missing.
     type: list
     elements: str
     default: []
   namespace_labels:
     description:
-      - Labels that namespaces must have, such as the levels of Pod Security, by the namespace's name. Other labels stay.
+      - Labels that namespaces must have, such as the Pod Security levels, by the name of the namespace. Other labels stay.
     type: dict
     default: {}
     version_added: 0.2.0
   adopt:
-    description: Whether a Secret that was made by something else may be taken over.
+    description: Whether an existing Secret that Slipway did not create may be adopted.
     type: bool
     default: false
 """
@@ -110,7 +110,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 secrets:
-  description: What was found and done, in the order of O(secrets).
+  description: The Secrets and their changes, in the order of O(secrets).
   returned: success
   type: list
   elements: dict
@@ -134,7 +134,7 @@ secrets:
       type: dict
       sample: {JWT_SECRET: added}
     checksum:
-      description: A salted sum that changes with the content. Empty in check mode when the content would change.
+      description: A salted checksum that changes with the content. Empty in check mode when the content would change.
       type: str
 checksums:
   description: The checksums by the names of the Secrets.
@@ -142,7 +142,7 @@ checksums:
   type: dict
   sample: {todo-backend: 5ab1c2d3e4f5061728394a5b6c7d8e9f}
 namespaces:
-  description: Namespaces that were made.
+  description: Namespaces that were created.
   returned: success
   type: list
   elements: str
@@ -153,7 +153,7 @@ labels:
   type: dict
   sample: {todo: {pod-security.kubernetes.io/enforce: restricted}}
 reachable:
-  description: Whether the cluster answers. Only in check mode can it be false.
+  description: Whether the cluster is reachable. Can be false only in check mode.
   returned: success
   type: bool
 """

@@ -6,28 +6,29 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: artifact_bundle
-short_description: Carry the artifacts of a distribution directory from one machine to another as one file
+short_description: Transfer the artifacts of a distribution directory between machines in one file
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - Packs what M(slipway.kube.artifacts) made into one tar file, and brings such a file into the cache of a machine that has
-    no compiler and reaches no package registry.
-  - The file begins with C(manifest.json), which has the name, size, SHA-256 and artifact digest of every other file in it.
-    Every sum is compared before anything appears in the cache; a damaged, changed or foreign bundle is refused whole.
+  - Packs what M(slipway.kube.artifacts) built into one tar file, and unpacks such a file into the cache of a machine without a
+    compiler and without access to package registries.
+  - The file starts with C(manifest.json), which contains the name, size, SHA-256 and artifact digest of every other file in it.
+    The module verifies every checksum before it adds anything to the cache; it rejects a damaged, modified or foreign bundle as
+    a whole.
 options:
   state:
-    description: V(created) writes the bundle from the cache, V(unpacked) brings it into the cache.
+    description: V(created) writes the bundle from the cache, V(unpacked) unpacks it into the cache.
     type: str
     choices: [created, unpacked]
     required: true
   path:
     description:
-      - The bundle on the inventory host. With O(state=created) it may be a directory; the file in it is then named after
-        the version of Kubernetes and the architecture.
-      - With O(state=unpacked) it may be left out when O(inputs) is given and the cache has everything already.
+      - The bundle on the inventory host. With O(state=created), it may be a directory; the name of the file is then derived
+        from the version of Kubernetes and the architecture.
+      - With O(state=unpacked), it may be omitted if O(inputs) is given and the cache already has everything.
     type: path
   distribution:
-    description: Directory with C(manifest.yml), C(programs/) and C(images/). On both machines it must be the same.
+    description: Directory with C(manifest.yml), C(programs/) and C(images/). It must be identical on both machines.
     type: path
     required: true
   cache_dir:
@@ -35,24 +36,25 @@ options:
     type: path
   inputs:
     description:
-      - What of a machine went into the artifacts of the cache, as RV(inputs) returned it when they were unpacked. By default
-        it is what this machine has, which is right for artifacts that were made here.
+      - The machine-specific inputs of the artifacts in the cache, as in RV(inputs) when they were unpacked. The default is
+        those of this machine, which is right for artifacts built here.
     type: dict
   progress_file:
-    description: File to which one line is appended for every step; read it while the module runs.
+    description: File to which the module appends one line for every step; you can read it while the module runs.
     type: path
 extends_documentation_fragment:
   - slipway.kube.attributes
 attributes:
   check_mode:
     support: full
-    details: Reads the bundle's manifest and says whether something would be written; the sums of the contents are not compared.
+    details: Reads the bundle's manifest and returns whether something would be written; does not verify the checksums of the
+      contents.
   diff_mode:
     support: none
     details: A bundle is a binary file.
   idempotent:
     support: full
-    details: A bundle that holds the same already is left as it is, and so is a cache that has everything.
+    details: A bundle with the same contents is not written again, and a cache that has everything is not changed.
 requirements: [PyYAML]
 seealso:
   - module: slipway.kube.artifacts
@@ -89,13 +91,13 @@ sha256:
   type: str
   sample: 8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92
 unpacked:
-  description: Artifacts that were brought into the cache, or would be in check mode.
+  description: Artifacts that were unpacked into the cache, or would be in check mode.
   returned: when O(state=unpacked)
   type: list
   elements: str
   sample: ["program:kube", "image:kicbase"]
 inputs:
-  description: What of the machine that made the artifacts went into their digests; hand it to M(slipway.kube.artifacts).
+  description: The machine-specific inputs of the artifacts' digests; pass them to M(slipway.kube.artifacts).
   returned: success
   type: dict
   sample: {architecture: x86_64, ca_bundle: 9f0c66b0a1c9c6c8f1e4}
@@ -105,7 +107,7 @@ kubernetes_version:
   type: str
   sample: v1.35.1
 programs:
-  description: Path of every command for this machine that is in the cache.
+  description: Paths of the commands for this machine in the cache.
   returned: when O(state=unpacked)
   type: dict
   sample: {kubectl: /home/ada/.cache/slipway/artifacts/program-kube-0f3c/kube}

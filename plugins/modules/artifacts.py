@@ -6,27 +6,27 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: artifacts
-short_description: Make the programs and images of a distribution directory
+short_description: Build the programs and images of a distribution directory
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - Makes what a machine needs for a Minikube cluster when it reaches package registries but no container registry and no
-    download host. Programs are compiled from Go modules, images are built from Debian's packages.
-  - Every result is kept in the cache under a digest of everything that goes into it, so nothing is made twice, and an
-    interrupted run resumes with what it lacks.
+  - Builds what a Minikube cluster needs on a machine that can reach package registries but no container registry and no
+    download host. Programs are compiled from Go modules; images are built from Debian packages.
+  - Keeps every artifact in the cache under a digest of all its inputs, so nothing is built twice, and an interrupted run
+    resumes with what is missing.
 options:
   distribution:
     description: Directory with C(manifest.yml), C(programs/) and C(images/).
     type: path
     required: true
   cache_dir:
-    description: Where results are kept. The default is C($XDG_CACHE_HOME/slipway) or C(~/.cache/slipway).
+    description: Directory of the cache. The default is C($XDG_CACHE_HOME/slipway) or C(~/.cache/slipway).
     type: path
   targets:
     description:
-      - What must be there afterwards; what these require is made as far as they lack it.
-      - V(runtime) is what the container engine needs before it starts, V(programs) the commands of this machine, V(images)
-        the images of the engine, V(preload) what a node starts with.
+      - The artifacts to build; missing dependencies are built too.
+      - V(runtime) is what the container engine needs before it starts, V(programs) are the commands of this machine, V(images)
+        are the images of the engine, and V(preload) is the initial disk content of a node.
     type: list
     elements: str
     choices: [runtime, programs, images, preload]
@@ -36,24 +36,24 @@ options:
     type: str
   inputs:
     description:
-      - What of a machine went into the artifacts, as M(slipway.kube.artifact_bundle) returns it. By default it is what this
-        machine has, which is right for everything that this machine makes itself.
+      - The machine-specific inputs of the artifacts, as returned by M(slipway.kube.artifact_bundle). The default is those of
+        this machine, which is right for everything that this machine builds.
     type: dict
   progress_file:
-    description: File to which one line is appended for every step; read it while the module runs.
+    description: File to which the module appends one line for every step; you can read it while the module runs.
     type: path
 extends_documentation_fragment:
   - slipway.kube.attributes
 attributes:
   check_mode:
     support: full
-    details: Says what would be made and makes nothing.
+    details: Returns what would be built, and builds nothing.
   diff_mode:
     support: none
-    details: Results are binary files.
+    details: Artifacts are binary files.
   idempotent:
     support: full
-    details: What is in the cache is never made again.
+    details: Artifacts in the cache are not built again.
 requirements: [docker, PyYAML]
 seealso:
   - module: slipway.kube.artifact_bundle
@@ -70,29 +70,29 @@ EXAMPLES = r"""
 
 RETURN = r"""
 made:
-  description: What was made, or would be in check mode, each as C(kind:name).
+  description: What was built, or would be in check mode, each as C(kind:name).
   returned: success
   type: list
   elements: str
   sample: ["program:kube", "image:kicbase"]
 loaded:
-  description: Images that were brought from the cache into the engine.
+  description: Images that were loaded from the cache into the engine.
   returned: success
   type: list
   elements: str
   sample: [python]
 programs:
-  description: Path of every command for this machine that is in the cache.
+  description: Paths of the commands for this machine in the cache.
   returned: success
   type: dict
   sample: {kubectl: /home/ada/.cache/slipway/artifacts/program-kube-0f3c/kube}
 runtime_shim:
-  description: Path of the runtime shim, when it is in the cache.
+  description: Path of the runtime shim, if it is in the cache.
   returned: success
   type: str
   sample: /home/ada/.cache/slipway/artifacts/program-runtime-shim-77aa/runtime-shim
 node_image:
-  description: Reference of the node image, by content.
+  description: Content-addressed reference of the node image.
   returned: success
   type: str
   sample: slipway.local/kicbase:0f3c2e6a51b7d9c4

@@ -6,46 +6,46 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: container_engine
-short_description: Ensure that a container engine answers, or remove the one that was installed for that
+short_description: Ensure that a container engine is running, or remove the one that Slipway installed
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - With O(state=started) an engine that answers is used as it is. Otherwise Debian's packages are installed and the daemon is
-    started, by systemd where that is the init system and by hand where it is not.
-  - With O(state=absent) what this module installed and started is removed. An engine that it only found is left alone, and so is
-    one that still holds containers or volumes.
+  - With O(state=started), a running engine is used as it is. Otherwise the module installs Debian's packages and starts the
+    daemon, with systemd if that is the init system, otherwise directly.
+  - With O(state=absent), the module removes what it installed and started. It does not touch an engine that it did not install,
+    or one that still has containers or volumes.
 options:
   state:
-    description: Whether an engine shall answer, or Slipway's own be gone.
+    description: Desired state; V(absent) applies only to an engine that Slipway installed.
     type: str
     choices: [started, absent]
     default: started
   directory:
-    description: Where an engine that is started by hand keeps everything it has.
+    description: Data directory of an engine that is started without systemd.
     type: path
     default: /var/lib/slipway
   packages:
-    description: Further Debian packages to install with the engine; removed with it as well.
+    description: Further Debian packages to install with the engine; they are removed with it.
     type: list
     elements: str
     default: []
   runtime_shim:
-    description: Program to put in front of runc where the machine lacks C(CAP_SYS_RESOURCE).
+    description: Program that wraps runc if the machine lacks C(CAP_SYS_RESOURCE).
     type: path
 extends_documentation_fragment:
   - slipway.kube.attributes
 attributes:
   check_mode:
     support: full
-    details: Says whether something would be installed, started or removed, and fails where that could not be done.
+    details: Returns whether something would be installed, started or removed, and fails if that is impossible.
   diff_mode:
     support: none
-    details: A process has no text to compare.
+    details: A process has no text to diff.
   idempotent:
     support: full
-    details: An engine that answers is not touched.
+    details: A running engine is not touched.
 notes:
-  - A package is installed by C(apt-get) itself, because what it added must be known to be taken away again.
+  - Packages are installed with C(apt-get) directly, because the module must know what to remove later.
 requirements: [docker]
 """
 
@@ -65,12 +65,12 @@ docker_host:
   type: str
   sample: unix:///var/run/docker.sock
 version:
-  description: Version of the engine; empty in check mode when there is none yet.
+  description: Version of the engine; empty in check mode if there is none yet.
   returned: when O(state=started)
   type: str
   sample: 20.10.24+dfsg1
 installed:
-  description: Packages that were installed, dependencies among them.
+  description: Packages that were installed, including dependencies.
   returned: when O(state=started)
   type: list
   elements: str

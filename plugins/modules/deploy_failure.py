@@ -6,41 +6,41 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: deploy_failure
-short_description: Fail with the reason why a deploy failed and with what is in service
+short_description: Fail with the cause of a failed deploy and with what is in service
 version_added: 0.2.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Ends a C(rescue) section with all that a person has to know, in one message. It always fails.
+  - Ends a C(rescue) section with one message that contains all the information a user needs. The module always fails.
 extends_documentation_fragment:
   - slipway.kube.attributes.reads
 attributes:
   check_mode:
-    details: Fails as it does otherwise.
+    details: Fails in the same way.
 options:
   failure:
     description: Why the deploy failed, as RV(slipway.kube.deploy_failure_info#module:failure).
     type: dict
     required: true
   transaction:
-    description: The revisions that were in service before, by C(namespace/release). That of a first installation is V(0).
+    description: The revisions that were in service before, by C(namespace/release); V(0) for a first installation.
     type: dict
     default: {}
   rolled_back:
-    description: The releases that were taken back, as results of M(slipway.kube.helm_rollback) in a loop over releases.
+    description: The releases that were rolled back, as results of M(slipway.kube.helm_rollback) in a loop over releases.
     type: list
     elements: dict
     default: []
   restored:
-    description: What M(slipway.kube.rollout_status) returned of the earlier version.
+    description: The result of M(slipway.kube.rollout_status) for the earlier version.
     type: dict
     default: {}
   health:
-    description: What M(slipway.kube.health_check) returned of the earlier version, nothing when it was not asked.
+    description: The result of M(slipway.kube.health_check) for the earlier version; empty if it was not checked.
     type: dict
     default: {}
   removed:
-    description: Whether what had been installed for the first time was removed.
+    description: Whether first installations were removed.
     type: bool
     default: false
 seealso:
@@ -67,7 +67,7 @@ msg:
     What to do: Read the log lines, correct the component or its configuration, and deploy again.
     Returned to the earlier version of todo (revision 5 has failed, revision 2 is back as revision 6), which is in service.
 slipway_failure:
-  description: The same as facts, for a callback. Holds C(in_service) beside what O(failure) holds.
+  description: The same as structured data, for a callback. Contains O(failure) and C(in_service).
   returned: always
   type: dict
   sample:

@@ -6,35 +6,36 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: deploy_failure_info
-short_description: Tell why a deploy failed
+short_description: Find the cause of a failed deploy
 version_added: 0.2.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - For a C(rescue) section. Tells from the result of the task that failed, and from the state of the workloads, what is wrong.
-  - Looks at the workloads as M(slipway.kube.rollout_status) does, without waiting, unless the result has a diagnosis already.
-  - What cannot be looked at is no failure of this module, which then tells what the result says.
+  - For a C(rescue) section. Determines the cause from the result of the failed task and from the state of the workloads.
+  - Inspects the workloads as M(slipway.kube.rollout_status) does, without waiting, unless the result already contains a
+    diagnosis.
+  - If the workloads cannot be inspected, the module does not fail, and uses only the result.
 extends_documentation_fragment:
   - slipway.kube.attributes.reads
   - slipway.kube.kubernetes
 attributes:
   check_mode:
-    details: Looks as it does otherwise.
+    details: Inspects in the same way.
 options:
   task:
-    description: Name of the task that failed, as C(ansible_failed_task.name).
+    description: Name of the failed task, as in C(ansible_failed_task.name).
     type: str
     required: true
   action:
-    description: What the task ran, as C(ansible_failed_task.action).
+    description: Action of the task, as in C(ansible_failed_task.action).
     type: str
     required: true
   result:
-    description: The result of the task, as C(ansible_failed_result).
+    description: Result of the task, as in C(ansible_failed_result).
     type: dict
     required: true
   releases:
-    description: The releases that were to be deployed, as in M(slipway.kube.rollout_status).
+    description: The releases of the deploy, as in M(slipway.kube.rollout_status).
     type: list
     elements: dict
     required: true
@@ -72,7 +73,7 @@ failure:
       description: Name of the task that failed.
       type: str
     code:
-      description: The kind of fault, of the closed list of rollouts or of checks. Empty where the cause has none.
+      description: The diagnosis code of a rollout or of a check. Empty if the cause has none.
       type: str
       sample: crash_loop
     cause:
@@ -80,16 +81,16 @@ failure:
       type: str
       sample: Container backend ends again and again, last with exit code 3.
     suggestion:
-      description: What to do. Empty where the cause says it.
+      description: What to do. Empty if the cause says it.
       type: str
       sample: Read the log lines, correct the component or its configuration, and deploy again.
     evidence:
-      description: At most nine lines of logs and events, or one for each check that failed.
+      description: At most nine lines of logs and events, or one line for each failed check.
       type: list
       elements: str
       sample: ["Log: KeyError: 'DATABASE_URL'"]
 reason:
-  description: Code and cause in at most 300 characters, as for the O(slipway.kube.helm_rollback#module:reason) of a rollback.
+  description: Code and cause in at most 300 characters, for O(slipway.kube.helm_rollback#module:reason).
   returned: success
   type: str
   sample: "crash_loop: Container backend ends again and again, last with exit code 3."

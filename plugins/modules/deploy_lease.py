@@ -8,18 +8,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: deploy_lease
-short_description: Let one deploy at a time into a namespace
+short_description: Allow one deploy at a time in a namespace
 version_added: 0.2.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Takes, renews and gives back a Lease of C(coordination.k8s.io), which tells who deploys and since when.
+  - Acquires, renews and releases a Lease of C(coordination.k8s.io), which records who is deploying and since when.
   - A second run waits for it, or fails with the name of the holder. The holder is the user and the host of the
     controller, and the process of the run.
-  - A lease that has run out is taken over. So is at once one whose run is known to be gone, because it was started on
-    the same controller, unless a program that it started is still at work.
-  - Keeps in the Lease what was in service before, for the run that takes over from an interrupted one, and the same of
-    the last deploys that succeeded.
+  - Takes over an expired lease. Also takes over immediately a lease whose run is known to be gone, because it ran on the same
+    controller, unless a program that it started is still running.
+  - Records in the Lease what was in service before, for a run that takes over from an interrupted one, and a log of the last
+    successful deploys.
 extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.kubernetes
@@ -28,10 +28,10 @@ attributes:
     support: full
   diff_mode:
     support: none
-    details: Nothing but the Lease is changed.
+    details: Only the Lease is changed.
   idempotent:
     support: partial
-    details: Holding a lease that is held renews it. The other states change nothing more.
+    details: Acquiring a lease that this run holds renews it. The other states change nothing in a second run.
 options:
   namespace:
     description: The namespace.
@@ -43,40 +43,40 @@ options:
     default: slipway-deploy
   state:
     description:
-      - With V(held), the lease is taken or renewed.
-      - With V(released), it is given back if this run holds it.
-      - With V(absent), the Lease and its log are removed, whoever holds it.
+      - With V(held), the lease is acquired or renewed.
+      - With V(released), it is released if this run holds it.
+      - With V(absent), the Lease and its log are deleted, whoever holds it.
     type: str
     choices: [held, released, absent]
     default: held
   duration:
-    description: The seconds after which the lease runs out unless it is renewed.
+    description: Duration of the lease without renewal, in seconds.
     type: int
     default: 900
   wait:
-    description: The seconds to wait for another holder.
+    description: How many seconds to wait for another holder.
     type: float
     default: 60.0
   note:
     description:
-      - What is in service before the deploy, as revisions by V(namespace/release). Entries that are there already stay.
+      - What is in service before the deploy, as revisions by V(namespace/release). Existing entries stay.
     type: dict
     default: {}
   seen:
-    description: The RV(lease.version) on which a decision was based, to learn by RV(fresh) whether it still holds.
+    description: The RV(lease.version) on which a decision was based; RV(fresh) returns whether it is still current.
     type: str
   outcome:
     description:
-      - How the deploy ended, for O(state=released). V(done) moves the note to the log, V(undone) takes the newest
-        entry from the log, V(failed) does neither.
+      - How the deploy ended, for O(state=released). V(done) moves the note to the log, V(undone) removes the newest entry from
+        the log, V(failed) does neither.
     type: str
     choices: [done, failed, undone]
     default: failed
   holder:
-    description: Who takes the lease. Given by the action plugin.
+    description: Who acquires the lease. Set by the action plugin.
     type: str
   dead:
-    description: A holder whose run is known to be gone. Given by the action plugin.
+    description: A holder whose run is known to be gone. Set by the action plugin.
     type: str
 """
 
@@ -107,11 +107,11 @@ holder:
   type: str
   sample: ann@laptop/1b9d6bcd-4711-88123
 fresh:
-  description: Whether the lease was as O(seen), so that no other deploy came in between.
+  description: Whether the lease still had the version O(seen), so that no other deploy ran in between.
   returned: O(state=held)
   type: bool
 taken_over:
-  description: The holder from whom an abandoned lease was taken over, empty otherwise.
+  description: The holder from whom an abandoned lease was taken over; otherwise empty.
   returned: O(state=held)
   type: str
   sample: ""
@@ -128,21 +128,21 @@ lease:
       type: str
       sample: ann@laptop/1b9d6bcd-4711-88123
     since:
-      description: When it was taken (RFC 3339).
+      description: When it was acquired (RFC 3339).
       type: str
       sample: "2026-11-21T16:20:05.000000Z"
     renewed:
-      description: When it was renewed last.
+      description: When it was last renewed.
       type: str
     expires:
-      description: When it runs out.
+      description: When it expires.
       type: str
     note:
       description: What was in service before, as revisions by V(namespace/release).
       type: dict
       sample: {todo/todo: 3}
     log:
-      description: The last deploys that succeeded, the newest first, each with C(at), C(by) and C(before).
+      description: The last successful deploys, newest first, each with C(at), C(by) and C(before).
       type: list
       elements: dict
 """

@@ -6,30 +6,30 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: environment_info
-short_description: Tell in one look what a machine has of tools, engine and cluster
+short_description: Gather the state of tools, container engine and cluster
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - Asks the cache, the container engine and the cluster once for all that the roles need to know, so that a run without
-    changes costs one task.
+  - Inspects the cache, the container engine and the cluster once for everything that the roles need, so that a run without
+    changes takes one task.
 options:
   cache_dir:
     description: The cache of M(slipway.kube.artifacts).
     type: path
   state_dir:
-    description: Where the toolchain role notes which source it took the tools from.
+    description: Directory in which the role toolchain records the source of the tools.
     type: path
     required: true
   distribution:
-    description: The distribution directory, for a toolchain that is made on the machine.
+    description: The distribution directory, for a toolchain that is built on the machine.
     type: path
     required: true
   profile:
-    description: Minikube profile to look at.
+    description: Minikube profile to inspect.
     type: str
     default: slipway
   minikube_home:
-    description: Directory for Minikube's own files.
+    description: Directory of Minikube's own files.
     type: path
     required: true
   kubeconfig:
@@ -45,7 +45,7 @@ options:
     type: str
     default: 127.0.0.1
   ingress_port:
-    description: First port for that; the next ones are tried when it is taken.
+    description: First port to try for that address; if it is in use, the next ones are tried.
     type: int
     default: 8080
   images:
@@ -70,27 +70,27 @@ EXAMPLES = r"""
 
 RETURN = r"""
 source:
-  description: Where the tools came from, empty when they have not been set up.
+  description: Where the tools came from; empty before setup.
   returned: success
   type: str
   sample: packages
 inputs:
-  description: What of another machine went into the artifacts, when they came in a bundle; empty otherwise.
+  description: The machine-specific inputs of artifacts that came in a bundle; otherwise empty.
   returned: success
   type: dict
   sample: {architecture: x86_64, ca_bundle: 9f0c66b0a1c9c6c8f1e4}
 tools:
-  description: Path of each tool that is there.
+  description: Path of each installed tool.
   returned: success
   type: dict
   sample: {helm: /home/ada/.cache/slipway/artifacts/program-helm-0f3c/helm}
 settled:
-  description: Whether every file of the noted source is there, so that only the engine or its images can be lacking.
+  description: Whether the cache has every file of the recorded source, so that only the engine or its images can be missing.
   returned: success
   type: bool
   sample: true
 lacking:
-  description: What is missing before a cluster can be started; empty when the set-up is complete.
+  description: What is missing before a cluster can be started; empty if setup is complete.
   returned: success
   type: list
   elements: str
@@ -101,38 +101,40 @@ docker_host:
   type: str
   sample: unix:///var/run/docker.sock
 engine_version:
-  description: Version of the engine, empty when none answers.
+  description: Version of the engine; empty if none is running.
   returned: success
   type: str
   sample: 20.10.24+dfsg1
 node_image:
-  description: Node image that was made on this machine, empty for Minikube's own.
+  description: Node image that was built on this machine; empty for Minikube's own.
   returned: success
   type: str
   sample: slipway.local/kicbase:0f3c2e6a51b7d9c4
 preload:
-  description: Path of the preload that was made on this machine, empty for Minikube's own.
+  description: Path of the preload that was built on this machine; empty for Minikube's own.
   returned: success
   type: str
   sample: /home/ada/.cache/slipway/artifacts/preload-preload-9a1c/preloaded.tar.lz4
 profiles:
-  description: Minikube profiles that Slipway created, in O(minikube_home) and in O(state_dir). Tools and engine serve all of them.
+  description: Minikube profiles that Slipway created, in O(minikube_home) and in O(state_dir). They share the tools and the
+    engine.
   returned: success
   type: list
   elements: str
   sample: [slipway]
 machine:
   description:
-    - Size of the machine. C(memory_mb) is all of it, C(disk_free_gb) is what is free where the cache is or will be.
-    - C(needs_runtime_shim) says that the machine lacks a capability that runc needs for a node.
-    - C(port_error) says why a new cluster would have no port for its ingress; empty when it has one or there is a cluster.
+    - Size of the machine. C(memory_mb) is the total memory, C(disk_free_gb) the free space on the file system of the cache.
+    - C(needs_runtime_shim) is true if the machine lacks a capability that runc needs for a node.
+    - C(port_error) is the reason why a new cluster has no port for its ingress; empty if it has one or the cluster exists.
   returned: success
   type: dict
   sample: {architecture: x86_64, memory_mb: 24000, disk_free_gb: 80, needs_runtime_shim: false, port_error: ""}
 cluster:
   description:
-    - State of the cluster of O(profile). C(platform) is the digest of what minikube_setup applied to it last.
-    - C(images) are those of O(images) that the node has, without those that the engine has under the same name with another ID.
+    - State of the cluster of O(profile). C(platform) is the digest of what minikube_setup last applied to it.
+    - C(images) lists those of O(images) that the node has, except those that the engine has under the same name with another
+      ID.
   returned: success
   type: dict
   sample:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: health_check
-short_description: Ask many endpoints side by side until they are healthy
+short_description: Check many endpoints in parallel until they are healthy
 version_added: 0.1.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Runs any number of HTTP, TCP, TLS, gRPC and in-pod command checks side by side and waits until they are healthy.
-  - Follows user journeys, in which one check takes a value from its answer for later ones (log in, use the token).
-  - Can demand good answers in a row, a latency, and that the deployed version is what answers.
-  - Fails with at most fifteen lines that say what failed, why, on what evidence, and what to do.
-  - Secret values (O(secrets), extracted values, and what stands under names that mean a secret in headers, bodies,
-    queries, expectations and O(variables)) appear in no result, message or report.
-  - The guide is C(docs/health_check.md) of the collection.
+  - Runs any number of HTTP, TCP, TLS, gRPC and in-pod command checks in parallel and waits until they are healthy.
+  - Supports user journeys, in which a check extracts a value from its response for later checks (log in, use the token).
+  - Can require consecutive successes, a latency, and that the deployed version responds.
+  - Fails with at most fifteen lines: what failed, the cause, the evidence and the remedy.
+  - Secret values (O(secrets), extracted values, and values in headers, bodies, queries, expectations and O(variables) whose
+    names suggest a secret) appear in no result, message or report.
+  - See C(docs/health_check.md) in the collection for a guide.
 requirements:
   - cryptography (for O(checks[].type) V(http), V(tls) and V(grpc))
   - h11 (for O(checks[].type) V(http))
@@ -30,19 +30,19 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: The options are validated, and RV(checks[].asks) says what would be asked. RV(healthy) is then null.
+    details: Validates the options; RV(checks[].asks) lists the requests that would be sent, and RV(healthy) is null.
   diff_mode:
     support: none
     details: Nothing is changed, so there is no difference to show.
   idempotent:
     support: partial
     details:
-      - The module itself changes nothing and always returns C(changed=false); report files are written anew each time.
+      - The module itself changes nothing and always returns C(changed=false); report files are overwritten each time.
       - A request that changes something on the server does so each time it is sent.
 options:
   checks:
     description:
-      - The checks, run side by side as far as O(checks[].depends_on) allows.
+      - The checks, which run in parallel within the limits of O(checks[].depends_on).
       - The placeholder C(${name}) stands for a value of O(variables), O(secrets), an earlier check's
         O(checks[].extract), or for C(${run_id}), eight hexadecimal digits that differ in each run. It can be used
         in O(checks[].url) (percent-encoded there, except at its beginning), in the values of O(checks[].headers) and
@@ -52,56 +52,56 @@ options:
     required: true
     suboptions:
       name:
-        description: The check's name in results and in O(checks[].depends_on). Names must differ.
+        description: Unique name of the check, for results and O(checks[].depends_on).
         type: str
         required: true
       type:
         description:
-          - What is asked.
-          - V(http) sends an HTTP/1.1 request over a connection of its own.
-          - V(tcp) is healthy when the connection is accepted, V(tls) when the handshake and certificate are good.
-          - V(grpc) calls C(grpc.health.v1.Health/Check) and is healthy when the answer is C(SERVING).
+          - The type of the check.
+          - V(http) sends an HTTP/1.1 request over a new connection.
+          - V(tcp) is healthy if the connection is accepted, V(tls) if the handshake succeeds and the certificate is valid.
+          - V(grpc) calls C(grpc.health.v1.Health/Check) and is healthy if the response is C(SERVING).
           - V(command) runs O(checks[].command) in a pod.
         type: str
         choices: [http, tcp, tls, grpc, command]
         default: http
       via:
         description:
-          - The way to the other side.
-          - V(port_forward) goes through the Kubernetes API to a ready pod, chosen anew for each request.
-          - V(api_proxy) asks the path of O(checks[].url) through the API server, for O(checks[].type=http) only.
+          - The route to the endpoint.
+          - V(port_forward) goes through the Kubernetes API to a ready pod, which is selected for each request.
+          - V(api_proxy) requests the path of O(checks[].url) through the API server, for O(checks[].type=http) only.
           - V(unix_socket) connects to O(checks[].unix_socket).
         type: str
         choices: [direct, port_forward, api_proxy, unix_socket]
         default: direct
       url:
         description:
-          - The address, such as V(https://todo.local/api/health), V(tcp://db:5432), V(tls://todo.local:443) or
+          - The URL, such as V(https://todo.local/api/health), V(tcp://db:5432), V(tls://todo.local:443) or
             V(grpc://api:9000) (V(grpcs://) with TLS). Required for all types but V(command).
-          - Names below C(localhost) mean loopback without asking DNS.
+          - Names under C(localhost) resolve to loopback without DNS.
         type: str
       resolve:
         description:
           - Maps hosts to the address to connect to, as V(address), V(address:port) or V([v6]:port).
-          - The Host header, the name in the TLS handshake and the certificate's check stay those of O(checks[].url), so
-            that an Ingress can be tested without DNS.
+          - The Host header, the server name in the TLS handshake and the certificate check still use O(checks[].url), so that
+            an Ingress can be tested without DNS.
         type: dict
       unix_socket:
-        description: The path of the socket for O(checks[].via=unix_socket).
+        description: Path of the socket for O(checks[].via=unix_socket).
         type: path
       proxy:
         description: An HTTP proxy as V(http://host:port), for O(checks[].via=direct) and types V(http) and V(tls).
         type: str
       environment_proxy:
         description:
-          - Whether the proxies of the environment (E(http_proxy), E(https_proxy), E(no_proxy)) are used, for
-            O(checks[].via=direct) and types V(http) and V(tls). Otherwise the environment is ignored.
-          - They are never used for loopback and for hosts in O(checks[].resolve). E(no_proxy) lists names, which hold
-            for all names below them too, with or without a port, or V(*).
+          - Whether to use the proxies of the environment (E(http_proxy), E(https_proxy), E(no_proxy)), for
+            O(checks[].via=direct) and types V(http) and V(tls).
+          - They are never used for loopback and for hosts in O(checks[].resolve). E(no_proxy) lists names, with or without a
+            port, which include their subdomains, or V(*).
         type: bool
         default: false
       kubernetes:
-        description: The pod for V(port_forward), V(api_proxy) and V(command). Name one of pod, service and selector.
+        description: The pod for V(port_forward), V(api_proxy) and V(command). Set one of pod, service and selector.
         type: dict
         suboptions:
           namespace:
@@ -109,36 +109,36 @@ options:
             type: str
             default: default
           pod:
-            description: A pod's name.
+            description: Name of a pod.
             type: str
           service:
-            description: A service's name; a ready pod that it selects is taken, its port is translated to the pod's.
+            description: Name of a Service; a ready pod that it selects is used, and its port is translated to the pod's.
             type: str
           selector:
-            description: A label selector, such as V(app.kubernetes.io/name=backend); a ready pod is taken.
+            description: A label selector, such as V(app.kubernetes.io/name=backend); a ready pod is used.
             type: str
           container:
-            description: The container for O(checks[].type=command); the pod's default one if omitted.
+            description: The container for O(checks[].type=command); by default the pod's default container.
             type: str
           port:
-            description: The port of the service or pod; that of O(checks[].url) if omitted.
+            description: Port of the Service or pod; by default that of O(checks[].url).
             type: int
           kubeconfig:
-            description: The kubeconfig's path; O(kubeconfig) if omitted.
+            description: Path of the kubeconfig; by default O(kubeconfig).
             type: path
           context:
-            description: The kubeconfig's context; O(context) if omitted.
+            description: Context in the kubeconfig; by default O(context).
             type: str
       workload:
         description:
-          - What serves this check. If the check fails, it is looked at once, and RV(checks[].diagnosis) says what is
-            wrong with it, as M(slipway.kube.rollout_status) would.
-          - If omitted, it is the Service of O(checks[].kubernetes.service), if that is given.
-          - Up to a quarter of O(deadline), at most 5 seconds, is kept for looking.
+          - The workload that serves this check. If the check fails, the module inspects it once, and RV(checks[].diagnosis)
+            describes its problem as M(slipway.kube.rollout_status) does.
+          - Defaults to the Service of O(checks[].kubernetes.service), if set.
+          - A quarter of O(deadline), at most 5 seconds, is reserved for the inspection.
         type: dict
         suboptions:
           kind:
-            description: The kind; V(Service) stands for the workloads that it selects.
+            description: The kind; V(Service) means the workloads that it selects.
             type: str
             choices: [Deployment, StatefulSet, DaemonSet, Service]
             default: Deployment
@@ -147,14 +147,14 @@ options:
             type: str
             required: true
           namespace:
-            description: The namespace; O(checks[].kubernetes.namespace) if omitted.
+            description: The namespace; by default O(checks[].kubernetes.namespace).
             type: str
       command:
         description: The program and its arguments for O(checks[].type=command), visible in the pod's process list.
         type: list
         elements: str
       grpc_service:
-        description: The service to ask about for O(checks[].type=grpc); empty asks about the whole server.
+        description: The gRPC service to check for O(checks[].type=grpc); empty for the whole server.
         type: str
         default: ''
       method:
@@ -162,55 +162,55 @@ options:
         type: str
         default: GET
       headers:
-        description: Headers to send. Values under names that mean a secret (such as C(Authorization)) are never shown.
+        description: Headers to send. Values whose names suggest a secret (such as C(Authorization)) are never shown.
         type: dict
       body:
-        description: The body to send. A dictionary or list is encoded as O(checks[].body_format) says.
+        description: The body to send. A dictionary or list is encoded according to O(checks[].body_format).
         type: raw
       body_format:
         description:
-          - V(json) encodes the body as JSON and sends a text as it is, both as C(application/json).
-          - V(form) encodes a dictionary as a form; V(raw) sends a text as it is.
+          - V(json) encodes the body as JSON and sends a string unchanged, both as C(application/json).
+          - V(form) encodes a dictionary as a form; V(raw) sends a string unchanged.
         type: str
         choices: [json, form, raw]
         default: json
       follow_redirects:
-        description: How many redirects to follow. With V(0), the redirect itself is judged.
+        description: How many redirects to follow. With V(0), O(checks[].expect) applies to the redirect itself.
         type: int
         default: 0
       max_body_bytes:
         description:
-          - The most bytes (after decompression) that are read of a body or a command's output, at most 1 GiB.
-          - Larger ones are a fault.
+          - Maximum size in bytes (after decompression) of a body or a command's output, at most 1 GiB.
+          - Larger ones are an error.
         type: int
         default: 1048576
       tls:
-        description: How TLS is spoken.
+        description: TLS settings.
         type: dict
         suboptions:
           verify:
-            description: Whether the certificate's signature, validity and name are checked.
+            description: Whether to verify the certificate's signature, validity and name.
             type: bool
             default: true
           ca_path:
-            description: A PEM file or directory of trusted authorities instead of the system's.
+            description: PEM file or directory of trusted authorities, instead of the system's.
             type: path
           client_cert:
-            description: A PEM file with the client's certificate, and its key unless that is in a file of its own.
+            description: PEM file with the client's certificate, and its key unless O(checks[].tls.client_key) is set.
             type: path
           client_key:
-            description: A PEM file with the client's key, not encrypted.
+            description: PEM file with the client's key, unencrypted.
             type: path
           server_name:
-            description: The name to ask for and to find in the certificate, instead of the URL's host.
+            description: The server name for the handshake and the certificate, instead of the URL's host.
             type: str
           min_version:
-            description: The least TLS version.
+            description: Minimum TLS version.
             type: str
             choices: [TLSv1.2, TLSv1.3]
             default: TLSv1.2
           min_days_left:
-            description: The least days until the certificate ends; also judged when O(checks[].tls.verify=false).
+            description: Minimum number of days until the certificate expires; also checked with O(checks[].tls.verify=false).
             type: int
       depends_on:
         description: Names of checks that must be healthy first; otherwise this check is skipped.
@@ -222,16 +222,16 @@ options:
           - Extracted values are never shown.
         type: dict
       expect:
-        description: What a good answer looks like.
+        description: What the response must look like.
         type: dict
         suboptions:
           status:
-            description: Allowed statuses as numbers (V(204)), ranges (V(200-204)) and classes (V(2xx)).
+            description: Allowed status codes as numbers (V(204)), ranges (V(200-204)) and classes (V(2xx)).
             type: list
             elements: str
             default: ['2xx']
           json:
-            description: Assertions on the JSON body; all predicates of all entries must hold.
+            description: Assertions on the JSON body; all predicates of all entries must be true.
             type: list
             elements: dict
             suboptions:
@@ -241,7 +241,7 @@ options:
                 required: true
               equals:
                 description:
-                  - The value must equal this one in value and type; V(1) equals V(1.0) but neither V("1") nor V(true).
+                  - The value must equal this one, including its type; V(1) equals V(1.0) but neither V("1") nor V(true).
                 type: raw
               not_equals:
                 description: The value must not equal this one.
@@ -257,58 +257,58 @@ options:
                 type: list
                 elements: raw
               exists:
-                description: Whether the value must be there (and not null).
+                description: Whether the value must exist (and not be null).
                 type: bool
               matches:
-                description: A regular expression to find in the value (in its JSON text if it is no string).
+                description: A regular expression to search for in the value (in its JSON text if it is not a string).
                 type: str
               length:
-                description: The length of the string, array or object.
+                description: Length of the string, array or object.
                 type: int
               type:
-                description: The JSON type; V(number) includes whole numbers.
+                description: The JSON type; V(number) includes integers.
                 type: str
                 choices: [array, boolean, integer, 'null', number, object, string]
           body_regex:
-            description: Regular expressions to find in the body (or a command's output).
+            description: Regular expressions that must match the body (or a command's output).
             type: list
             elements: str
           body_not_regex:
-            description: Regular expressions that must not be found there.
+            description: Regular expressions that must not match it.
             type: list
             elements: str
           headers:
-            description: Assertions on the answer's headers, names compared without case.
+            description: Assertions on the response headers; names are case-insensitive.
             type: list
             elements: dict
             suboptions:
               name:
-                description: The header's name.
+                description: Name of the header.
                 type: str
                 required: true
               equals:
-                description: The whole value.
+                description: The exact value.
                 type: str
               not_equals:
-                description: A value that it must not have.
+                description: A value that the header must not have.
                 type: str
               matches:
-                description: A regular expression to find in the value.
+                description: A regular expression to search for in the value.
                 type: str
               exists:
-                description: Whether the header must be there.
+                description: Whether the header must exist.
                 type: bool
           location:
-            description: A regular expression to find in the redirect's Location header. Allow V(3xx) in the status.
+            description: A regular expression to search for in the Location header of a redirect. Allow V(3xx) in the status.
             type: str
           min_bytes:
-            description: The least size of the body.
+            description: Minimum size of the body.
             type: int
           max_bytes:
-            description: The greatest size of the body.
+            description: Maximum size of the body.
             type: int
           http_version:
-            description: The version that the server must answer with.
+            description: The HTTP version of the response.
             type: str
             choices: ['1.0', '1.1']
           rc:
@@ -318,8 +318,8 @@ options:
             default: [0]
           identity:
             description:
-              - What the answer must carry to come from the deployed version; an old pod that answers well is a failure.
-              - Each request goes over a connection of its own, so that several answers come from several pods.
+              - What identifies the deployed version in the response; a successful response of an old pod is a failure.
+              - Each request uses a new connection, so that responses can come from different pods.
             type: dict
             suboptions:
               path:
@@ -327,62 +327,62 @@ options:
                 type: str
                 default: digest
               header:
-                description: A header to look into instead of the body.
+                description: A header to read instead of the body.
                 type: str
               equals:
-                description: The value that was deployed.
+                description: The value of the deployed version.
                 type: str
                 required: true
               consecutive:
-                description: How many answers in a row must carry it.
+                description: How many consecutive responses must contain it.
                 type: int
                 default: 5
       timeout:
         description:
-          - The seconds that one whole request may take, from resolving the name to the body's last byte.
-          - Waiting for one of O(max_parallel) places is not a part of it.
+          - Timeout for one complete request in seconds, from name resolution to the last byte of the body.
+          - It does not include the wait for one of O(max_parallel) slots.
         type: float
         default: 10.0
       retry_for:
         description:
-          - How many seconds a failing check is asked again, counted from its first attempt.
-          - V(0) means that one failure ends it.
-          - The default is 30 for everything but HTTP methods that change something, for which it is 0.
+          - How many seconds to retry a failing check, counted from its first attempt.
+          - V(0) means no retries.
+          - The default is 30, but 0 for HTTP methods that change something.
         type: float
       interval:
-        description: The seconds between two attempts.
+        description: Seconds between two attempts.
         type: float
         default: 1.0
       backoff:
-        description: The factor by which the interval grows with each failure in a row, from 1 to 100.
+        description: The factor by which the interval grows after each consecutive failure, from 1 to 100.
         type: float
         default: 1.5
       max_interval:
-        description: The greatest number of seconds that the interval grows to.
+        description: Maximum interval in seconds.
         type: float
         default: 10.0
       jitter:
-        description: The share of the interval, from 0 to 1, by which it is spread at random after a failure.
+        description: The fraction of the interval, from 0 to 1, by which it varies randomly after a failure.
         type: float
         default: 0.1
       consecutive_successes:
-        description: How many good answers in a row are needed.
+        description: How many consecutive successes are required.
         type: int
         default: 1
       stable_for:
-        description: For how many seconds all answers must be good.
+        description: For how many seconds all attempts must succeed.
         type: float
         default: 0.0
       invert:
         description:
-          - Whether the check is healthy when it fails, such as for a port that must be closed.
-          - Faults of this host or of the Kubernetes API stay faults.
+          - Whether the check is healthy if it fails, for example for a port that must be closed.
+          - Errors of this host or of the Kubernetes API are still errors.
         type: bool
         default: false
       latency:
         description:
-          - Measures the time of whole requests once the check is good, and compares it with ceilings in milliseconds.
-          - Samples are taken one after the other over new connections; other checks run meanwhile, so use
+          - Measures the latency of complete requests once the check passes, and compares it with limits in milliseconds.
+          - Samples are taken one after the other over new connections while other checks run, so use
             O(checks[].depends_on) or a small O(max_parallel) for undisturbed figures.
         type: dict
         suboptions:
@@ -391,27 +391,27 @@ options:
             type: int
             default: 20
           p50_ms:
-            description: The ceiling of the median.
+            description: Limit for the median.
             type: float
           p90_ms:
-            description: The ceiling of the 90th percentile (nearest rank).
+            description: Limit for the 90th percentile (nearest rank).
             type: float
           p95_ms:
-            description: The ceiling of the 95th percentile.
+            description: Limit for the 95th percentile.
             type: float
           p99_ms:
-            description: The ceiling of the 99th percentile.
+            description: Limit for the 99th percentile.
             type: float
           max_ms:
-            description: The ceiling of the slowest sample.
+            description: Limit for the slowest sample.
             type: float
           error_rate:
-            description: The share of samples, from 0 to 1, that may fail.
+            description: The fraction of samples, from 0 to 1, that may fail.
             type: float
             default: 0.0
   variables:
     description:
-      - Values for placeholders. Those whose names mean a secret are treated like O(secrets).
+      - Values for placeholders. Values whose names suggest a secret are treated like O(secrets).
       - Variables whose names begin with C(application.) or C(components.) describe the application, such as C(application.url) and
         C(components.backend.tag). They replace their placeholders in every string of a check, unchanged and before the check is
         validated, so a namespace or a pod can be a placeholder too. Of their names, only the last part can mean a secret.
@@ -424,31 +424,31 @@ options:
     type: dict
     default: {}
   deadline:
-    description: The seconds that the whole task may take, on the monotonic clock.
+    description: Deadline for the whole task in seconds, on the monotonic clock.
     type: float
     default: 120.0
   max_parallel:
     description:
-      - How many requests may be under way at once, from 1 to 512. They share one thread.
-      - Of O(checks[].via=port_forward) and O(checks[].type=command), at most 16 are.
+      - How many requests may be in flight at once, from 1 to 512. They share one thread.
+      - At most 16 of them use O(checks[].via=port_forward) or O(checks[].type=command).
     type: int
     default: 256
   fail_fast:
-    description: Whether the first failed check ends the others.
+    description: Whether the first failed check stops all others.
     type: bool
     default: false
   report_json:
-    description: A file to write the result to as JSON.
+    description: File for the result as JSON.
     type: path
   report_junit:
-    description: A file to write the result to as JUnit XML.
+    description: File for the result as JUnit XML.
     type: path
 notes:
   - The library kubernetes is needed for O(checks[].type=command), O(checks[].via=port_forward), O(checks[].via=api_proxy)
     and O(checks[].workload) only.
-  - Sensitive headers are not sent on when a redirect leads to another origin.
-  - C(HTTP/2) is spoken for gRPC only.
-  - When a name has several addresses, the next one is tried beside the one before after 0.25 seconds.
+  - Sensitive headers are not sent to another origin after a redirect.
+  - C(HTTP/2) is used for gRPC only.
+  - If a name has several addresses, the next one is tried in parallel after 0.25 seconds.
 seealso:
   - module: slipway.kube.rollout_status
   - module: ansible.builtin.uri
@@ -562,18 +562,18 @@ healthy:
   type: bool
   sample: true
 msg:
-  description: What failed, why, on what evidence and what to do, in at most fifteen lines.
+  description: What failed, the cause, the evidence and the remedy, in at most fifteen lines.
   returned: always
   type: str
   sample: All 3 checks are healthy (0.4 s).
 failed_checks:
-  description: The names of the unhealthy checks.
+  description: Names of the unhealthy checks.
   returned: always
   type: list
   elements: str
   sample: [log in]
 elapsed:
-  description: The seconds that all checks took together.
+  description: Duration of all checks together, in seconds.
   returned: when checks were run
   type: float
   sample: 0.41
@@ -584,79 +584,79 @@ left_out:
   elements: str
   sample: []
 summary:
-  description: How many checks there are in each state.
+  description: Number of checks in each state.
   returned: always
   type: dict
   sample: {"total": 3, "healthy": 3, "unhealthy": 0, "skipped": 0}
 checks:
-  description: One entry per check in the given order.
+  description: One entry for each check, in the given order.
   returned: always
   type: list
   elements: dict
   contains:
     name:
-      description: The check's name.
+      description: Name of the check.
       returned: always
       type: str
       sample: log in
     type:
-      description: The check's type.
+      description: Type of the check.
       returned: always
       type: str
       sample: http
     via:
-      description: The way to the other side.
+      description: Route to the endpoint.
       returned: always
       type: str
       sample: direct
     state:
-      description: V(healthy), V(unhealthy), or V(skipped) when it was not asked or not finished.
+      description: V(healthy), V(unhealthy), or V(skipped) if it did not start or finish.
       returned: always
       type: str
       sample: healthy
     attempts:
-      description: How many requests were begun.
+      description: How many requests were started.
       returned: always
       type: int
       sample: 1
     asks:
-      description: What would be asked.
+      description: The request that would be sent.
       returned: in check mode
       type: str
       sample: GET http://todo.local/, expecting status 200-299
     depends_on:
-      description: The checks that come before this one.
+      description: The checks that this one depends on.
       returned: in check mode
       type: list
       elements: str
       sample: [register]
     first_ok_at:
-      description: The UTC time of the first good answer; null if there was none.
+      description: UTC time of the first success; null if there was none.
       returned: when checks were run
       type: str
       sample: "2026-03-01T12:00:00.000+00:00"
     elapsed:
-      description: The seconds from the first attempt to the end.
+      description: Seconds from the first attempt to the end.
       returned: when checks were run
       type: float
       sample: 0.021
     status:
-      description: The status of the last answer.
+      description: Status of the last response.
       returned: when there was an HTTP answer
       type: int
       sample: 200
     certificate_days_left:
-      description: The days until the certificate ends.
+      description: Days until the certificate expires.
       returned: when TLS was spoken
       type: float
       sample: 61.5
     last_error:
-      description: The last fault, also when the check became healthy later; null if there was none.
+      description: The last error, even if the check became healthy later; null if there was none.
       returned: when checks were run
       type: dict
       contains:
         code:
-          description: The fault's code from a closed list, such as V(connect_refused) or V(status_unexpected).
+          description: The error code, such as V(connect_refused) or V(status_unexpected).
           returned: always
           type: str
           sample: connect_refused
@@ -671,34 +671,34 @@ checks:
           type: str
           sample: Check that the service runs and that the port is the published one.
     timings:
-      description: The milliseconds of the last request by phase; phases that did not happen are left out.
+      description: Duration of each phase of the last request, in milliseconds; phases that did not happen are omitted.
       returned: when checks were run
       type: dict
       sample: {"connect": 0.1, "first_byte": 2.3, "total": 2.9}
     percentiles:
-      description: Percentiles of the whole requests in milliseconds; of the samples if O(checks[].latency) is used.
+      description: Percentiles of complete requests in milliseconds; of the samples if O(checks[].latency) is set.
       returned: when checks were run
       type: dict
       sample: {"p50": 2.9, "p90": 3.4, "p95": 3.5, "p99": 3.5, "max": 3.5}
     samples:
-      description: How many latency samples were taken.
+      description: Number of latency samples.
       returned: when latency was measured
       type: int
       sample: 20
     error_rate:
-      description: The share of the samples that failed.
+      description: Fraction of the samples that failed.
       returned: when latency was measured
       type: float
       sample: 0.0
     diagnosis:
       description:
-        - What is wrong with the workload behind a failed check, in the shape that M(slipway.kube.rollout_status) returns.
-        - Null when the workload is well, was not looked at, or is not named.
+        - The problem of the workload behind a failed check, in the form that M(slipway.kube.rollout_status) returns.
+        - Null if the workload is healthy, was not inspected, or is not set.
       returned: when checks were run
       type: dict
       contains:
         code:
-          description: The kind of fault, one of a closed list.
+          description: The diagnosis code.
           returned: always
           type: str
           sample: config_missing
@@ -713,17 +713,17 @@ checks:
           type: str
           sample: Add the key to application_secrets or to the chart's config, and deploy again.
         namespace:
-          description: Where it is.
+          description: The namespace of the object.
           returned: always
           type: str
           sample: todo
         object:
-          description: What it is, as kind and name.
+          description: The object, as kind and name.
           returned: always
           type: str
           sample: Pod/backend-6d5f7c9b8-x2x7k
         container:
-          description: The container, empty when it is not about one.
+          description: The container; empty if the cause is not specific to one.
           returned: always
           type: str
           sample: backend
@@ -734,13 +734,13 @@ checks:
           elements: str
           sample: []
         events:
-          description: The last warnings about the object.
+          description: The latest warning events of the object.
           returned: always
           type: list
           elements: str
           sample: ["Failed: Error: secret todo-backend not found"]
     assertions:
-      description: What was expected of the last answer and what was observed, shortened and masked.
+      description: Expected and observed values of the last response, shortened and redacted.
       returned: when checks were run
       type: list
       elements: dict

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: helm_diff
-short_description: Show what installing or upgrading a Helm release would change
+short_description: Show what an installation or upgrade of a Helm release would change
 version_added: 0.2.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Renders the chart by a dry run of Helm and compares it, object by object, with the manifest that is deployed.
-  - The values of Secrets, and of environment variables and configuration keys whose names mean a secret, are not shown;
-    only whether they differ.
-  - Fails as the real change would, when the chart refuses its values.
+  - Renders the chart with a dry run of Helm and compares it, object by object, with the deployed manifest.
+  - For the values of Secrets, and of environment variables and configuration keys whose names suggest a secret, shows only
+    whether they differ.
+  - Fails like the real change if the chart rejects its values.
 requirements:
   - helm
 extends_documentation_fragment:
@@ -26,15 +26,15 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Without a cluster, every object counts as new. Without Helm, it only says that there is none yet.
+    details: If the cluster does not exist, every object counts as new. Without Helm, the module only says that Helm is missing.
   diff_mode:
     support: full
   idempotent:
     support: full
-    details: The module changes nothing. C(changed) says whether there is a difference.
+    details: The module changes nothing. C(changed) is true if there is a difference.
 options:
   chart:
-    description: Directory of the chart. Local dependencies need not be in it.
+    description: Directory of the chart. It need not contain local dependencies.
     type: path
     required: true
   values:
@@ -42,7 +42,7 @@ options:
     type: dict
     default: {}
   binary_path:
-    description: The helm program; the one on the path if omitted.
+    description: Path of helm; by default the one on PATH.
     type: path
 """
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: helm_history_info
-short_description: Learn the revisions of Helm releases, and whether they are deployed as wanted
+short_description: Get the revisions of Helm releases, and whether they match the desired state
 version_added: 0.1.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Reads Helm's own records of many releases with one list call for each namespace, without starting Helm.
-  - Compares the newest revision's values, chart and status with what is wanted. Values that differ are named,
-    not shown.
+  - Reads Helm's own records of many releases with one list request for each namespace, without running Helm.
+  - Compares the values, chart and status of the newest revision with the desired ones. Names values that differ, but does not
+    show them.
 extends_documentation_fragment:
   - slipway.kube.attributes.reads
   - slipway.kube.kubernetes
 attributes:
   check_mode:
-    details: Without a cluster, every release counts as not installed.
+    details: If the cluster does not exist, every release counts as not installed.
   diff_mode:
     details: Nothing is changed; the differences are in RV(releases[].reason).
 options:
@@ -40,7 +40,7 @@ options:
         type: str
         required: true
       values:
-        description: The values it should have; not compared if omitted.
+        description: The desired values; not compared if omitted.
         type: dict
       chart_name:
         description: The chart's name; not compared if omitted.
@@ -49,7 +49,7 @@ options:
         description: The chart's version; not compared if omitted.
         type: str
   lease_namespace:
-    description: The namespace whose lease of M(slipway.kube.deploy_lease) is read as well.
+    description: Namespace whose lease of M(slipway.kube.deploy_lease) is read as well.
     type: str
     version_added: 0.2.0
 """
@@ -66,7 +66,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 releases:
-  description: What is known of each release, in the order of O(releases).
+  description: The state of each release, in the order of O(releases).
   returned: success
   type: list
   elements: dict
@@ -78,32 +78,32 @@ releases:
       description: Namespace of the release.
       type: str
     action:
-      description: What would make it as wanted - V(install), V(upgrade) or V(none).
+      description: What is needed to reach the desired state - V(install), V(upgrade) or V(none).
       type: str
     reason:
       description: Why, in a few words.
       type: str
       sample: "these values change: backend.image.tag"
     status:
-      description: Status of the newest revision, V(absent) when there is none.
+      description: Status of the newest revision; V(absent) if there is none.
       type: str
       sample: deployed
     pending:
-      description: Whether an interrupted run left the newest revision pending, so that Helm would refuse every change.
+      description: Whether an interrupted run left the newest revision pending, so that Helm rejects every change.
       type: bool
     revision:
-      description: Number of the newest revision, 0 when there is none.
+      description: Number of the newest revision; 0 if there is none.
       type: int
     deployed_revision:
       description:
-        - Number of the revision that is in service, 0 when there is none. When Helm was killed while it replaced one by
-          another, it is the one that was replaced.
+        - Number of the revision that is in service; 0 if there is none. If Helm was killed during an upgrade, it is the
+          revision before the upgrade.
       type: int
     previous_revision:
-      description: Number of the revision that was in service before that one and had not failed, 0 when there is none.
+      description: Number of the revision that was in service before that one and had not failed; 0 if there is none.
       type: int
     images:
-      description: The images that the newest revision's manifest names.
+      description: The images in the manifest of the newest revision.
       type: list
       elements: str
       sample: ["todo-backend:sha-3f2a9c0d1e5b7a68"]
@@ -111,10 +111,10 @@ releases:
       description: Name and version of the newest revision's chart.
       type: str
     app_version:
-      description: The version of the application that the chart names.
+      description: The application version of the chart.
       type: str
     updated:
-      description: When the newest revision was made (RFC 3339).
+      description: When the newest revision was created (RFC 3339).
       type: str
     description:
       description: What Helm says about the newest revision.
@@ -125,12 +125,12 @@ releases:
       elements: dict
       sample: [{revision: 1, status: superseded}, {revision: 2, status: deployed}]
 lease:
-  description: The lease as M(slipway.kube.deploy_lease) returns it, with empty texts when there is none.
+  description: The lease as M(slipway.kube.deploy_lease) returns it; its fields are empty if there is none.
   returned: success
   type: dict
   sample: {version: "", holder: "", since: "", renewed: "", expires: "", note: {}, log: []}
 reachable:
-  description: Whether the cluster answers. Only in check mode can it be false.
+  description: Whether the cluster is reachable. Can be false only in check mode.
   returned: success
   type: bool
 """

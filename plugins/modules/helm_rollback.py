@@ -8,14 +8,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: helm_rollback
-short_description: Take a Helm release back to an earlier revision, or out of an interrupted change
+short_description: Roll a Helm release back to an earlier revision, or unlock it after an interrupted change
 version_added: 0.1.0
 author:
   - Slipway contributors (@slipway)
 description:
   - With O(state=rolled_back), runs C(helm rollback), for which no module exists.
-  - With O(state=unblocked), marks a newest revision that is pending as failed. Helm refuses every change of a release
-    in that state, which an interrupted run leaves behind. Nothing that runs is touched.
+  - With O(state=unblocked), marks the newest revision as failed if it is pending. An interrupted run leaves a release in that
+    state, in which Helm rejects every change. Running workloads are not touched.
 requirements:
   - helm
 extends_documentation_fragment:
@@ -30,42 +30,42 @@ attributes:
     details: Shows the objects of the manifest that change, without secret values.
   idempotent:
     support: full
-    details: A release whose deployed revision is O(revision), or came of a rollback to it, is left alone.
+    details: A release whose deployed revision is O(revision), or the result of a rollback to it, is not changed.
 options:
   state:
-    description: What to do.
+    description: The desired state.
     type: str
     choices: [rolled_back, unblocked]
     default: rolled_back
   revision:
     description:
-      - The revision to return to. Required for O(state=rolled_back). One that is itself a rollback stands for that which
-        it had returned to.
+      - The revision to roll back to. Required for O(state=rolled_back). A revision that is itself a rollback stands for its
+        target.
     type: int
   reason:
     description:
-      - Why the newest revision is left, for O(state=rolled_back). A revision that Helm counts as deployed is then marked
-        as failed with this text, so that nobody returns to it.
+      - The reason for O(state=rolled_back). If Helm considers the newest revision deployed, it is marked as failed with this
+        text, so that nobody rolls back to it.
     type: str
     version_added: 0.2.0
   least_age:
     description:
-      - The seconds that a pending revision must be old to be marked as failed, for O(state=unblocked). Of a younger one,
-        Helm may still be at work.
+      - Minimum age in seconds of a pending revision to be marked as failed, for O(state=unblocked). Helm may still be working
+        on a newer one.
     type: float
     default: 0.0
     version_added: 0.2.0
   history_max:
-    description: How many revisions Helm keeps of the release.
+    description: How many revisions of the release Helm keeps.
     type: int
     default: 10
     version_added: 0.2.0
   timeout:
-    description: The seconds that Helm may wait for a single hook.
+    description: Timeout for one hook, in seconds.
     type: int
     default: 300
   binary_path:
-    description: The helm program; the one on the path if omitted.
+    description: Path of helm; by default the one on PATH.
     type: path
 """
 
@@ -86,22 +86,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 status:
-  description: Status of the newest revision before.
+  description: Status of the newest revision before the change.
   returned: success
   type: str
   sample: pending-upgrade
 from_revision:
-  description: Number of the newest revision before.
+  description: Number of the newest revision before the change.
   returned: success
   type: int
   sample: 4
 returned_to:
-  description: Number of the revision that was returned to, 0 for O(state=unblocked).
+  description: Number of the revision that was rolled back to; 0 for O(state=unblocked).
   returned: success
   type: int
   sample: 3
 revision:
-  description: Number of the newest revision afterwards; that before in check mode.
+  description: Number of the newest revision after the change; in check mode, the one before.
   returned: success
   type: int
   sample: 5

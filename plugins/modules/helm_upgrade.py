@@ -8,18 +8,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: helm_upgrade
-short_description: Install or upgrade a Helm release, and end at once when a hook cannot succeed
+short_description: Install or upgrade a Helm release, and stop as soon as a hook cannot succeed
 version_added: 0.2.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Runs C(helm upgrade --install), which waits for hooks such as a migration Job and for nothing else.
-  - While Helm waits, watches its hooks, and of the workloads it has changed what no hook can put right, such as a missing
-    image. What cannot succeed ends Helm, which marks the revision as failed, and the task fails with the cause, the
-    last log lines and events, instead of a timeout.
-  - A hook that an earlier attempt has left behind is not taken for this one's.
-  - The values go to Helm by its standard input, so that they are in no file and on no command line.
-  - The namespace must be there.
+  - Runs C(helm upgrade --install), which waits only for hooks, such as a migration Job.
+  - While Helm waits, watches its hooks, and watches the changed workloads for problems that no hook can fix, such as a missing
+    image. If the upgrade cannot succeed, stops Helm, which marks the revision as failed, and fails with the cause, the last log
+    lines and events instead of a timeout.
+  - Ignores hooks that an earlier attempt left behind.
+  - Passes the values to Helm on standard input, so that they appear in no file and on no command line.
+  - The namespace must exist.
 requirements:
   - helm 3.12 or newer
 extends_documentation_fragment:
@@ -29,24 +29,25 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: partial
-    details: Says that the release would change. Whether it has to is the question of M(slipway.kube.helm_history_info).
+    details: Returns that the release would change. Use M(slipway.kube.helm_history_info) to find out whether it needs to.
   diff_mode:
     support: none
-    details: Helm knows the difference only after it has rendered the chart.
+    details: Use M(slipway.kube.helm_diff).
   idempotent:
     support: none
-    details: Every run makes a revision. Ask M(slipway.kube.helm_history_info) first.
+    details: Every run creates a revision. Use M(slipway.kube.helm_history_info) first.
 options:
   chart:
-    description: Directory of the chart. Its C(file://) dependencies are put in on the way; the directory itself stays as it is.
+    description: Directory of the chart. The module adds its C(file://) dependencies to a copy; it does not change the
+      directory.
     type: path
     required: true
   values:
-    description: Values of the release, on top of the chart's own.
+    description: Values of the release, which override those of the chart.
     type: dict
     default: {}
   timeout:
-    description: The seconds that a single hook may take.
+    description: Timeout for one hook, in seconds.
     type: int
     default: 300
   history_max:
@@ -66,7 +67,7 @@ options:
     type: int
     default: 8
   binary_path:
-    description: The helm program; the one on the path if omitted.
+    description: Path of helm; by default the one on PATH.
     type: path
 seealso:
   - module: slipway.kube.rollout_status
@@ -89,7 +90,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 revision:
-  description: The newest revision after it, 0 when there is none.
+  description: Number of the newest revision; 0 if there is none.
   returned: when not in check mode
   type: int
   sample: 4
@@ -99,16 +100,16 @@ status:
   type: str
   sample: deployed
 seconds:
-  description: How long Helm was at work.
+  description: How long Helm ran.
   returned: when not in check mode
   type: float
   sample: 2.4
 stopped:
-  description: Whether Helm was ended because what it waited for could not come.
+  description: Whether Helm was stopped because the upgrade could not succeed.
   returned: when not in check mode
   type: bool
 diagnosis:
-  description: Why it failed, as of M(slipway.kube.rollout_status); null when that is not known or nothing failed.
+  description: The cause of the failure, as in M(slipway.kube.rollout_status); null if it is unknown or nothing failed.
   returned: when not in check mode
   type: dict
   sample: {code: job_failed, cause: Job todo-backend-migration failed., object: Job/todo-backend-migration, namespace: todo}

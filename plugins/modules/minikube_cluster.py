@@ -10,22 +10,22 @@ short_description: Create, start, stop or delete a Minikube cluster
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - Brings a Minikube profile into the wanted state with the docker driver. A cluster that is stopped, or whose container
-    has exited with the engine, is started.
-  - A start is watched. When the kubelet does not stay up, the run ends with the kubelet's own words instead of Minikube's
-    time-out.
-  - A profile that exists with another driver, version or runtime is an error that names the difference. A profile that this
-    module did not create is never changed and never deleted.
-  - With the last profile that was created by it, O(state=absent) removes C(.minikube) from O(home) if that is O(state_dir) and
-    holds no other profile. Otherwise it removes only what belongs to the profile, and RV(kept) says why.
+  - Ensures the state of a Minikube profile with the docker driver. Starts a cluster that is stopped, or whose container exited
+    with the engine.
+  - Watches the start. If the kubelet does not stay up, the module fails with the kubelet's own message instead of Minikube's
+    timeout.
+  - Fails if the existing profile has another driver, version or runtime, and names the difference. Never changes or deletes a
+    profile that it did not create.
+  - With the last profile that the module created, O(state=absent) removes C(.minikube) from O(home) if O(home) is O(state_dir)
+    and contains no other profile. Otherwise it removes only what belongs to the profile, and RV(kept) says why.
 options:
   state:
-    description: Wanted state.
+    description: Desired state.
     type: str
     choices: [started, stopped, absent]
     default: started
   profile:
-    description: Name of the profile, and so of the node's container, volume, network and kubeconfig context.
+    description: Name of the profile, and of the node's container, volume, network and kubeconfig context.
     type: str
     default: slipway
   binary:
@@ -33,15 +33,15 @@ options:
     type: path
     required: true
   home:
-    description: Directory for Minikube's own files (C(MINIKUBE_HOME)).
+    description: Directory of Minikube's own files (C(MINIKUBE_HOME)).
     type: path
     required: true
   state_dir:
-    description: Slipway's own state directory. From another O(home), C(.minikube) is never removed as a whole.
+    description: Slipway's own state directory. In another O(home), C(.minikube) is never removed as a whole.
     type: path
     version_added: 0.2.0
   kubeconfig:
-    description: File that gets the cluster's context.
+    description: File to which the cluster's context is added.
     type: path
     required: true
   docker_host:
@@ -70,26 +70,27 @@ options:
     type: int
     default: 6144
   addons:
-    description: Minikube's addons to switch on.
+    description: Minikube addons to enable.
     type: list
     elements: str
     default: []
   base_image:
-    description: Node image that was made on this machine. Without it Minikube pulls its own.
+    description: Node image that was built on this machine. Without it, Minikube pulls its own.
     type: str
   preload:
-    description: Disk content for a new node, in Minikube's format.
+    description: Initial disk content of a node, in Minikube's format.
     type: path
   ingress_address:
     description: Address of this machine on which the node's port 80 is published.
     type: str
     default: 127.0.0.1
   ingress_port:
-    description: Port for that. When it is taken, the next free one is used. A cluster keeps the port it was created with.
+    description: First port to try for that address; if it is in use, the next free one is used. An existing cluster keeps its
+      port.
     type: int
     default: 8080
   progress_file:
-    description: File to which one line is appended for every step; read it while the module runs.
+    description: File to which the module appends one line for every step; you can read it while the module runs.
     type: path
 extends_documentation_fragment:
   - slipway.kube.attributes
@@ -98,7 +99,7 @@ attributes:
     support: full
   diff_mode:
     support: none
-    details: A cluster has no text to compare.
+    details: A cluster has no text to diff.
   idempotent:
     support: full
 requirements: [docker]
@@ -124,13 +125,13 @@ EXAMPLES = r"""
 RETURN = r"""
 state:
   description:
-    - State that was found, before anything was changed. With O(state=absent) it is V(unknown) when there is no engine or no
-      C(minikube) to ask; then only files are removed.
+    - State before any change. With O(state=absent), it is V(unknown) if there is no engine or no C(minikube); then only files
+      are removed.
   returned: success
   type: str
   sample: stopped
 ingress_port:
-  description: Port of O(ingress_address) that leads to the node's port 80.
+  description: Port of O(ingress_address) that forwards to the node's port 80.
   returned: when O(state=started)
   type: int
   sample: 8080
@@ -146,7 +147,7 @@ removed:
   elements: str
   sample: [/home/ada/.local/state/slipway/.minikube]
 kept:
-  description: Which directory stays and why, as sentences; empty when none does.
+  description: Which directories stay and why, as sentences; empty if none do.
   returned: when O(state=absent)
   type: str
   sample: ""

@@ -6,104 +6,110 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: minikube_image
-short_description: Build the images that nobody has built, deliver those that the cluster lacks, remove old ones
+short_description: Build missing images, load those that the cluster lacks, and remove old ones
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - Compares the engine's images with those of the node by image ID, for all components in one call. Nothing more is done where nothing
-    lacks.
-  - Builds components side by side, each as soon as those it is built from exist, and delivers each as soon as it is built.
-  - In the engine, BuildKit builds where O(builder) and an engine with BuildKit are there, the engine's classic builder elsewhere.
+  - Compares the images of the engine with those of the node by image ID, for all components in one call. Does nothing more if
+    nothing is missing.
+  - Builds components in parallel, each as soon as the images that it is based on exist, and loads each as soon as it is built.
+  - Builds in the engine use BuildKit if O(builder) is set and the engine has BuildKit, otherwise the engine's classic builder.
 options:
   components:
     description:
-      - The components by name, in the order of building, as M(slipway.kube.application_plan) returns them. Of each, C(source), C(dockerfile),
-        C(build_args) and C(image) (a reference with a tag that says what it was made of) are read, C(needs) (components it is built from) and
-        C(deliver) (V(false) for one that others are built from and that the cluster does not need).
+      - The components by name, in build order, as M(slipway.kube.application_plan) returns them. The module uses C(source),
+        C(dockerfile), C(build_args), C(image) (a reference whose tag is computed from the sources), C(needs) (the components
+        that it is based on) and C(deliver) (V(false) if only other components need the image, not the cluster).
     type: dict
     required: true
   state:
     description:
       - V(compared) only compares.
-      - V(built) builds in the engine what neither the engine nor a running node has, so that it can be done before there is a cluster.
-      - V(present) builds and delivers.
+      - V(built) builds in the engine what neither the engine nor a running node has; this works before the cluster exists.
+      - V(present) builds and loads.
     type: str
     choices: [compared, built, present]
     default: present
   delivery:
     description:
-      - Way to the cluster.
-      - V(in_node) builds in the node by its own BuildKit, where the kubelet finds the image at once. What the engine has already is loaded.
+      - How images get to the cluster.
+      - V(in_node) builds in the node's own BuildKit, directly into the kubelet's image store. Images that the engine already
+        has are loaded.
       - V(load) builds in the engine and streams images into the node's containerd.
-      - V(registry) builds in the engine and pushes to O(registry), to which only changed layers travel.
-      - V(docker_env) would build in the Docker inside of the node. It is refused, because nodes of this collection run containerd.
-      - V(auto) is V(in_node) where the node has BuildKit and O(builder) or a C(buildctl) of its own to ask it, V(load) elsewhere, and where a build
-        argument has an address that only this machine reaches, such as a mirror on C(localhost).
+      - V(registry) builds in the engine and pushes to O(registry), which transfers only changed layers.
+      - V(docker_env) is rejected, because it builds in the Docker inside the node, and nodes of this collection run containerd.
+      - V(auto) means V(in_node) if the node has BuildKit, and O(builder) or its own C(buildctl) to access it. It means V(load)
+        otherwise, and if a build argument contains an address that only this machine can reach, such as a mirror on
+        C(localhost).
     type: str
     choices: [auto, in_node, load, registry, docker_env]
     default: auto
   registry:
-    description: Address of the registry for O(delivery=registry), such as C(registry.example:5000/team). Images' names must begin with it.
+    description: Address of the registry for O(delivery=registry), such as C(registry.example:5000/team). The names of images
+      must start with it.
     type: str
     default: ""
   profile:
-    description: Minikube profile, whose node is a container of that name.
+    description: Minikube profile; its node is a container with that name.
     type: str
     default: slipway
   start_wait:
     description:
-      - How many seconds to wait for a node that another process is starting. Images can be built and taken in long before its cluster answers,
-        so this module can work beside M(slipway.kube.minikube_cluster). V(0) waits for nothing.
-      - The wait ends when nobody is starting the cluster, which O(home) tells.
+      - How many seconds to wait for a node that another process is starting. The node accepts images long before its cluster is
+        ready, so this module can run in parallel with M(slipway.kube.minikube_cluster). V(0) does not wait.
+      - The wait ends if no process is starting the cluster, which the module finds out from O(home).
     type: int
     default: 0
   home:
-    description: Directory of Minikube's own files (C(MINIKUBE_HOME)), as M(slipway.kube.minikube_cluster) has it. Required for O(start_wait).
+    description: Directory of Minikube's own files (C(MINIKUBE_HOME)), as in M(slipway.kube.minikube_cluster). Required for
+      O(start_wait).
     type: path
   docker_host:
     description: Address of the container engine.
     type: str
     default: unix:///var/run/docker.sock
   builder:
-    description: Path of the program image-build, which asks BuildKit. Without it the engine's classic builder and the node's own C(buildctl) build.
+    description: Path of the program image-build, the client of BuildKit. Without it, the engine's classic builder and the
+      node's own C(buildctl) are used.
     type: path
   network:
     description:
-      - Network of the build's containers in the engine. V(host) reaches a resolver on a loopback address of this machine. Other names than V(host),
-        V(default) and V(none) need the classic builder, which is taken then.
+      - Network of the build containers in the engine. With V(host), they can use a resolver on a loopback address of this
+        machine. Networks other than V(host), V(default) and V(none) always use the classic builder.
     type: str
     default: host
   build_args:
-    description: Build arguments for every component; its own win.
+    description: Build arguments for every component; the component's own take precedence.
     type: dict
     default: {}
   keep:
     description:
-      - How many images of each component to keep in the engine and in the node when one has been built or delivered, the present one among them.
-      - Only images that this module built or delivered are removed, and none that a container uses. V(0) removes nothing.
+      - How many images of each component to keep in the engine and in the node after one has been built or loaded, including
+        the current one.
+      - Only images that this module built or loaded are removed, and none that a container uses. V(0) removes nothing.
     type: int
     default: 3
   side_by_side:
-    description: How many components are built or delivered at once.
+    description: How many components are built or loaded in parallel.
     type: int
     default: 4
   progress_file:
-    description: File to which a line is appended for every step; read it while the module runs.
+    description: File to which the module appends one line for every step; you can read it while the module runs.
     type: path
   job:
     description:
-      - What an earlier task of this module with C(async) and C(poll=0) returned. Nothing is begun then. The task shows what that one has said,
-        waits for its end and returns its result. Other options are ignored.
+      - The result of an earlier task with this module, C(async) and C(poll=0). The module then starts nothing, but shows the
+        output of that task, waits for its end and returns its result. It ignores all other options.
     type: dict
 extends_documentation_fragment:
   - slipway.kube.attributes
 attributes:
   check_mode:
     support: full
-    details: Says what would be built, delivered and removed.
+    details: Returns what would be built, loaded and removed.
   diff_mode:
     support: none
-    details: Images have no text to compare.
+    details: Images have no text to diff.
   idempotent:
     support: full
 requirements: [docker]
@@ -148,24 +154,24 @@ EXAMPLES = r"""
 
 RETURN = r"""
 way:
-  description: The way that was taken.
+  description: How images got to the cluster.
   returned: success
   type: str
   sample: in_node
 build:
-  description: Components whose images were built in the engine, or would be in check mode and with O(state=compared).
+  description: Components whose images were built in the engine; in check mode and with O(state=compared), those that would be.
   returned: success
   type: list
   elements: str
   sample: [backend]
 build_in_node:
-  description: The same for the node.
+  description: Components whose images were built in the node, or would be.
   returned: success
   type: list
   elements: str
   sample: [backend]
 deliver:
-  description: Components whose images were brought from the engine to the cluster, or would be.
+  description: Components whose images were loaded from the engine into the cluster, or would be.
   returned: success
   type: list
   elements: str
@@ -191,7 +197,7 @@ seconds:
   type: dict
   sample: {"build backend": 1.9, "deliver backend": 4.2}
 sizes:
-  description: Size in bytes of each image that the engine had before.
+  description: Size in bytes of each image that was already in the engine.
   returned: success
   type: dict
   sample: {"todo-backend:sha-3f2a9c1b5d7e8a90": 214000000}

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: namespace_info
-short_description: Learn which namespaces of an application may be removed with it
+short_description: Find out which namespaces can be deleted with an application
 version_added: 0.2.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - A namespace may be removed if Slipway made it, which its label C(app.kubernetes.io/managed-by=slipway) tells, and
-    if no Helm release lives in it but those of the application. Every other one is to be kept.
-  - Tells which of the application's Secrets in a namespace that is kept were made by Slipway.
-  - Looks at the namespaces of O(namespace), O(releases) and O(secrets). Names are read, never a value of a Secret.
+  - A namespace can be deleted if Slipway created it, as its label C(app.kubernetes.io/managed-by=slipway) shows, and if it
+    contains no Helm releases other than those of the application. All others must be kept.
+  - Returns which of the application's Secrets in kept namespaces were created by Slipway.
+  - Inspects the namespaces of O(namespace), O(releases) and O(secrets). Reads only names, never the value of a Secret.
 extends_documentation_fragment:
   - slipway.kube.attributes.reads
   - slipway.kube.kubernetes
 attributes:
   check_mode:
-    details: Without a cluster, no namespace exists.
+    details: If the cluster does not exist, no namespace exists.
 options:
   namespace:
     description: The application's namespace.
@@ -70,7 +70,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 namespaces:
-  description: What is known of each namespace.
+  description: The state of each namespace.
   returned: success
   type: list
   elements: dict
@@ -82,37 +82,38 @@ namespaces:
       description: Whether it exists.
       type: bool
     owned:
-      description: Whether it carries Slipway's label.
+      description: Whether it has Slipway's label.
       type: bool
     other_releases:
-      description: Helm releases in it that are not among O(releases). One that was uninstalled with its history kept does not count.
+      description: Helm releases in it that are not in O(releases), except releases that were uninstalled with their history
+        kept.
       type: list
       elements: str
       sample: [monitoring]
     reason:
-      description: Why it is removed or kept, as half a sentence.
+      description: Why it is removed or kept, as a clause.
       type: str
       sample: Slipway did not make it
 removed:
-  description: Names of the namespaces that may be removed.
+  description: Names of the namespaces that can be deleted.
   returned: success
   type: list
   elements: str
   sample: [todo]
 kept:
-  description: The namespaces that are to be kept, as in RV(namespaces).
+  description: The namespaces that must be kept, as in RV(namespaces).
   returned: success
   type: list
   elements: dict
   sample: [{name: team-a, exists: true, owned: false, other_releases: [], reason: Slipway did not make it}]
 secrets:
-  description: Those of O(secrets) in RV(kept) namespaces that Slipway made, each with C(name) and C(namespace).
+  description: Those of O(secrets) in RV(kept) namespaces that Slipway created, each with C(name) and C(namespace).
   returned: success
   type: list
   elements: dict
   sample: [{name: todo-database, namespace: team-a}]
 kept_secrets:
-  description: Those of O(secrets) in RV(kept) namespaces that something else made, each with C(name) and C(namespace).
+  description: Those of O(secrets) in RV(kept) namespaces that Slipway did not create, each with C(name) and C(namespace).
   returned: success
   type: list
   elements: dict

@@ -6,20 +6,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: reachable_info
-short_description: Tell which addresses answer, within a time that holds
+short_description: Test which URLs are reachable within a time limit
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - Asks all addresses at once with a C(HEAD) request and gives up after O(timeout), also where a name server never answers.
-  - The proxy settings of the environment apply.
+  - Sends a C(HEAD) request to all URLs in parallel and stops after O(timeout), even if a name server does not respond.
+  - Uses the proxy settings of the environment.
 options:
   urls:
-    description: Addresses to ask.
+    description: URLs to test.
     type: list
     elements: str
     required: true
   timeout:
-    description: Seconds for all of them together.
+    description: Timeout for all of them together, in seconds.
     type: float
     default: 2
 extends_documentation_fragment:
@@ -37,12 +37,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reachable:
-  description: Whether all of them answer. A demand for credentials is an answer, any other error is none.
+  description: Whether all of them are reachable. A request for credentials counts as reachable, any other error does not.
   returned: success
   type: bool
   sample: false
 reasons:
-  description: For each address that does not answer, why.
+  description: For each URL that is not reachable, the reason.
   returned: success
   type: dict
   sample: {"https://registry.k8s.io/v2/": it does not answer within 2 s}

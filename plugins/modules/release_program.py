@@ -6,42 +6,42 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: release_program
-short_description: Ensure that a program of an official release is there, confirmed by a SHA-256
+short_description: Ensure that a program of an official release is present, with a verified SHA-256
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - Downloads a program, or an archive with the program in it, and uses it only when its SHA-256 is the one that the publisher
-    gives or that is pinned here.
-  - The sum is kept beside the file. A file that has it needs no network, so that a mirror may be gone afterwards.
+  - Downloads a program, or an archive that contains it, and uses it only if its SHA-256 matches the publisher's or the pinned
+    one.
+  - Keeps the checksum next to the file. A file that matches it needs no network, so the mirror is no longer needed afterwards.
 options:
   url:
-    description: Where the program or the archive is.
+    description: URL of the program or the archive.
     type: str
     required: true
   path:
-    description: Where the download is kept. Name a place for each version.
+    description: Path of the download. Use a different path for each version.
     type: path
     required: true
   sum_url:
-    description: The publisher's file of sums, either one bare sum or lines of sum and name.
+    description: URL of the publisher's checksum file, either one bare checksum or lines of checksum and name.
     type: str
     default: ""
   sha256:
-    description: The sum that the download must have. With it O(sum_url) is not asked.
+    description: Required SHA-256 of the download. If set, O(sum_url) is not used.
     type: str
     default: ""
   sum_option:
-    description: Name of the variable for O(sha256), for messages.
+    description: Name of the variable that sets O(sha256), for messages.
     type: str
     default: sha256
   member:
-    description: The program's path in the archive, when O(url) is one.
+    description: Path of the program in the archive, if O(url) is an archive.
     type: str
   program:
-    description: Where the program is put when it comes from an archive. Required with O(member).
+    description: Path of the program that is extracted from the archive. Required with O(member).
     type: path
   timeout:
-    description: Seconds without a byte after which an attempt is given up. There are three.
+    description: How many seconds without data an attempt may take. There are three attempts.
     type: float
     default: 30
 extends_documentation_fragment:
@@ -49,7 +49,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Says whether something would be downloaded, and asks nobody.
+    details: Returns whether something would be downloaded, without network access.
   diff_mode:
     support: none
     details: Programs are binary files.
@@ -77,7 +77,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 program:
-  description: The program's path.
+  description: Path of the program.
   returned: success
   type: str
   sample: /home/ada/.cache/slipway/release/kubectl-v1.35.1

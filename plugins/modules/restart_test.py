@@ -8,18 +8,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: restart_test
-short_description: Delete the pods of Helm releases one by one and count the requests that fail meanwhile
+short_description: Delete the pods of Helm releases one by one and count the requests that fail during that time
 version_added: 0.2.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Deletes, one after the other, each pod of the releases' Deployments that have at least two ready replicas, as a drained
-    node would. The next one goes when the one before it has gone and its Deployment has all replicas ready again.
-  - Meanwhile asks O(urls) in turn at a steady rate, each request over a connection of its own. Every answer other than 2xx and 3xx,
-    every refused or broken connection and every timeout is a failed request, and one is enough to fail the task.
-  - Deployments with one replica, StatefulSets and DaemonSets are left out, because a request may well fail while their
-    pod is away; RV(left_out) names them.
-  - Asks each address once before it deletes anything, and deletes nothing if one fails.
+  - Deletes, one after the other, each pod of the releases' Deployments with at least two ready replicas, as draining a node
+    does. Deletes the next pod when the previous one is gone and its Deployment has all replicas ready again.
+  - During that time, sends requests to O(urls) in turn at a constant rate, each over a new connection. Every response other
+    than 2xx and 3xx, every refused or broken connection and every timeout is a failed request, and one fails the task.
+  - Skips Deployments with one replica, StatefulSets and DaemonSets, because requests may fail while their pod is replaced;
+    RV(left_out) lists them.
+  - Sends one request to each URL before it deletes anything, and deletes nothing if one fails.
 requirements:
   - h11
 extends_documentation_fragment:
@@ -28,15 +28,16 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: RV(deleted) says which pods would be deleted. Nothing is asked, and without a cluster the lists are empty.
+    details: RV(deleted) lists the pods that would be deleted. No requests are sent; if the cluster does not exist, the lists
+      are empty.
   diff_mode:
     support: none
-    details: What is deleted is brought back by its Deployment, so there is no difference to show.
+    details: The Deployments replace their pods, so there is no difference to show.
   idempotent:
     support: none
     details:
-      - Each run deletes all of the pods again.
-      - RV(ignore:changed) is always V(false), because a Deployment in front of the test is the same behind it, with other pods.
+      - Each run deletes all pods again.
+      - RV(ignore:changed) is always V(false), because the Deployments are the same after the test, with other pods.
 options:
   releases:
     description: The releases.
@@ -54,36 +55,37 @@ options:
         required: true
   urls:
     description:
-      - What is asked in turn, with GET, such as V(http://todo.local/). Redirects are not followed.
-      - The pods of a Deployment that none of them reaches are deleted without being missed, so name one for each.
+      - The URLs for GET requests, such as V(http://todo.local/). Redirects are not followed.
+      - If no URL leads to a Deployment, the test cannot notice that its pods are gone, so include one for each.
     type: list
     elements: str
     required: true
   resolve:
     description: >-
-      Maps hosts to the address to connect to, as V(address), V(address:port) or V([v6]:port). The Host header stays that of
+      Maps hosts to the address to connect to, as V(address), V(address:port) or V([v6]:port). The Host header is still that of
       O(urls), so that an Ingress can be tested without DNS.
     type: dict
     default: {}
   headers:
-    description: Headers to send. All of their values are masked wherever Ansible shows them.
+    description: Headers to send. Their values are redacted in all output.
     type: dict
     default: {}
   rate:
     description: >-
-      The requests a second to all addresses together, 1 to 1000. At most 256 are under way at once; when all of them wait for an answer, fewer are sent.
+      Requests per second to all URLs together, 1 to 1000. At most 256 are in flight at once; while all of them wait for a
+      response, fewer are sent.
     type: float
     default: 50.0
   timeout:
-    description: The seconds that one whole request may take.
+    description: Timeout for one complete request, in seconds.
     type: float
     default: 5.0
   deadline:
-    description: The seconds that all deletions may take together.
+    description: Deadline for all deletions together, in seconds.
     type: float
     default: 300.0
   give_up_after:
-    description: The number of failed requests that ends the test early.
+    description: How many failed requests end the test early.
     type: int
     default: 20
 seealso:
@@ -109,7 +111,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: The outcome in a sentence; for a failure its cause, its evidence and what to do.
+  description: The result in one sentence; for a failure, the cause, the evidence and the remedy.
   returned: always
   type: str
   sample: 4 pods were deleted one by one, and none of 2310 requests failed.
@@ -132,11 +134,11 @@ failures:
       type: str
       sample: "2026-01-01T12:00:00.123Z"
     url:
-      description: The address, without its query.
+      description: The URL without its query.
       type: str
       sample: http://todo.local/api/health
     code:
-      description: The kind of fault, one of the codes of M(slipway.kube.health_check).
+      description: One of the codes of M(slipway.kube.health_check).
       type: str
       sample: connection_reset
     error:
@@ -144,11 +146,11 @@ failures:
       type: str
       sample: The other side reset the connection. 0 bytes had arrived.
     pod:
-      description: The pod that was being deleted then, or whose replacement was awaited; empty for none.
+      description: The pod that was being deleted or replaced at that time; empty if there was none.
       type: str
       sample: todo-backend-6d5f7c9b8-x2x7k
 deleted:
-  description: The pods that were deleted, in their order.
+  description: The pods that were deleted, in order.
   returned: always
   type: list
   elements: dict
@@ -163,7 +165,7 @@ deleted:
       description: The pod.
       type: str
 left_out:
-  description: The workloads that were left out.
+  description: The workloads that were skipped.
   returned: always
   type: list
   elements: dict
@@ -178,7 +180,7 @@ left_out:
       description: The name.
       type: str
     reason:
-      description: Why it was left out.
+      description: Why it was skipped.
       type: str
       sample: its replicas are 1, and the test needs 2.
 seconds:
@@ -186,7 +188,7 @@ seconds:
   returned: always
   type: float
 latency:
-  description: The times of the requests that did not fail, in milliseconds; empty when there are none.
+  description: Latencies of the successful requests, in milliseconds; empty if there are none.
   returned: always
   type: dict
   contains:

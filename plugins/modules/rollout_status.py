@@ -8,22 +8,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rollout_status
-short_description: Wait for the rollout of Helm releases, and say why when it cannot end
+short_description: Wait for the rollout of Helm releases, and diagnose why it cannot complete
 version_added: 0.1.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Watches the Deployments, StatefulSets, DaemonSets and Jobs of releases until all are rolled out, then looks whether
+  - Watches the Deployments, StatefulSets, DaemonSets and Jobs of releases until all are rolled out, then checks whether
     Services and Ingresses lead to them.
-  - Ends at once in a state that cannot heal, with a code, the cause, a suggestion, the last log lines and events.
-  - Only pods of the newest revision are judged.
-  - docs/troubleshooting.md has an entry for every code.
+  - Stops immediately in a state that cannot recover, with a code, the cause, a suggestion, the last log lines and events.
+  - Considers only pods of the newest revision.
+  - See docs/troubleshooting.md for all codes.
 extends_documentation_fragment:
   - slipway.kube.attributes.reads
   - slipway.kube.kubernetes
 attributes:
   check_mode:
-    details: Takes one look and does not wait. RV(ready) says whether all is rolled out, and without a cluster is null.
+    details: Inspects the state once and does not wait. RV(ready) is whether everything is rolled out, or null if the cluster
+      does not exist.
 options:
   releases:
     description: The releases. One of O(releases) and O(selector) is required.
@@ -39,29 +40,30 @@ options:
         type: str
         required: true
   selector:
-    description: A label selector as of C(kubectl get -l), for workloads that no Helm release made. Needs O(namespace).
+    description: A label selector as in C(kubectl get -l), for workloads that do not belong to a Helm release. Requires
+      O(namespace).
     type: str
     version_added: 0.2.0
   namespace:
-    description: The namespace in which O(selector) picks.
+    description: The namespace of O(selector).
     type: str
     version_added: 0.2.0
   deadline:
-    description: The seconds that the whole rollout may take. With V(0), one look is taken.
+    description: Deadline for the whole rollout, in seconds. With V(0), the module inspects the state once.
     type: float
     default: 300.0
   quiet_period:
-    description: The seconds after which a rollout in which nothing moves is given up.
+    description: How many seconds a rollout may go without progress.
     type: float
     default: 120.0
   heal_period:
     description:
-      - The seconds for which a state that may heal by itself is watched, such as a pod that no node takes while older
-        ones still go, or a readiness probe that has failed as often as its own threshold allows.
+      - How many seconds to watch a state that can recover on its own, such as an unschedulable pod while older ones terminate,
+        or a readiness probe that has reached its failure threshold.
     type: float
     default: 10.0
   crash_restarts:
-    description: How many restarts make a crash loop; a Job is given up when it fails once more than that.
+    description: How many restarts count as a crash loop; a Job fails after one more failure than that.
     type: int
     default: 1
   log_lines:
@@ -70,20 +72,20 @@ options:
     default: 8
   hooks:
     description:
-      - Whether Jobs and Pods that are Helm hooks are judged too, to explain why Helm failed.
+      - Whether to include Jobs and Pods that are Helm hooks, to explain why Helm failed.
       - M(slipway.kube.helm_upgrade) watches them while Helm waits for them.
     type: bool
     default: false
   routes:
     description:
-      - Whether Services and Ingresses are judged too once the workloads are ready.
-      - An Ingress without an address is accepted as long as a ready controller of its class is found, because
-        controllers may take a minute to write it and some never do.
+      - Whether to include Services and Ingresses once the workloads are ready.
+      - An Ingress without an address is accepted if a ready controller of its class exists, because controllers may take a
+        minute to set it and some never do.
     type: bool
     default: true
     version_added: 0.2.0
   fail:
-    description: Whether the task fails when the rollout does not end.
+    description: Whether the task fails if the rollout does not complete.
     type: bool
     default: true
 """
@@ -113,7 +115,7 @@ ready:
   returned: always
   type: bool
 workloads:
-  description: How far every workload is.
+  description: The progress of every workload.
   returned: always
   type: list
   elements: dict
@@ -131,21 +133,21 @@ workloads:
       description: Whether it is rolled out.
       type: bool
     ready:
-      description: How many of its pods serve, or how many runs succeeded.
+      description: How many of its pods are ready, or how many of its runs succeeded.
       type: int
     wanted:
       description: How many it should have.
       type: int
     message:
-      description: What is missing, empty when it is rolled out.
+      description: What is missing; empty if it is rolled out.
       type: str
 diagnosis:
-  description: Why the rollout cannot end; null when it has ended.
+  description: Why the rollout cannot complete; null if it is complete.
   returned: always
   type: dict
   contains:
     code:
-      description: The kind of fault, one of a closed list.
+      description: The diagnosis code.
       type: str
       sample: crash_loop
     cause:
@@ -157,25 +159,25 @@ diagnosis:
       type: str
       sample: Read the log lines, correct the component or its configuration, and deploy again.
     namespace:
-      description: Where it is.
+      description: The namespace of the object.
       type: str
     object:
-      description: What it is, as kind and name.
+      description: The object, as kind and name.
       type: str
       sample: Pod/todo-backend-6d5f7c9b8-x2x7k
     container:
-      description: The container, empty when it is not about one.
+      description: The container; empty if the cause is not specific to one.
       type: str
     log:
       description: The last log lines of the container.
       type: list
       elements: str
     events:
-      description: The newest warnings of Kubernetes about the object and what it depends on.
+      description: The latest Kubernetes warning events of the object and its dependencies.
       type: list
       elements: str
 seconds:
-  description: How long was waited.
+  description: How long the module waited.
   returned: always
   type: float
 """

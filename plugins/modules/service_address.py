@@ -8,15 +8,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: service_address
-short_description: Find the address at which a Service answers from outside of the cluster
+short_description: Find the URL of a Service from outside the cluster
 version_added: 0.1.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - A Service of type NodePort answers at a node's address, one of type LoadBalancer at the address that it was given.
-  - In a Minikube cluster nothing gives addresses. With O(node) this module does what C(minikube tunnel) does, but without a
-    process that must stay, a route, or a password. The node takes an address of its own container network for every
-    Service of type LoadBalancer that has none, and drops those that no Service has any more.
+  - A Service of type NodePort is reachable at a node's address, one of type LoadBalancer at its assigned address.
+  - A Minikube cluster assigns no addresses. With O(node), this module does what C(minikube tunnel) does, but without a
+    permanent process, a route, or a password. It adds an address of the node's own container network to the node for every
+    Service of type LoadBalancer that has none, and removes addresses that no Service uses any more.
 requirements:
   - docker (the Python package), with O(node)
 extends_documentation_fragment:
@@ -25,10 +25,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: RV(url) is empty where the address would only be given now, and where there is no cluster or Service yet.
+    details: RV(url) is empty if the address would be assigned by this task, or if the cluster or Service does not exist yet.
   diff_mode:
     support: none
-    details: What changes is an address of the node, named by RV(address).
+    details: The change is an address of the node, returned in RV(address).
   idempotent:
     support: full
 options:
@@ -41,18 +41,19 @@ options:
     type: str
     required: true
   port:
-    description: Name or number of the Service's port; its first one if omitted.
+    description: Name or number of the Service's port; by default its first port.
     type: str
     default: ""
   node:
-    description: Container of the Minikube node that takes the addresses. If omitted, somebody else gives them.
+    description: Container of the Minikube node to which addresses are added. If omitted, the module expects the cluster to
+      assign them.
     type: str
   docker_host:
-    description: The engine that runs the node.
+    description: Address of the container engine that runs the node.
     type: str
     default: unix:///var/run/docker.sock
   timeout:
-    description: Seconds to wait for an address that somebody else gives.
+    description: How many seconds to wait for an address that the cluster assigns.
     type: float
     default: 60.0
 """
@@ -74,7 +75,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 url:
-  description: The address as a URL without a slash at its end.
+  description: The URL, without a trailing slash.
   returned: success
   type: str
   sample: http://192.168.49.240:3000
