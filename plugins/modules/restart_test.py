@@ -212,9 +212,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._kube import module_base
 from ansible_collections.slipway.kube.plugins.module_utils._kube.client import Cluster
+from ansible_collections.slipway.kube.plugins.module_utils._rollout.load import LoadGenerator, LoadOptions
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.restarts import (
-    Ask,
-    Asker,
     Outcome,
     Plan,
     fault,
@@ -223,19 +222,19 @@ from ansible_collections.slipway.kube.plugins.module_utils._rollout.restarts imp
 )
 
 
-def _result(asker: Asker, planned: Plan, outcome: Outcome, msg: str) -> dict[str, Any]:
+def _result(generator: LoadGenerator, planned: Plan, outcome: Outcome, msg: str) -> dict[str, Any]:
     return {
         "msg": msg,
         # Deployments bring back what was deleted: nothing in the cluster is lastingly another than before.
         "changed": False,
-        "requests": asker.requests,
+        "requests": generator.requests,
         # Ansible itself reads "failed" and "skipped" in a result.
-        "failed_requests": asker.failed,
-        "failures": [one.as_result() for one in asker.failures],
+        "failed_requests": generator.failed,
+        "failures": [one.as_result() for one in generator.failures],
         "deleted": [one.as_result() for one in outcome.deleted],
         "left_out": list(planned.left_out),
         "seconds": round(outcome.seconds, 2),
-        "latency": asker.latency(),
+        "latency": generator.latency(),
     }
 
 
@@ -258,7 +257,7 @@ def main() -> None:
     require(module, "h11")
     fields = module.params
     try:
-        ask = Ask(
+        options = LoadOptions(
             fields["urls"],
             {str(host): str(address) for host, address in fields["resolve"].items()},
             {str(name): str(value) for name, value in fields["headers"].items()},
@@ -269,30 +268,30 @@ def main() -> None:
             raise ValueError("give_up_after: it must be at least 1.")
     except ValueError as error:
         module.fail_json(msg=str(error))
-    asker = Asker(ask, fields["give_up_after"])
+    generator = LoadGenerator(options, fields["give_up_after"])
 
     def work(cluster: Cluster) -> dict[str, Any]:
         planned = plan(cluster, [(release["namespace"], release["name"]) for release in fields["releases"]])
         if module.check_mode:
             count = len(planned.targets)
             return _result(
-                asker, planned, Outcome(planned.targets, "", 0.0), f"{count} pods would be deleted one by one."
+                generator, planned, Outcome(planned.targets, "", 0.0), f"{count} pods would be deleted one by one."
             )
         if not planned.targets:
             msg = "Nothing was tested: no Deployment has 2 ready replicas."
-            return _result(asker, planned, Outcome((), "", 0.0), msg)
-        with asker:
-            outcome = restart(cluster, planned.targets, asker, fields["deadline"])
-        if wrong := fault(asker, outcome):
-            module.fail_json(**_result(asker, planned, outcome, wrong))
-        msg = f"{len(outcome.deleted)} pods were deleted one by one, and none of {asker.requests} requests failed."
-        return _result(asker, planned, outcome, msg)
+            return _result(generator, planned, Outcome((), "", 0.0), msg)
+        with generator:
+            outcome = restart(cluster, planned.targets, generator, fields["deadline"])
+        if wrong := fault(generator, outcome):
+            module.fail_json(**_result(generator, planned, outcome, wrong))
+        msg = f"{len(outcome.deleted)} pods were deleted one by one, and none of {generator.requests} requests failed."
+        return _result(generator, planned, outcome, msg)
 
     nothing = Outcome((), "", 0.0)
     module_base.run(
         module,
         work,
-        lambda: _result(asker, Plan((), ()), nothing, "There is no cluster yet, so the pods are not known."),
+        lambda: _result(generator, Plan((), ()), nothing, "There is no cluster yet, so the pods are not known."),
     )
 
 

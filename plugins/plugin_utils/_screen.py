@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the progress display puts on the screen: lines under the headers of phases, and what runs just now. Private to the collection."""
+"""What the progress display puts on the screen: lines under the headers of phases, and what runs just now. Private to the collection.
+
+Written by hand, because a library such as rich takes over the standard output, to which Ansible's own display and prompts write as well.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,11 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Docker's rules for C(.dockerignore). Private to the collection."""
+"""Docker's rules for C(.dockerignore). Private to the collection.
+
+Written by hand, because pathspec knows Git's rules only, in which a pattern without a slash holds at every depth, and docker-py's matcher comes
+with a library that plans and digests do without.
+"""
 
 from __future__ import annotations
 

@@ -17,10 +17,9 @@ from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client
 from ansible_collections.slipway.kube.plugins.module_utils._kube.client import ApiError, UnreachableError
-from ansible_collections.slipway.kube.plugins.module_utils._rollout import restarts
+from ansible_collections.slipway.kube.plugins.module_utils._rollout import load, restarts
+from ansible_collections.slipway.kube.plugins.module_utils._rollout.load import LoadGenerator, LoadOptions
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.restarts import (
-    Ask,
-    Asker,
     Outcome,
     Target,
     fault,
@@ -130,9 +129,9 @@ class FakeApi:
         assert seconds > 0, "waiting without letting time pass"
         self.now += seconds
 
-    def restart(self, asking: Any, deadline: float = 300.0) -> Outcome:
+    def restart(self, load: Any, deadline: float = 300.0) -> Outcome:
         targets = plan(self, TODO).targets
-        return restart(self, targets, asking, deadline, clock=lambda: self.now, sleep=self.sleep)
+        return restart(self, targets, load, deadline, clock=lambda: self.now, sleep=self.sleep)
 
 
 class Quiet:
@@ -248,8 +247,8 @@ def test_deadline_ends_waiting_for_a_deployment_that_does_not_heal() -> None:
     assert [one.pod for one in outcome.deleted] == ["api-0"]
     assert outcome.stuck == "Deployment api is not whole again: pod api-0 has not gone yet"
     assert 30 <= outcome.seconds < 32
-    asker = Asker(Ask(["http://todo.local/"]))
-    assert "did not end within its deadline: Deployment api" in fault(asker, outcome)
+    generator = LoadGenerator(LoadOptions(["http://todo.local/"]))
+    assert "did not end within its deadline: Deployment api" in fault(generator, outcome)
 
 
 def test_deadline_keeps_the_next_pod_from_being_deleted() -> None:
@@ -281,34 +280,38 @@ def wait_for(condition: Any) -> None:
 
 
 def test_requests_go_to_the_resolved_address_at_the_rate(server: Server) -> None:
-    ask = Ask(["http://Todo.local/page"], {"todo.LOCAL": server.address}, {"X-Token": "hunter2"}, rate=100.0)
-    with Asker(ask) as asker:
+    options = LoadOptions(
+        ["http://Todo.local/page"], {"todo.LOCAL": server.address}, {"X-Token": "hunter2"}, rate=100.0
+    )
+    with LoadGenerator(options) as generator:
         threading.Event().wait(0.5)
     # The upper bound is the point: a request that is late must not be made up for.
-    assert 10 <= asker.requests <= 55
-    assert asker.failed == 0 and asker.failures == []
-    assert len(server.hosts) == asker.requests + 1, "one before anything is deleted"
+    assert 10 <= generator.requests <= 55
+    assert generator.failed == 0 and generator.failures == []
+    assert len(server.hosts) == generator.requests + 1, "one before anything is deleted"
     assert set(server.hosts) == {"todo.local"} and set(server.tokens) == {"hunter2"}
-    assert list(asker.latency()) == ["p50_ms", "p95_ms", "p99_ms", "max_ms"]
-    assert 0 < asker.latency()["p50_ms"] <= asker.latency()["max_ms"] < 5000
+    assert list(generator.latency()) == ["p50_ms", "p95_ms", "p99_ms", "max_ms"]
+    assert 0 < generator.latency()["p50_ms"] <= generator.latency()["max_ms"] < 5000
 
 
 def test_addresses_are_asked_in_turn(server: Server) -> None:
     base = f"http://{server.address}"
-    with Asker(Ask([f"{base}/page", f"{base}/api?a=b#c"], rate=200.0)) as asker:
-        wait_for(lambda: asker.requests >= 10)
+    with LoadGenerator(LoadOptions([f"{base}/page", f"{base}/api?a=b#c"], rate=200.0)) as generator:
+        wait_for(lambda: generator.requests >= 10)
     assert server.paths[:2] == ["/page", "/api?a=b"], "each once before anything is deleted"
     counts = [server.paths.count(path) for path in ("/page", "/api?a=b")]
-    assert sum(counts) == asker.requests + 2 and abs(counts[0] - counts[1]) <= 1
+    assert sum(counts) == generator.requests + 2 and abs(counts[0] - counts[1]) <= 1
 
 
 def test_failure_names_its_address(server: Server) -> None:
     other = Server()
-    with Asker(Ask([f"http://{server.address}/", f"http://{other.address}/a?token=b"], rate=200.0), 3) as asker:
+    with LoadGenerator(
+        LoadOptions([f"http://{server.address}/", f"http://{other.address}/a?token=b"], rate=200.0), 3
+    ) as generator:
         other.status = 500
-        wait_for(lambda: asker.gave_up)
+        wait_for(lambda: generator.gave_up)
     other.stop()
-    assert {one.url for one in asker.failures} == {f"http://{other.address}/a"}
+    assert {one.url for one in generator.failures} == {f"http://{other.address}/a"}
 
 
 @pytest.mark.parametrize(
@@ -316,56 +319,61 @@ def test_failure_names_its_address(server: Server) -> None:
     [(503, "status_unexpected", "It is 503."), (0, "connection_closed", "It sent nothing at all.")],
 )
 def test_failures_are_counted_and_five_are_kept(server: Server, status: int, code: str, words: str) -> None:
-    with Asker(Ask([f"http://{server.address}/"], rate=200.0), give_up_after=12) as asker:
-        wait_for(lambda: asker.requests > 3)
-        asker.pod = "api-0"
+    with LoadGenerator(LoadOptions([f"http://{server.address}/"], rate=200.0), give_up_after=12) as generator:
+        wait_for(lambda: generator.requests > 3)
+        generator.pod = "api-0"
         server.status = status
-        wait_for(lambda: asker.gave_up)
-    assert asker.failed >= 12 and asker.requests > asker.failed
-    assert len(asker.failures) == 5
-    assert {one.code for one in asker.failures} == {code}
-    assert asker.failures[-1].error.endswith(words) and asker.failures[-1].pod == "api-0"
-    assert asker.failures[0].time.endswith("Z")
+        wait_for(lambda: generator.gave_up)
+    assert generator.failed >= 12 and generator.requests > generator.failed
+    assert len(generator.failures) == 5
+    assert {one.code for one in generator.failures} == {code}
+    assert generator.failures[-1].error.endswith(words) and generator.failures[-1].pod == "api-0"
+    assert generator.failures[0].time.endswith("Z")
 
 
 def test_refused_connections_are_counted() -> None:
     server = Server()
-    with Asker(Ask([f"http://{server.address}/"], rate=200.0), give_up_after=3) as asker:
+    with LoadGenerator(LoadOptions([f"http://{server.address}/"], rate=200.0), give_up_after=3) as generator:
         server.stop()
-        wait_for(lambda: asker.gave_up)
-    assert "connect_refused" in {one.code for one in asker.failures}
+        wait_for(lambda: generator.gave_up)
+    assert "connect_refused" in {one.code for one in generator.failures}
 
 
 def test_silence_is_a_timeout(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Asker(Ask([f"http://{server.address}/"], rate=20.0, timeout=0.3), give_up_after=1) as asker:
+    with LoadGenerator(
+        LoadOptions([f"http://{server.address}/"], rate=20.0, timeout=0.3), give_up_after=1
+    ) as generator:
         release = threading.Event()
         monkeypatch.setattr(BaseHTTPRequestHandler, "parse_request", lambda _self: bool(release.wait(5)) and False)
-        wait_for(lambda: asker.gave_up)
+        wait_for(lambda: generator.gave_up)
         release.set()
-    assert asker.failures[0].code == "read_timeout"
+    assert generator.failures[0].code == "read_timeout"
 
 
 def test_redirect_is_a_good_answer(server: Server) -> None:
     server.status = 302
-    with Asker(Ask([f"http://{server.address}/"], rate=100.0)) as asker:
-        wait_for(lambda: asker.requests > 3)
-    assert asker.failed == 0
+    with LoadGenerator(LoadOptions([f"http://{server.address}/"], rate=100.0)) as generator:
+        wait_for(lambda: generator.requests > 3)
+    assert generator.failed == 0
 
 
 def test_nothing_begins_when_the_address_fails_before(server: Server) -> None:
     server.status = 500
     with (
         pytest.raises(ValueError, match="fails before any pod is deleted") as caught,
-        Asker(Ask([f"http://{server.address}/?token=hunter2"])),
+        LoadGenerator(LoadOptions([f"http://{server.address}/?token=hunter2"])),
     ):
         pytest.fail("it began")
     assert "hunter2" not in str(caught.value)
 
 
 def test_requests_that_end_by_themselves_prove_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="ended too early"), Asker(Ask([f"http://{server.address}/"])) as asker:
-        monkeypatch.setattr(restarts.Client, "send", None)
-        wait_for(lambda: asker.dead)
+    with (
+        pytest.raises(ValueError, match="ended too early"),
+        LoadGenerator(LoadOptions([f"http://{server.address}/"])) as generator,
+    ):
+        monkeypatch.setattr(load.Client, "send", None)
+        wait_for(lambda: generator.dead)
 
 
 @pytest.mark.parametrize(
@@ -381,7 +389,7 @@ def test_requests_that_end_by_themselves_prove_nothing(server: Server, monkeypat
 )
 def test_wrong_options_are_named(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError) as caught:
-        Ask(**options)
+        LoadOptions(**options)
     assert str(caught.value).startswith(words)
 
 
@@ -406,13 +414,13 @@ def test_suggestion_names_what_the_pod_lacks(template: Object, words: str) -> No
 
 def test_failure_has_cause_evidence_and_one_suggestion(server: Server) -> None:
     template = {"containers": [{}]}
-    with Asker(Ask([f"http://{server.address}/"], rate=200.0), give_up_after=2) as asker:
-        asker.pod = "api-0"
+    with LoadGenerator(LoadOptions([f"http://{server.address}/"], rate=200.0), give_up_after=2) as generator:
+        generator.pod = "api-0"
         server.status = 502
-        wait_for(lambda: asker.gave_up)
+        wait_for(lambda: generator.gave_up)
     outcome = Outcome((Target("todo", "api", "api-0", "u", template),), "", 3.0)
-    lines = fault(asker, outcome).splitlines()
-    assert lines[0].startswith(f"{asker.failed} of {asker.requests} requests failed while")
+    lines = fault(generator, outcome).splitlines()
+    assert lines[0].startswith(f"{generator.failed} of {generator.requests} requests failed while")
     assert lines[0].endswith("while 1 pod went, and the test was ended early.")
     assert lines[1].startswith(f"The first, to http://{server.address}/, failed at ")
     assert lines[1].endswith("It is 502.")
