@@ -12,30 +12,30 @@ from typing import Any, TypeVar
 Name = TypeVar("Name", bound=Hashable)
 
 
-class CircularDependencyError(ValueError):
-    """Names that depend on each other in a circle.
+class DependencyCycleError(ValueError):
+    """Names that depend on each other in a cycle.
 
-    C(circle) holds each after the one that depends on it, begins with the one that was given first, and repeats that at
+    C(cycle) holds each after the one that depends on it, begins with the one that was given first, and repeats that at
     the end; the text is the same with arrows.
     """
 
-    def __init__(self, circle: list[Any]) -> None:
-        self.circle = circle
-        super().__init__(" -> ".join(map(str, circle)))
+    def __init__(self, cycle: list[Any]) -> None:
+        self.cycle = cycle
+        super().__init__(" -> ".join(map(str, cycle)))
 
 
 def order(depends: Mapping[Name, Iterable[Name]]) -> list[Name]:
     """Return the names so that each comes after those it depends on.
 
-    Raises CircularDependencyError. Unknown names must have been refused before.
+    Raises DependencyCycleError. Unknown names must have been refused before.
     """
     try:
         return list(TopologicalSorter(depends).static_order())
     except CycleError as error:
         # The library lists each before the one that depends on it (graphlib.CycleError).
-        circle = error.args[1][:0:-1]
-        first = next(at for name in depends for at, other in enumerate(circle) if other == name)
-        raise CircularDependencyError([*circle[first:], *circle[: first + 1]]) from None
+        cycle = error.args[1][:0:-1]
+        first = next(at for name in depends for at, other in enumerate(cycle) if other == name)
+        raise DependencyCycleError([*cycle[first:], *cycle[: first + 1]]) from None
 
 
 def ancestors(depends: Mapping[Name, Iterable[Name]]) -> dict[Name, set[Name]]:

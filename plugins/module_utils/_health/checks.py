@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import (
-    CircularDependencyError,
+    DependencyCycleError,
     ancestors,
     order,
 )
@@ -331,8 +331,8 @@ def _check_dependencies(checks: Sequence[Check]) -> None:
                 raise _Place(check.name).wrong("depends_on", f"there is no check {other!r}; {hint}")
     try:
         order({check.name: check.depends_on for check in checks})
-    except CircularDependencyError as error:
-        raise _Place(error.circle[0]).wrong("depends_on", f"the checks wait for each other: {error}.") from None
+    except DependencyCycleError as error:
+        raise _Place(error.cycle[0]).wrong("depends_on", f"the checks wait for each other: {error}.") from None
 
 
 def _check_placeholders(checks: Sequence[Check], known: set[str]) -> None:

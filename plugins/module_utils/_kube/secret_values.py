@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import CircularDependencyError, order
+from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import DependencyCycleError, order
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "slipway"
@@ -33,12 +33,12 @@ class TemplateError(ValueError):
     """A template that cannot be filled. The text names keys, never values."""
 
 
-class CircularTemplatesError(TemplateError):
-    """Templates that use each other: C(circle) holds each before the one that it uses, the first repeated at the end."""
+class TemplateCycleError(TemplateError):
+    """Templates that use each other: C(cycle) holds each before the one that it uses, the first repeated at the end."""
 
-    def __init__(self, circle: Sequence[Node]) -> None:
-        self.circle = circle
-        way = " -> ".join(f"{secret}.{key}" for secret, key in circle)
+    def __init__(self, cycle: Sequence[Node]) -> None:
+        self.cycle = cycle
+        way = " -> ".join(f"{secret}.{key}" for secret, key in cycle)
         super().__init__(f"the templates go in a circle: {way}")
 
 
@@ -88,11 +88,11 @@ def resolve_reference(reference: str, secret: str, keys: Mapping[str, Sequence[s
 
 
 def template_order(uses: Mapping[Node, Iterable[Node]]) -> list[Node]:
-    """Return the (secret, key)s so that each comes after those that its template uses; raises CircularTemplatesError."""
+    """Return the (secret, key)s so that each comes after those that its template uses; raises TemplateCycleError."""
     try:
         return order({node: sorted(others) for node, others in uses.items()})
-    except CircularDependencyError as error:
-        raise CircularTemplatesError(error.circle) from None
+    except DependencyCycleError as error:
+        raise TemplateCycleError(error.cycle) from None
 
 
 def generate(length: int) -> bytes:

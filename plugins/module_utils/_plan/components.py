@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import CircularDependencyError, order
+from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import DependencyCycleError, order
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import (
     placeholders,
     put_in,
@@ -170,7 +170,7 @@ def _build_order(validator: Validator, declared: Mapping[str, _Declared | None])
                 return []
     try:
         return order(graph)
-    except CircularDependencyError as error:
+    except DependencyCycleError as error:
         validator.error(
             "application_components",
             f"they are built from each other: {error}",

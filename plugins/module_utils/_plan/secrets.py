@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import (
-    CircularTemplatesError,
+    TemplateCycleError,
     TemplateError,
     references,
     resolve_reference,
@@ -102,7 +102,7 @@ def _environment(validator: Validator, place: str, given: Mapping[str, Any]) -> 
 
 
 def _templates(validator: Validator, secrets: Sequence[Secret]) -> None:
-    """Note references that lead nowhere or to several keys, and circles of them."""
+    """Note references that lead nowhere or to several keys, and cycles of them."""
     keys = {secret.name: list(secret.keys) for secret in secrets}
     edges: dict[tuple[str, str], set[tuple[str, str]]] = {}
     places: dict[tuple[str, str], str] = {}
@@ -119,5 +119,5 @@ def _templates(validator: Validator, secrets: Sequence[Secret]) -> None:
                     validator.error(f"{places[node]}.template", str(error), "correct the name in braces")
     try:
         template_order(edges)
-    except CircularTemplatesError as error:
-        validator.error(places[error.circle[0]], str(error), "let one of them be a value of its own")
+    except TemplateCycleError as error:
+        validator.error(places[error.cycle[0]], str(error), "let one of them be a value of its own")

@@ -42,7 +42,7 @@ def test_a_circle_is_spelled_out_and_a_long_chain_is_none() -> None:
 def test_a_circle_begins_with_what_was_given_first_and_names_what_each_depends_on(
     depends: dict[str, list[str]], circle: str
 ) -> None:
-    with pytest.raises(dependencies.CircularDependencyError) as caught:
+    with pytest.raises(dependencies.DependencyCycleError) as caught:
         dependencies.order(depends)
     assert str(caught.value) == circle
-    assert caught.value.circle == circle.split(" -> ")
+    assert caught.value.cycle == circle.split(" -> ")
