@@ -16,7 +16,7 @@ description:
   - Runs any number of HTTP, TCP, TLS, gRPC and in-pod command checks in parallel and waits until they are healthy.
   - Supports user journeys, in which a check extracts a value from its response for later checks (log in, use the token).
   - Can require consecutive successes, a latency, and that the deployed version responds.
-  - Fails with at most fifteen lines: what failed, the cause, the evidence and the remedy.
+  - Fails with at most fifteen lines that say what failed, the cause, the evidence and the remedy.
   - Secret values (O(secrets), extracted values, and values in headers, bodies, queries, expectations and O(variables) whose
     names suggest a secret) appear in no result, message or report.
   - See C(docs/health_check.md) in the collection for a guide.

@@ -164,7 +164,8 @@ def test_what_the_machine_must_have_is_said_once_and_fits_the_roles() -> None:
     wanted = (
         f"- {default('minikube_setup', 'minikube_setup_cpus')} CPUs, {(node + 2048) // 1024} GiB of memory, "
         f"{default('toolchain', 'toolchain_least_disk_gb')} GB of free disk. The cluster's node may use {node // 1024} GiB of the memory. "
-        f"Slipway refuses a machine with less than {least // 1024} GiB; with {least // 1024} to {(node + 2048) // 1024} GiB, make the node smaller (`minikube_setup_memory_mb`)."
+        f"Slipway refuses a machine with less than {least // 1024} GiB; with {least // 1024} to {(node + 2048) // 1024} GiB, "
+        "make the node smaller (`minikube_setup_memory_mb`)."
     )
     for name in ("README.md", "docs/getting-started.md"):
         page = (ROOT / name).read_text(encoding="utf-8")
