@@ -47,6 +47,27 @@ def test_a_bare_return_code_is_replaced_by_what_the_program_said() -> None:
     assert failure.evidence == ["a", "b"]
 
 
+def test_a_result_without_words_says_so() -> None:
+    assert failure_of({}).what == ["The task failed without a message."]
+    assert failure_of({"module_stdout": "boom", "rc": 1, "msg": "MODULE FAILURE"}) == Failure(
+        what=["The module ended with code 1 instead of a result."], evidence=["boom"]
+    )
+
+
+def test_a_long_command_is_cut() -> None:
+    [line] = failure_of({"cmd": "x" * 101, "rc": 1}).what
+    assert line == f"{'x' * 97}... ended with code 1."
+    assert failure_of({"cmd": "x" * 100, "rc": 1}).what == [f"{'x' * 100} ended with code 1."]
+
+
+def test_what_a_program_said_is_evidence_unless_the_message_has_it() -> None:
+    said = {"rc": 1, "stderr": "one\ntwo\nthree\nfour\nfive"}
+    assert failure_of({"msg": "It broke.", **said}).evidence == ["two", "three", "four", "five"]
+    assert failure_of({"msg": f"It broke: {said['stderr']}", **said}).evidence == []
+    assert failure_of({"msg": "It broke.", **said, "rc": 0}).evidence == []
+    assert failure_of({"msg": "It broke.", "rc": 1, "stdout": "on the other side"}).evidence == ["on the other side"]
+
+
 def test_a_censored_result_says_so_and_nothing_else() -> None:
     failure = failure_of({"censored": "the output has been hidden", "msg": "secret"})
     assert failure.what == ["The output is hidden, because the task is marked no_log."]

@@ -281,6 +281,7 @@ def test_phases_are_bars_on_the_time_of_the_run(shown: Node) -> None:
         ("150", "720", "36"),
         ("150", "720", "66"),
     ]
+    assert {one.attributes["height"] for one in drawing.all("rect")} == {"16"}
     bars = [(one.attributes["x"], one.attributes["width"], one.attributes["y"]) for one in drawing.all("rect", "bar")]
     # The shortest are widened so that they are seen, the last of them to the left.
     assert bars == [

@@ -54,6 +54,7 @@ def test_reports_become_rare() -> None:
         clock.now += 1
     assert said == [": 0:10", ": 0:20", ": 0:30", ": 0:40", ": 1:20", ": 2:00"]
     assert list(tasks.reports(0)) == []
+    assert len(list(tasks.reports(0.5))) == 1
 
 
 def test_a_task_that_asks_a_person() -> None:

@@ -31,5 +31,11 @@ def test_the_headline_counts_what_matters(counts: dict[str, int], check_mode: bo
 def test_a_phase_stays_with_its_time() -> None:
     phases = [PhaseRecord(name, [(0.0, 61.0)], Counter()) for name in ("plan", "my own", "verify")]
     assert phase_times(phases, 80) == ["  plan 1:01   my own 1:01   verify 1:01"]
+    assert phase_times(phases, 39) == ["  plan 1:01   my own 1:01   verify 1:01"]
+    assert phase_times(phases, 38) == ["  plan 1:01   my own 1:01", "  verify 1:01"]
     assert phase_times(phases, 30) == ["  plan 1:01   my own 1:01", "  verify 1:01"]
     assert phase_times([], 80) == []
+
+
+def test_a_long_name_stays_whole() -> None:
+    assert phase_times([PhaseRecord("set-up-of-all", [(0.0, 61.0)], Counter())], 10) == ["  set-up-of-all 1:01"]

@@ -32,6 +32,12 @@ def test_short_secrets_are_masked_where_they_stand_alone() -> None:
     assert masker("id 7, 17 and 70") == f"id {redaction.MASK}, 17 and 70"
 
 
+def test_each_line_of_a_secret_is_masked() -> None:
+    masker = redaction.Masker(["first line of it\nsecond line of it\nshort"])
+    assert masker("second line of it, short") == f"{redaction.MASK}, short"
+    assert redaction.Masker(["first line\nsecond line"])("second line") == redaction.MASK
+
+
 def test_masked_tree_keeps_closed_words() -> None:
     masker = redaction.Masker(["healthy", "body"])
     tree = {"state": "healthy", "message": "it is healthy", "list": ["body"], "n": 1}
