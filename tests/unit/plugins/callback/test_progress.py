@@ -253,8 +253,11 @@ RECOVERED = """
 - name: Recover | Take it back
   ansible.legacy.broken: {ready: true}
 - name: Recover | Fail with the reason
-  ansible.builtin.fail:
-    msg: "image_pull: No image is there. Returned to revision 2, which is in service."
+  slipway.kube.deploy_failure:
+    failure: {task: Watch, code: image_pull, cause: No image is there., suggestion: Build it., evidence: []}
+    transaction: {shop/shop: 2}
+    rolled_back: [{item: {name: shop}, from_revision: 3, returned_to: 2, revision: 4}]
+    restored: {ready: true}
 """
 
 
@@ -287,15 +290,15 @@ def test_a_run_that_fails_after_its_rescue_tells_one_cause_once(recovering: Outc
     assert not any(line.startswith("verify ") for line in lines), "the phase of the last word is not ok"
     at = lines.index("  what failed  Watch")
     assert len(lines[at:]) == 15
-    assert lines[at + 1 : at + 4] == [
-        "               The release is not healthy.",
+    assert lines[at + 1 : at + 3] == [
         "  why          No image is there. [image_pull]",
         "  evidence     event 0",
     ]
-    assert lines[-4].startswith("               ... (")
-    assert lines[-3:-1] == [
+    assert lines[-5].startswith("               ... (")
+    assert lines[-4:-1] == [
         "  what to do   Build it.",
-        "  in service   Returned to revision 2, which is in service.",
+        "  in service   Returned to the earlier version of shop (revision 3 has failed, revision 2 is back as revision 4), which",
+        "               is in service.",
     ]
     assert lines[-1].startswith("  report       reports/")
     assert "the clock is wrong" in recovering.err

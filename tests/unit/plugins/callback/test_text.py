@@ -12,11 +12,13 @@ import pytest
 from ansible_collections.slipway.kube.plugins.plugin_utils._live import fit, wanted
 from ansible_collections.slipway.kube.plugins.plugin_utils._record import in_rescue, is_rescued, merge
 from ansible_collections.slipway.kube.plugins.plugin_utils._text import (
+    address_in,
     clock,
     duration,
     imperative,
     last_lines,
     phase_of,
+    summary_in,
 )
 
 
@@ -99,3 +101,20 @@ def test_is_rescued_depends_on_the_section() -> None:
     assert in_rescue(rescuing)
     assert not in_rescue(tried)
     assert not in_rescue(cleaning)
+
+
+def test_an_address_is_found_in_results_items_and_facts() -> None:
+    assert address_in({"slipway_address": " http://a/ "}) == "http://a/"
+    assert (
+        address_in({"results": [{"x": 1}, {"ansible_facts": {"slipway_address": "db://u:p@b"}}]}) == "db://********@b"
+    )
+    assert address_in({"slipway_address": " ", "ansible_facts": {"slipway_address": 7}}) is None
+
+
+def test_summaries_of_all_items_are_told_in_order() -> None:
+    found = {
+        "slipway_summary": "one",
+        "results": [{"slipway_summary": ["two\nthree", 4]}, {"slipway_summary": {"no": 1}}],
+    }
+    assert summary_in(found) == ["one", "two", "three", "4"]
+    assert summary_in({}) == []

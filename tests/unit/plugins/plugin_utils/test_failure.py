@@ -135,6 +135,30 @@ def test_a_failure_is_laid_out_in_the_order_in_which_it_is_read() -> None:
     ]
 
 
+def test_a_code_stands_with_the_reason_only() -> None:
+    assert lay_out("Wait", Failure(why=["No."]), [], 80) == ["  what failed  Wait", "  why          No."]
+    assert lay_out("Wait", Failure(code="x"), [], 80) == ["  what failed  Wait"]
+
+
+def test_each_part_has_a_room_of_its_own() -> None:
+    many = [f"{number}" for number in range(9)]
+    lines = lay_out("Wait", Failure(many, many, [], many, many), [], 80)
+    starts = [(index, line[2:14].strip()) for index, line in enumerate(lines) if line[2:14].strip()]
+    assert starts == [(0, "what failed"), (3, "why"), (10, "what to do"), (13, "in service")]
+    assert len(lines) == 15
+    assert [line.strip() for line in lines if "more lines" in line] == [
+        "... (8 more lines)",
+        "... (3 more lines)",
+        "... (7 more lines)",
+        "... (8 more lines)",
+    ]
+
+
+def test_a_message_of_the_result_itself_is_no_cause() -> None:
+    assert failure_of({"msg": "Not ready.", "message": "of another kind"}).why == []
+    assert failure_of({"msg": "Not ready.", "diagnosis": {"message": "No image."}}).why == ["No image."]
+
+
 def test_a_message_is_the_reason_when_there_is_no_cause() -> None:
     assert lay_out("Wait", Failure(what=["No."], code="x"), [], 80) == ["  what failed  Wait", "  why          No. [x]"]
 
