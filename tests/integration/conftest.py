@@ -83,6 +83,13 @@ class Deployment:
             found += json.loads(shown)["items"]
         return found
 
+    def every_pod(self) -> list[Object]:
+        """Pods of the releases, those of jobs and hooks included; a test of each of them must not pass because there are none."""
+        found = self.objects("pods")
+        if not found:
+            pytest.fail(f"no pod belongs to the releases in {', '.join(self.namespaces)}", pytrace=False)
+        return found
+
     def pods(self) -> list[Object]:
         """Pods that shall run; not those of jobs and hooks, which have ended."""
         return [

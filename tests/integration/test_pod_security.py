@@ -29,7 +29,7 @@ def containers(pod: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_namespace_may_enforce_the_restricted_standard(deployment: Deployment) -> None:
     label = "pod-security.kubernetes.io/enforce=restricted"
-    ours = {pod["metadata"]["name"] for pod in deployment.objects("pods")}
+    ours = {pod["metadata"]["name"] for pod in deployment.every_pod()}
     for namespace in deployment.namespaces:
         said = deployment.kubectl(
             "label", "--dry-run=server", "--overwrite", "namespace", namespace, label, check=False
@@ -54,7 +54,7 @@ def test_the_standard_is_enforced_by_this_cluster(deployment: Deployment) -> Non
 
 
 def test_security_contexts_allow_nothing_that_is_not_needed(deployment: Deployment) -> None:
-    for pod in deployment.objects("pods"):
+    for pod in deployment.every_pod():
         name, spec = pod["metadata"]["name"], pod["spec"]
         assert not any(spec.get(shared) for shared in ("hostNetwork", "hostPID", "hostIPC")), name
         assert not any("hostPath" in volume for volume in spec.get("volumes", [])), name
@@ -78,14 +78,16 @@ def test_no_process_of_a_pod_is_root(deployment: Deployment) -> None:
     for line in output.decode().splitlines():
         group, _, uids = line.partition(" Uid:")
         users.setdefault(group.removeprefix("pod").replace("_", "-"), set()).update(uids.split())
-    for pod in deployment.pods():
+    running = deployment.pods()
+    assert running, "no pod runs"
+    for pod in running:
         seen = users.get(pod["metadata"]["uid"], set())
         assert seen, f"no process of {pod['metadata']['name']} was found in the node"
         assert "0" not in seen, f"{pod['metadata']['name']} has processes of the users {sorted(seen)}"
 
 
 def test_pods_have_no_token_for_the_api(deployment: Deployment) -> None:
-    for pod in deployment.objects("pods"):
+    for pod in deployment.every_pod():
         sources = [
             source
             for volume in pod["spec"].get("volumes", [])
@@ -98,7 +100,7 @@ def test_pods_have_no_token_for_the_api(deployment: Deployment) -> None:
 def test_resources_are_set(deployment: Deployment, part: str, kind: str) -> None:
     lacking = [
         place
-        for pod in deployment.objects("pods")
+        for pod in deployment.every_pod()
         for place, container in containers(pod)
         if not container.get("resources", {}).get(part, {}).get(kind)
     ]

@@ -300,7 +300,8 @@ def unready(pods: Sequence[Object], events: Sequence[Object]) -> Iterator[Findin
                 continue
             spec = _spec(pod, label)
             seen = _unhealthy(mine, label, "readiness")
-            if sum(map(event_count, seen)) < number(spec, "readinessProbe", "failureThreshold", default=3):
+            # A threshold that no API server would take, such as 0, does not make of no event an answer.
+            if not seen or sum(map(event_count, seen)) < number(spec, "readinessProbe", "failureThreshold", default=3):
                 continue
             answer = _answer(seen)
             if "statuscode" in answer or dig(spec, "readinessProbe", "exec") or fields(spec, "startupProbe"):

@@ -87,6 +87,8 @@ def test_release_values() -> None:
     (found,) = release_values([release], {"s": "123"})
     assert found["values"] == {"api": {"x": 1, "sum": "123"}, "global": {"slipway": {"chartDigest": "abc"}}}
     assert release["values"] == {"api": {"x": 1}}
+    listed = {"hosts": ["a.test", {"name": "b.test", "paths": [{"path": "/"}]}], "empty": [], "none": None}
+    assert release_values([{"name": "todo", "values": listed}])[0]["values"] == listed
     (unknown,) = release_values([release], {"s": ""})
     assert "sum" not in unknown["values"]["api"]
     assert release_values([{"name": "bare"}]) == [{"name": "bare", "values": {}}]
@@ -110,20 +112,28 @@ def test_journey() -> None:
     assert journey_checks([], steps[:1]) == [steps[0]]
 
 
+ADDRESS = {"resolve": {"a.test": "127.0.0.1:8080"}}
+
+
 @pytest.mark.parametrize(
-    "check",
+    ("check", "added"),
     [
-        {"name": "a", "url": "http://a.test/", "resolve": {"a.test": "::1"}},
-        {"name": "a", "url": "http://a.test/", "via": "port_forward"},
-        {"name": "a", "type": "command", "command": ["true"]},
-        {"name": "a", "url": "http://other.test/"},
-        {"name": "a", "url": "http://a.test/", "depends_on": []},
+        ({"name": "a", "url": "http://a.test/"}, ADDRESS),
+        ({"name": "a", "url": "http://a.test/", "via": "direct"}, ADDRESS),
+        ({"name": "a", "url": "tcp://a.test:5", "type": "tcp"}, ADDRESS),
+        ({"name": "a", "url": "http://a.test/", "resolve": {"a.test": "::1"}}, {}),
+        ({"name": "a", "url": "http://a.test/", "via": "port_forward"}, {}),
+        ({"name": "a", "url": "http://a.test/", "type": "command", "command": ["true"]}, {}),
+        ({"name": "a", "url": "http://other.test/"}, {}),
+        ({"name": "a"}, {}),
     ],
 )
-def test_what_a_check_says_itself_stays(check: dict[str, Any]) -> None:
-    (found,) = journey_checks([], [check], {"a.test": "127.0.0.1:8080"})
-    assert {key: found[key] for key in check} == check
-    assert check["name"] != "a" or check.get("url", "").startswith("http://a") or "resolve" not in found
+def test_what_a_check_says_itself_stays(check: dict[str, Any], added: dict[str, Any]) -> None:
+    assert journey_checks([], [check], {"a.test": "127.0.0.1:8080"}) == [{**check, **added}]
+    # Where it depends on the step before, so that what it says of that itself can be seen to stay.
+    before = {"name": "before", "url": "http://other.test/"}
+    assert journey_checks([before], [check], {}) == [before, {"depends_on": ["before"], **check}]
+    assert journey_checks([before], [{**check, "depends_on": []}], {}) == [before, {**check, "depends_on": []}]
 
 
 def test_hosts_of_a_journey_are_found_behind_placeholders_that_stay() -> None:

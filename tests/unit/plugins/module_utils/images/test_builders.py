@@ -290,3 +290,54 @@ def test_command_in_the_node_quotes_what_it_is_given(source: Path) -> None:
 def test_credentials_do_not_get_onto_a_command_line_in_the_node(source: Path) -> None:
     with pytest.raises(ImageError, match="argument MIRROR of todo holds credentials"):
         builders.InNode(None, "slipway").command(component(source, MIRROR="https://a:b@mirror"), "Dockerfile")
+
+
+class Exec:
+    """A command that runs in the node: keeps what it is sent."""
+
+    def __init__(self, errors: bytes) -> None:
+        self.errors = errors
+        self.sent = b""
+
+    def sendall(self, data: bytes) -> None:
+        self.sent += data
+
+    def shutdown(self, _how: int) -> None:
+        """The command has all that it gets."""
+
+    def recv(self, _most: int) -> bytes:
+        return b""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_node_builds_in_its_own_container(source: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    ran: list[tuple[Any, str, list[str]]] = []
+    inside = Exec(b"#5 [1/2] RUN make\n#5 1.0 a line\n")
+
+    class Engine:
+        @property
+        def api(self) -> Any:
+            return self
+
+        def exec_inspect(self, run: str) -> dict[str, int]:
+            assert run == "run-7"
+            return {"ExitCode": code}
+
+    def run_in(engine: Any, container: str, command: list[str]) -> tuple[str, Exec]:
+        ran.append((engine, container, command))
+        return "run-7", inside
+
+    monkeypatch.setattr(builders, "run_in", run_in)
+    engine, steps, one = Engine(), list[str](), component(source)
+    builder = builders.InNode(engine, "slipway")
+    if code:
+        with pytest.raises(ImageError, match="(?s)todo could not be built.*a line"):
+            builder.build(one, steps.append)
+    else:
+        builder.build(one, steps.append)
+    assert ran == [(engine, "slipway", builder.command(one, "Dockerfile"))] and steps == ["[1/2] RUN make"]
+    with tarfile.open(fileobj=io.BytesIO(inside.sent)) as archive:
+        assert "src/app.py" in archive.getnames()

@@ -28,6 +28,7 @@ class FakeApi:
         self.item: dict[str, Any] | None = None
         self.count = 0
         self.before_write: Callable[[], None] = lambda: None
+        self.refuse: dict[str, int] = {}
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
         raise AssertionError("nothing is listed")
@@ -41,6 +42,8 @@ class FakeApi:
         content_type: str = "application/json",
         raw: bool = False,
     ) -> Any:
+        if self.refuse.get(method):
+            raise ApiError(self.refuse[method], "Refused", "refused")
         if method == "GET":
             if self.item is None:
                 raise ApiError(404, "NotFound", "not found")
@@ -134,6 +137,39 @@ def test_two_that_write_at_once_do_not_both_hold_it() -> None:
     assert other.look().holder == "bob@b/2"
 
 
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+def test_lease_that_may_not_be_read_is_not_taken_for_none(status: int) -> None:
+    api, clock = FakeApi(), Clock()
+    api.refuse = {"GET": status}
+    mine = keeper(api, clock, "ann@a/1")
+    for act in (mine.look, lambda: mine.take(900, 0), lambda: mine.give_back("done"), mine.remove):
+        with pytest.raises(ApiError) as caught:
+            act()
+        assert caught.value.status == status
+    assert api.item is None
+
+
+def test_lease_that_was_taken_over_while_it_was_given_back() -> None:
+    api, clock = FakeApi(), Clock()
+    mine = keeper(api, clock, "ann@a/1")
+    mine.take(900, 0)
+    api.refuse = {"PATCH": 409}
+    assert mine.give_back("done") is False
+    assert mine.look().holder == "ann@a/1"
+
+
+@pytest.mark.parametrize("status", [403, 408, 500])
+def test_lease_that_cannot_be_given_back_or_taken_is_told(status: int) -> None:
+    api, clock = FakeApi(), Clock()
+    mine = keeper(api, clock, "ann@a/1")
+    mine.take(900, 0)
+    api.refuse = {"PATCH": status}
+    for act in (lambda: mine.give_back("done"), lambda: mine.take(900, 0)):
+        with pytest.raises(ApiError) as caught:
+            act()
+        assert caught.value.status == status
+
+
 def test_note_of_another_state_is_not_written() -> None:
     api, clock = FakeApi(), Clock()
     mine = keeper(api, clock, "ann@a/1")
@@ -216,6 +252,21 @@ def test_of_a_run_elsewhere_nothing_is_known() -> None:
     # The same machine before it was started anew, or a container on it: only the first cannot have survived.
     assert _run_identity.is_gone(f"{who}/00000000-1-1", "2000-01-01T00:00:00Z")
     assert not _run_identity.is_gone(f"{who}/00000000-1-1", "2999-01-01T00:00:00Z")
+
+
+def test_a_machine_that_was_started_anew_is_another_place(tmp_path: Path) -> None:
+    boot, space = tmp_path / "sys/kernel/random/boot_id", tmp_path / "self/ns/pid"
+    for place in (boot, space):
+        place.parent.mkdir(parents=True)
+    boot.write_text("first\n")
+    space.symlink_to("pid:[1]")
+    first = _run_identity.identity(7, tmp_path)
+    assert _run_identity.identity(7, tmp_path) == first
+    boot.write_text("second\n")
+    second = _run_identity.identity(7, tmp_path)
+    space.unlink()
+    space.symlink_to("pid:[2]")
+    assert len({first, second, _run_identity.identity(7, tmp_path)}) == 3
 
 
 def test_process_whose_name_looks_like_numbers(tmp_path: Path) -> None:

@@ -522,6 +522,18 @@ def test_api_server_that_nobody_answers_for_does_not_live() -> None:
     assert profiles.api_server_lives(container) is False
 
 
+@pytest.mark.parametrize(("status", "lives"), [("200 OK", True), ("500 Internal Server Error", False)])
+def test_api_server_with_the_certificate_of_its_own_cluster_lives_when_it_is_well(
+    make_server: Callable[..., Any], authority: Any, responses: Any, status: str, lives: bool
+) -> None:
+    # Of another name, and by an authority that this machine does not know.
+    server = make_server(authority.context("minikube"))
+    server.routes["/livez"] = responses.answer(status, b"ok")
+    container = Container()
+    container.attrs["NetworkSettings"]["Ports"]["8443/tcp"] = [{"HostIp": "127.0.0.1", "HostPort": str(server.port)}]
+    assert profiles.api_server_lives(container) is lives
+
+
 EMPTY_KUBECONFIG = "apiVersion: v1\nkind: Config\nclusters: null\ncontexts: null\nusers: null\ncurrent-context: ''\n"
 
 

@@ -127,6 +127,14 @@ def test_volume_that_cannot_be_mounted(message: str, code: str) -> None:
     assert list(pod_findings(running(), [event("FailedMount", message)])) == []
 
 
+def test_the_newest_mount_error_is_told() -> None:
+    old, new = event("FailedMount", 'secret "old" not found'), event("FailedMount", 'secret "new" not found')
+    old["lastTimestamp"], new["lastTimestamp"] = "2026-01-01T10:00:00Z", "2026-01-01T10:00:09Z"
+    for events in ([old, new], [new, old]):
+        (found,) = pod_findings(waiting("ContainerCreating"), events)
+        assert '"new"' in found.cause and '"old"' not in found.cause
+
+
 def test_network_of_the_pod() -> None:
     (found,) = pod_findings(
         waiting("ContainerCreating"), [event("FailedCreatePodSandBox", "plugin type bridge failed")]
@@ -195,6 +203,11 @@ def without(item: Object, *probes: str) -> Object:
     return item
 
 
+def probed(item: Object, **probe: Any) -> Object:
+    item["spec"]["containers"][0]["readinessProbe"] = {"failureThreshold": 3, **probe}
+    return item
+
+
 REFUSED = "Get http://10.0.0.1:8000/ready: dial tcp 10.0.0.1:8000: connect: connection refused"
 STATUS = "HTTP probe failed with statuscode: 503"
 
@@ -207,6 +220,10 @@ STATUS = "HTTP probe failed with statuscode: 503"
         (running(), REFUSED, 3, True),
         (without(running(), "startupProbe"), STATUS, 3, True),
         (without(running(), "startupProbe"), REFUSED, 9, False),
+        (probed(running(), exec={"command": ["pg_isready"]}), "no response", 3, True),
+        (probed(without(running(), "startupProbe"), exec={"command": ["pg_isready"]}), "no response", 3, True),
+        (probed(running(), tcpSocket={"port": 5432}), "dial tcp 10.0.0.1:5432: connection refused", 3, True),
+        (probed(without(running(), "startupProbe"), tcpSocket={"port": 5432}), "connection refused", 9, False),
         (running(ready=True), STATUS, 3, False),
         (pod(state={"running": {}}, started=False), STATUS, 3, False),
     ],
@@ -216,6 +233,13 @@ def test_readiness_probe_is_believed_when_it_failed_as_often_as_it_may(
 ) -> None:
     found = list(unready([item], [unhealthy("Readiness", answer, count)]))
     assert [one.code for one in found] == (["probe_failing"] if seen else [])
+
+
+@pytest.mark.parametrize("threshold", [0, -1])
+def test_without_an_event_no_readiness_probe_has_failed(threshold: int) -> None:
+    item = probed(running(), httpGet={"path": "/"}, failureThreshold=threshold)
+    assert list(unready([item], [])) == []
+    assert [one.code for one in unready([item], [unhealthy("Readiness", STATUS, 1)])] == ["probe_failing"]
 
 
 def test_init_container_that_runs_on_is_not_taken_for_a_failing_probe() -> None:
