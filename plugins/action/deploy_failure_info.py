@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._kube import module_base
 from ansible_collections.slipway.kube.plugins.plugin_utils import _deploy_failure
 from ansible_collections.slipway.kube.plugins.plugin_utils._forked import COLLECTION, ForkedModule
 
@@ -14,9 +15,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "task": {"type": "str", "required": True},
     "action": {"type": "str", "required": True},
     "result": {"type": "dict", "required": True},
-    "releases": {"type": "list", "elements": "dict", "required": True},
-    "kubeconfig": {"type": "path"},
-    "context": {"type": "str"},
+    "releases": {**module_base.RELEASES, "required": True},
+    **module_base.ARGUMENTS,
 }
 
 

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - slipway.kube.attributes.reads
   - slipway.kube.kubernetes
+  - slipway.kube.releases
 attributes:
   check_mode:
     details: Inspects in the same way.
@@ -33,11 +34,6 @@ options:
   result:
     description: Result of the task, as in C(ansible_failed_result).
     type: dict
-    required: true
-  releases:
-    description: The releases of the deploy, as in M(slipway.kube.rollout_status).
-    type: list
-    elements: dict
     required: true
 seealso:
   - module: slipway.kube.deploy_failure

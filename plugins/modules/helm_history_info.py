@@ -19,35 +19,20 @@ description:
 extends_documentation_fragment:
   - slipway.kube.attributes.reads
   - slipway.kube.kubernetes
+  - slipway.kube.releases
 attributes:
   check_mode:
     details: If the cluster does not exist, every release counts as not installed.
   diff_mode:
     details: Nothing is changed; the differences are in RV(releases[].reason).
 options:
-  releases:
-    description: The releases.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name:
-        description: Name of the release.
-        type: str
-        required: true
-      namespace:
-        description: Namespace of the release.
-        type: str
-        required: true
-      values:
-        description: The desired values; not compared if omitted.
-        type: dict
-      chart_name:
-        description: The chart's name; not compared if omitted.
-        type: str
-      chart_version:
-        description: The chart's version; not compared if omitted.
-        type: str
+  compare:
+    description: >-
+      Whether to compare values, chart name and chart version of O(releases) with what is deployed, as far as they are given. Values that do
+      not contain the checksums of Secrets yet cannot be compared.
+    type: bool
+    default: true
+    version_added: 0.2.0
   lease_namespace:
     description: Namespace whose lease of M(slipway.kube.deploy_lease) is read as well.
     type: str
@@ -182,23 +167,16 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "releases": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    **module_base.RELEASE,
-                    "values": {"type": "dict"},
-                    "chart_name": {"type": "str"},
-                    "chart_version": {"type": "str"},
-                },
-            },
+            "releases": {**module_base.RELEASES, "required": True},
+            "compare": {"type": "bool", "default": True},
             "lease_namespace": {"type": "str"},
             **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
     )
     wanted, namespace = module.params["releases"], module.params["lease_namespace"]
+    if not module.params["compare"]:
+        wanted = [{key: release[key] for key in module_base.RELEASE} for release in wanted]
 
     def work(cluster: client.Cluster) -> dict[str, Any]:
         # First the lease: if it does not change until it is taken, nor have the releases.

@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - slipway.kube.attributes.reads
   - slipway.kube.kubernetes
+  - slipway.kube.releases.optional
 attributes:
   check_mode:
     details: If the cluster does not exist, no namespace exists.
@@ -28,20 +29,6 @@ options:
     description: The application's namespace.
     type: str
     required: true
-  releases:
-    description: The application's releases.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name of the release.
-        type: str
-        required: true
-      namespace:
-        description: Namespace of the release.
-        type: str
-        required: true
   secrets:
     description: The application's Secrets.
     type: list
@@ -55,6 +42,9 @@ options:
       namespace:
         description: Its namespace; O(namespace) if omitted.
         type: str
+      keys:
+        description: Its keys, without a value, as P(slipway.kube.secret_outline#filter) returns them. They are not needed.
+        type: dict
 """
 
 EXAMPLES = r"""
@@ -194,7 +184,9 @@ def wanted_secrets(options: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def places_of(options: Mapping[str, Any]) -> list[str]:
     """Return the names of all namespaces that the module's options name, each once."""
-    named = [one["namespace"] for one in options["releases"]] + [place for place, _name in wanted_secrets(options)]
+    named = [one["namespace"] for one in (options["releases"] or ())] + [
+        place for place, _name in wanted_secrets(options)
+    ]
     return list(dict.fromkeys([options["namespace"], *named]))
 
 
@@ -213,7 +205,7 @@ def look(cluster: client.Cluster, options: Mapping[str, Any]) -> dict[str, Any]:
         # Where HELM_DRIVER=configmap, Helm's records are no Secrets.
         records: list[Mapping[str, Any]] = [*cluster.items(f"{path}/configmaps", labelSelector="owner=helm,name")]
         records += [revision for revisions in releases.group(secrets).values() for revision in revisions]
-        ours = {one["name"] for one in options["releases"] if one["namespace"] == place}
+        ours = {one["name"] for one in (options["releases"] or ()) if one["namespace"] == place}
         namespaces.append(judge(place, found, [one for one in living_releases(records) if one not in ours]))
         names = [(secret["metadata"]["name"], is_owned(secret)) for secret in secrets]
         present += [(place, name, owned) for name, owned in names if (place, name) in wanted]
@@ -235,12 +227,16 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "namespace": {"type": "str", "required": True},
-            "releases": {"type": "list", "elements": "dict", "default": [], "options": module_base.RELEASE},
+            "releases": module_base.RELEASES,
             "secrets": {
                 "type": "list",
                 "elements": "dict",
                 "default": [],
-                "options": {"name": {"type": "str", "required": True}, "namespace": {"type": "str"}},
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "namespace": {"type": "str"},
+                    "keys": {"type": "dict", "no_log": False},
+                },
                 # Names of Secrets are no secrets.
                 "no_log": False,
             },

@@ -25,6 +25,7 @@ requirements:
 extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.kubernetes
+  - slipway.kube.releases
 attributes:
   check_mode:
     support: full
@@ -39,20 +40,6 @@ attributes:
       - Each run deletes all pods again.
       - RV(ignore:changed) is always V(false), because the Deployments are the same after the test, with other pods.
 options:
-  releases:
-    description: The releases.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name:
-        description: Name of the release.
-        type: str
-        required: true
-      namespace:
-        description: Namespace of the release.
-        type: str
-        required: true
   urls:
     description:
       - The URLs for GET requests, such as V(http://todo.local/). Redirects are not followed.
@@ -242,7 +229,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "releases": {"type": "list", "elements": "dict", "required": True, "options": module_base.RELEASE},
+            "releases": {**module_base.RELEASES, "required": True},
             "urls": {"type": "list", "elements": "str", "required": True},
             "resolve": {"type": "dict", "default": {}},
             "headers": {"type": "dict", "default": {}, "no_log": True},

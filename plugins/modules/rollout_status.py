@@ -21,27 +21,15 @@ description:
 extends_documentation_fragment:
   - slipway.kube.attributes.reads
   - slipway.kube.kubernetes
+  - slipway.kube.releases.optional
 attributes:
   check_mode:
     details: Inspects the state once and does not wait. RV(ready) is whether everything is rolled out, or null if the cluster
       does not exist.
 options:
-  releases:
-    description: The releases. One of O(releases) and O(selector) is required.
-    type: list
-    elements: dict
-    suboptions:
-      name:
-        description: Name of the release.
-        type: str
-        required: true
-      namespace:
-        description: Namespace of the release.
-        type: str
-        required: true
   selector:
     description: A label selector as in C(kubectl get -l), for workloads that do not belong to a Helm release. Requires
-      O(namespace).
+      O(namespace). Either this or O(releases) is required.
     type: str
     version_added: 0.2.0
   namespace:
@@ -198,7 +186,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "releases": {"type": "list", "elements": "dict", "options": module_base.RELEASE},
+            "releases": module_base.RELEASES,
             "selector": {"type": "str"},
             "namespace": {"type": "str"},
             "deadline": {"type": "float", "default": 300.0},

@@ -44,7 +44,7 @@ PROFILE = "legacy"  # how Ansible writes arguments and results of modules in Pyt
 def load_plugins() -> None:
     """Load the plugins of conditions and templates, which each worker would load anew otherwise, for a fiftieth of a second."""
     filter_loader.get("ansible.builtin.default")
-    filter_loader.get(f"{COLLECTION}keep_keys")
+    filter_loader.get(f"{COLLECTION}release_values")
     test_loader.get("ansible.builtin.defined")
 
 

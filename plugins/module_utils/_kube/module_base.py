@@ -13,10 +13,26 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube import client
 
 # Documented by the fragment slipway.kube.kubernetes.
 ARGUMENTS: dict[str, dict[str, Any]] = {"kubeconfig": {"type": "path"}, "context": {"type": "str"}}
-# Documented by the fragment slipway.kube.release, where they are not suboptions.
+# Documented by the fragment slipway.kube.release.
 RELEASE: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "namespace": {"type": "str", "required": True},
+}
+# Documented by the fragment slipway.kube.releases: a plan's entries whole, whatever a module needs of them.
+RELEASES: dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "options": {
+        **RELEASE,
+        "chart": {"type": "str"},
+        "chart_name": {"type": "str"},
+        "chart_version": {"type": "str"},
+        "chart_digest": {"type": "str"},
+        "values": {"type": "dict"},
+        # Sums are no secrets.
+        "secret_checksums": {"type": "dict", "no_log": False},
+        "wait": {"type": "bool"},
+    },
 }
 
 Result = dict[str, Any]

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.slipway.kube.plugins.filter.journey_checks import journey_checks
-from ansible_collections.slipway.kube.plugins.filter.keep_keys import keep_keys
 from ansible_collections.slipway.kube.plugins.filter.plain_urls import plain_urls
 from ansible_collections.slipway.kube.plugins.filter.release_values import release_values
 from ansible_collections.slipway.kube.plugins.filter.secret_inputs import secret_inputs
@@ -171,9 +170,3 @@ def test_hosts_of_a_journey_are_found_behind_placeholders_that_stay() -> None:
 def test_addresses_that_a_plain_get_answers(check: dict[str, Any], urls: list[str]) -> None:
     variables = {"application.url": "http://a.test", "components.api.tag": None}
     assert plain_urls([{"name": "x", **check}], variables) == urls
-
-
-def test_only_the_named_keys_are_kept() -> None:
-    releases = [{"name": "a", "namespace": "b", "values": {"name": "c"}}, {"name": "d"}]
-    assert keep_keys(releases) == [{"name": "a", "namespace": "b"}, {"name": "d"}]
-    assert keep_keys(releases, ["values"]) == [{"values": {"name": "c"}}, {}]

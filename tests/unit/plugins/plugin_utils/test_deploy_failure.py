@@ -219,7 +219,8 @@ class Action(deploy_failure_info.ActionModule):
         return self._look
 
 
-RELEASES = [{"name": "web", "namespace": "shop"}]
+# As a plan has them.
+RELEASES = [{"name": "web", "namespace": "shop", "chart": "/charts/web", "values": {"a": 1}, "wait": False}]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,8 @@ def test_the_workloads_are_looked_at(action: str, hooks: bool) -> None:
     [(module, options)] = looking.calls
     assert module == "slipway.kube.rollout_status"
     assert options["hooks"] is hooks and options["deadline"] == 0 and options["fail"] is False
-    assert options["releases"] == RELEASES and options["context"] == "elsewhere"
+    assert [(one["name"], one["namespace"]) for one in options["releases"]] == [("web", "shop")]
+    assert options["context"] == "elsewhere"
     assert found["failure"]["code"] == "crash_loop"
     assert found["reason"] == "crash_loop: Container api ends with exit code 3."
     assert not found["changed"] and "failed" not in found
