@@ -173,12 +173,15 @@ def lay_out(
     room -= len(remedy) + len(service) + len(head)
     reason = _block("why", why, width, max(1, room - min(4, len(failure.evidence))))
     room -= len(reason)
-    evidence = _block("evidence", failure.evidence, width, room) if room > 0 else []
+    evidence = _block("evidence", failure.evidence, width, room, from_end=True) if room > 0 else []
     return [*head, *reason, *evidence, *remedy, *service, *last]
 
 
-def _block(label: str, lines: Sequence[str], width: int, room: int) -> list[str]:
-    """Lay lines out beside a label: wrapped where there is room, else cut to a line each, and the first of them."""
+def _block(label: str, lines: Sequence[str], width: int, room: int, from_end: bool = False) -> list[str]:
+    """Lay lines out beside a label: wrapped where there is room, else cut to a line each, and only so many of them.
+
+    Those are the first, or the first one and the last.
+    """
     wide = max(20, width - 15)
     shown: list[str] = []
     for line in lines:
@@ -194,8 +197,11 @@ def _block(label: str, lines: Sequence[str], width: int, room: int) -> list[str]
     if len(shown) > room and len(lines) > 1:
         shown = [_cut(line, wide) for line in lines]
     if len(shown) > room:
-        kept = max(0, room - 1)
-        shown = [*shown[:kept], f"... ({len(shown) - kept} more lines)"]
+        # Of evidence the last lines tell most: there a log ends.
+        first = min(1 if from_end else room - 1, room - 1)
+        last = max(0, room - 1 - first)
+        left_out = f"... ({len(shown) - first - last} more lines)"
+        shown = [*shown[:first], left_out, *(shown[-last:] if last else [])]
     return [f"  {label if not index else '':<12} {line}".rstrip() for index, line in enumerate(shown)]
 
 

@@ -140,6 +140,22 @@ def test_a_code_stands_with_the_reason_only() -> None:
     assert lay_out("Wait", Failure(code="x"), [], 80) == ["  what failed  Wait"]
 
 
+def test_of_much_evidence_the_place_and_the_end_are_shown() -> None:
+    evidence = ["Where: Pod/api-1", *(f"Log: frame {number}" for number in range(20)), "Log: KeyError: 'PORT'"]
+    lines = lay_out("Wait", Failure(why=["It crashes."], evidence=evidence, remedy=["Read."]), [("report", "r")], 80)
+    assert len(lines) == 15
+    assert lines[2:4] == ["  evidence     Where: Pod/api-1", "               ... (12 more lines)"]
+    assert lines[11:13] == ["               Log: frame 19", "               Log: KeyError: 'PORT'"]
+    # With hardly any room what is left out is still counted.
+    assert lay_out("Wait", Failure(why=["x"], evidence=evidence), [], 80, limit=3)[2:] == [
+        "  evidence     ... (22 more lines)"
+    ]
+    assert lay_out("Wait", Failure(why=["x"], evidence=evidence), [], 80, limit=4)[2:] == [
+        "  evidence     Where: Pod/api-1",
+        "               ... (21 more lines)",
+    ]
+
+
 def test_each_part_has_a_room_of_its_own() -> None:
     many = [f"{number}" for number in range(9)]
     lines = lay_out("Wait", Failure(many, many, [], many, many), [], 80)
