@@ -62,9 +62,9 @@ msg:
   returned: always
   type: str
   sample: |-
-    crash_loop: Container backend ends again and again, last with exit code 3.
+    crash_loop: Container backend keeps crashing, last with exit code 3.
     Log: KeyError: 'DATABASE_URL'
-    What to do: Read the log lines, correct the component or its configuration, and deploy again.
+    What to do: Read the log lines, fix the component or its configuration, and deploy again.
     Returned to the earlier version of todo (revision 5 has failed, revision 2 is back as revision 6), which is in service.
 slipway_failure:
   description: The same as structured data, for a callback. Contains O(failure) and C(in_service).
@@ -73,8 +73,8 @@ slipway_failure:
   sample:
     task: Wait for the rollout
     code: crash_loop
-    cause: Container backend ends again and again, last with exit code 3.
-    suggestion: Read the log lines, correct the component or its configuration, and deploy again.
+    cause: Container backend keeps crashing, last with exit code 3.
+    suggestion: Read the log lines, fix the component or its configuration, and deploy again.
     evidence: ["Log: KeyError: 'DATABASE_URL'"]
     in_service: Returned to the earlier version of todo (revision 5 has failed, revision 2 is back as revision 6), which is in service.
 """

@@ -75,11 +75,11 @@ failure:
     cause:
       description: What is wrong, in one line.
       type: str
-      sample: Container backend ends again and again, last with exit code 3.
+      sample: Container backend keeps crashing, last with exit code 3.
     suggestion:
       description: What to do. Empty if the cause says it.
       type: str
-      sample: Read the log lines, correct the component or its configuration, and deploy again.
+      sample: Read the log lines, fix the component or its configuration, and deploy again.
     evidence:
       description: At most nine lines of logs and events, or one line for each failed check.
       type: list
@@ -89,5 +89,5 @@ reason:
   description: Code and cause in at most 300 characters, for O(slipway.kube.helm_rollback#module:reason).
   returned: success
   type: str
-  sample: "crash_loop: Container backend ends again and again, last with exit code 3."
+  sample: "crash_loop: Container backend keeps crashing, last with exit code 3."
 """

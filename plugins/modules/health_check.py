@@ -664,12 +664,12 @@ checks:
           description: The cause and the evidence.
           returned: always
           type: str
-          sample: Nothing listens on that address and port. 127.0.0.1 port 8080.
+          sample: Nothing is listening on this address and port. 127.0.0.1 port 8080.
         suggestion:
           description: What to do.
           returned: always
           type: str
-          sample: Check that the service runs and that the port is the published one.
+          sample: Check that the service is running and that the port is published.
     timings:
       description: Duration of each phase of the last request, in milliseconds; phases that did not happen are omitted.
       returned: when checks were run
@@ -706,7 +706,7 @@ checks:
           description: What is wrong, in one sentence.
           returned: always
           type: str
-          sample: "Container backend misses a part of its configuration: secret todo-backend not found."
+          sample: "Container backend lacks part of its configuration: secret todo-backend not found."
         suggestion:
           description: What to do.
           returned: always

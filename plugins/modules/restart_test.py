@@ -131,7 +131,7 @@ failures:
     error:
       description: What was wrong.
       type: str
-      sample: The other side reset the connection. 0 bytes had arrived.
+      sample: The server reset the connection. 0 bytes had arrived.
     pod:
       description: The pod that was being deleted or replaced at that time; empty if there was none.
       type: str

@@ -141,11 +141,11 @@ diagnosis:
     cause:
       description: What is wrong.
       type: str
-      sample: Container backend ends again and again, last with exit code 3.
+      sample: Container backend keeps crashing, last with exit code 3.
     suggestion:
       description: What to do.
       type: str
-      sample: Read the log lines, correct the component or its configuration, and deploy again.
+      sample: Read the log lines, fix the component or its configuration, and deploy again.
     namespace:
       description: The namespace of the object.
       type: str

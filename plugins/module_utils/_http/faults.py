@@ -24,33 +24,33 @@ class Fault:
 FAULTS: Mapping[str, Fault] = {
     # Finding and reaching the other side
     "dns_failed": Fault(
-        "The host name could not be resolved.",
-        "Correct the name, or give its address in resolve so that no DNS is needed.",
+        "The host name cannot be resolved.",
+        "Correct the name, or set its address in resolve to bypass DNS.",
     ),
     "dns_timeout": Fault(
-        "The name server did not answer in time.",
-        "Check the resolver of this host, or give the address in resolve.",
+        "The name server did not respond in time.",
+        "Check the DNS resolver of this host, or set the address in resolve.",
     ),
     "connect_refused": Fault(
-        "Nothing listens on that address and port.",
-        "Check that the service runs and that the port is the published one.",
+        "Nothing is listening on this address and port.",
+        "Check that the service is running and that the port is published.",
     ),
     "connect_timeout": Fault(
         "The connection was not accepted in time.",
-        "Check that the address is routed and that no firewall or network policy drops the packets.",
+        "Check the route to the address, and that no firewall or network policy drops the packets.",
     ),
     "connect_failed": Fault(
-        "The connection could not be made.",
+        "The connection failed.",
         "Check the address, the route to it, and the path and permissions of a Unix socket.",
     ),
     "proxy_failed": Fault(
-        "The proxy did not open the way to the host.",
+        "The proxy did not connect to the host.",
         "Check the proxy's address and that it allows this host and port.",
     ),
     # TLS
     "tls_name_mismatch": Fault(
         "The certificate is for another name.",
-        "Ask by a name in the certificate, set tls.server_name, or issue a certificate for this name.",
+        "Use a name in the certificate, set tls.server_name, or issue a certificate for this name.",
     ),
     "tls_expired": Fault(
         "The certificate has expired.",
@@ -61,163 +61,163 @@ FAULTS: Mapping[str, Fault] = {
         "Check the clock of this host and of the issuer.",
     ),
     "tls_expires_soon": Fault(
-        "The certificate ends earlier than demanded.",
+        "The certificate expires too soon.",
         "Renew the certificate, or lower tls.min_days_left.",
     ),
     "tls_untrusted": Fault(
         "The certificate is not signed by a trusted authority.",
-        "Name the authority's certificate in tls.ca_path, and send the whole chain from the server.",
+        "Set tls.ca_path to the certificate of the authority, and make sure that the server sends the full chain.",
     ),
     "tls_version": Fault(
-        "The two sides share no allowed TLS version.",
+        "Client and server have no allowed TLS version in common.",
         "Enable a newer TLS version on the server, or lower tls.min_version.",
     ),
     "tls_client_certificate": Fault(
-        "The server refused the client certificate or demands one.",
-        "Give a certificate and key that the server trusts in tls.client_cert and tls.client_key.",
+        "The server rejected the client certificate or requires one.",
+        "Set tls.client_cert and tls.client_key to a certificate and key that the server trusts.",
     ),
     "tls_timeout": Fault(
-        "The TLS handshake did not end in time.",
-        "Check that the port speaks TLS and that the server is not overloaded.",
+        "The TLS handshake did not finish in time.",
+        "Check that the port uses TLS and that the server is not overloaded.",
     ),
     "tls_failed": Fault(
         "The TLS handshake failed.",
-        "Check that the port speaks TLS; a plain HTTP port answers https like this.",
+        "Check that the port uses TLS; a plain HTTP port fails like this.",
     ),
     # The conversation
     "write_timeout": Fault(
-        "The request could not be sent in time.",
-        "Check that the server reads its connections, or raise timeout.",
+        "The request was not sent in time.",
+        "Check that the server reads from its connections, or raise timeout.",
     ),
     "read_timeout": Fault(
-        "The answer was not complete in time.",
-        "Look at the server's log for a slow request, or raise timeout.",
+        "The response was not complete in time.",
+        "Check the server's log for a slow request, or raise timeout.",
     ),
     "connection_reset": Fault(
-        "The other side reset the connection.",
-        "Look at the server's log for a crash or restart at this moment.",
+        "The server reset the connection.",
+        "Check the server's log for a crash or restart at that time.",
     ),
     "connection_closed": Fault(
-        "The other side closed the connection before the answer was complete.",
-        "Look at the server's log for a crash; a proxy in between may have cut the answer.",
+        "The server closed the connection before the response was complete.",
+        "Check the server's log for a crash; a proxy in between may have truncated the response.",
     ),
     "protocol_error": Fault(
-        "The answer is not valid HTTP.",
-        "Check that the port speaks HTTP/1.1 and not TLS or another protocol.",
+        "The response is not valid HTTP.",
+        "Check that the port uses HTTP/1.1, not TLS or another protocol.",
     ),
     "headers_too_large": Fault(
-        "The answer's headers are larger than 64 KiB.",
-        "Find what the server puts into its headers, most often cookies.",
+        "The response headers are larger than 64 KiB.",
+        "Find out what fills the headers, usually cookies.",
     ),
     "body_too_large": Fault(
-        "The answer's body is larger than allowed.",
-        "Ask for a smaller resource, or raise max_body_bytes.",
+        "The response body is larger than allowed.",
+        "Request a smaller resource, or raise max_body_bytes.",
     ),
     "encoding_error": Fault(
-        "The body's content encoding could not be decoded.",
-        "Check the server's compression; gzip, deflate and identity are understood.",
+        "The content encoding of the body cannot be decoded.",
+        "Check the server's compression; gzip, deflate and identity are supported.",
     ),
     "redirect_loop": Fault(
-        "The redirects lead back to where they began.",
-        "Check the server's and the ingress's redirect rules, most often http to https behind a proxy.",
+        "The redirects form a loop.",
+        "Check the redirect rules of the server and the ingress, usually from http to https behind a proxy.",
     ),
     "redirect_limit": Fault(
         "There are more redirects than allowed.",
-        "Ask for the final address directly, or raise follow_redirects.",
+        "Use the final URL directly, or raise follow_redirects.",
     ),
     "redirect_invalid": Fault(
-        "The redirect leads nowhere that can be asked.",
-        "Correct the Location header that the server sends.",
+        "The redirect has no usable target.",
+        "Correct the Location header of the server.",
     ),
     # What was expected
     "status_unexpected": Fault(
-        "The status is not an expected one.",
-        "Look at the server's log for this request, or correct expect.status.",
+        "The status code is not the expected one.",
+        "Check the server's log for this request, or correct expect.status.",
     ),
     "body_not_json": Fault(
         "The body is not JSON.",
-        "Check that the address is the API's and not a page's, and what the server answers there.",
+        "Check that the URL is that of the API, not of a page, and what the server returns.",
     ),
     "assertion_failed": Fault(
-        "The answer is not what was expected.",
-        "Compare the observed value with the expectation and correct the one that is wrong.",
+        "The response is not the expected one.",
+        "Compare the observed value with the expected one, and correct the wrong one.",
     ),
     "judging_timeout": Fault(
-        "Judging the answer took too long.",
-        "Simplify the regular expressions and JMESPaths; nested repetition such as (a+)+ can take for ever.",
+        "Evaluating the response took too long.",
+        "Simplify the regular expressions and JMESPaths; nested repetition such as (a+)+ can take forever.",
     ),
     "extract_failed": Fault(
-        "A value that later checks need is not in the answer.",
-        "Correct the JMESPath in extract to match the answer's shape.",
+        "A value that later checks need is not in the response.",
+        "Correct the JMESPath in extract to match the response.",
     ),
     "identity_mismatch": Fault(
-        "Something else than the deployed version answers.",
-        "Wait for the rollout to end, and check that the Service selects only the new pods.",
+        "A version other than the deployed one responds.",
+        "Wait for the rollout to complete, and check that the Service selects only the new pods.",
     ),
     "unexpectedly_healthy": Fault(
-        "It answers although it must not.",
-        "Stop or block what answers there, or remove invert.",
+        "The endpoint responds, but must not.",
+        "Stop or block what responds there, or remove invert.",
     ),
     "not_stable": Fault(
-        "It answered well, but not often or long enough in a row.",
+        "The check succeeded, but not often or long enough in a row.",
         "Look for restarts and failing replicas, or give the check more time.",
     ),
     "latency_exceeded": Fault(
-        "It answers slower than allowed.",
-        "Look at the load and CPU limits of the workload, or raise the ceiling.",
+        "The latency is higher than allowed.",
+        "Check the load and CPU limits of the workload, or raise the limit in latency.",
     ),
     "error_rate_exceeded": Fault(
         "Too many of the measured requests failed.",
-        "Look at the first error and at the server's log.",
+        "Check the first error and the server's log.",
     ),
     # Kubernetes
     "library_missing": Fault(
         "The Python library kubernetes is not installed on this host.",
-        "Install the library kubernetes for the Python that Ansible uses there.",
+        "Install the library kubernetes for the Python interpreter that Ansible uses there.",
     ),
     "kubeconfig_invalid": Fault(
-        "The kubeconfig or its context cannot be used.",
+        "The kubeconfig or its context is not usable.",
         "Check the path and the context; kubectl config get-contexts lists them.",
     ),
     "kubernetes_api": Fault(
-        "The Kubernetes API refused the request or does not answer.",
-        "Try the same with kubectl, and check the rights of the kubeconfig's user.",
+        "The Kubernetes API rejected the request or is not reachable.",
+        "Try the same with kubectl, and check the permissions of the kubeconfig's user.",
     ),
     "pod_not_found": Fault(
         "No ready pod was found for the check.",
         "Check the pod's name, the Service's selector and kubectl get pods.",
     ),
     "command_failed": Fault(
-        "The command in the pod ended with an unexpected code.",
-        "Run the command by kubectl exec and read its output.",
+        "The command in the pod exited with an unexpected code.",
+        "Run the command with kubectl exec and read its output.",
     ),
     "grpc_unimplemented": Fault(
-        "The server gave no health answer.",
-        "Check the service name, and that the server offers grpc.health.v1.Health.",
+        "The server returned no health status.",
+        "Check the service name, and that the server implements grpc.health.v1.Health.",
     ),
     "grpc_not_serving": Fault(
-        "The gRPC server says that it does not serve.",
-        "Look at the server's log for why it reports itself unhealthy.",
+        "The gRPC server reports that it is not serving.",
+        "Check the server's log for the reason.",
     ),
     # The run itself
     "dependency_failed": Fault(
         "A check that this one depends on is not healthy.",
-        "Repair that check first.",
+        "Fix that check first.",
     ),
     "deadline": Fault(
-        "The deadline of the whole task has passed.",
-        "Raise deadline, or find which check needs so long.",
+        "The deadline of the task has passed.",
+        "Raise deadline, or find out which check takes so long.",
     ),
     "cancelled": Fault(
         "Another check failed and fail_fast is on.",
-        "Repair the failed check first, or turn fail_fast off to see all results.",
+        "Fix the failed check first, or turn fail_fast off to see all results.",
     ),
     "placeholder_invalid": Fault(
-        "A value cannot be put into the request.",
-        "Check the value that the placeholder stands for: no line breaks in headers or addresses.",
+        "A value cannot be used in the request.",
+        "Check the value of the placeholder: headers and URLs must not contain line breaks.",
     ),
     "internal_error": Fault(
-        "The check itself failed in a way that it does not know.",
+        "The check failed with an unexpected error.",
         "Report this with the task's options and the message.",
     ),
 }

@@ -29,39 +29,38 @@ class Code:
 CODES: Mapping[str, Code] = {
     # The image
     "image_not_found": Code(
-        "The registry does not have the image, or not under this tag.",
-        "Push the image, or correct repository and tag in the release's values.",
+        "The registry does not have the image or this tag.",
+        "Push the image, or correct its repository and tag in the values of the release.",
         shows=("ErrImagePull", "ImagePullBackOff"),
     ),
     "image_pull_refused": Code(
-        "The registry refuses to give the image: the credentials are missing or wrong, or the name is not public.",
-        "Give the registry's credentials by imagePullSecrets, or correct the image's name; build what is meant to be "
-        "local (--tags build).",
+        "The registry denies access to the image: the credentials are missing or wrong, or the image is not public.",
+        "Set the registry credentials with imagePullSecrets, or correct the image name; build local images with --tags build.",
         shows=("ErrImagePull", "ImagePullBackOff"),
     ),
     "image_pull_failed": Code(
-        "The node lacks the image and cannot get it: the registry cannot be reached.",
-        "Build and deliver the image (--tags build), or correct the registry's name and the node's way to it.",
+        "The node does not have the image and cannot pull it: the registry is not reachable.",
+        "Build and load the image (--tags build), or correct the name of the registry and the node's network.",
         shows=("ImagePullBackOff",),
     ),
     "image_missing": Code(
-        "The node lacks the image, and the pod forbids pulling it.",
-        "Deliver the image to the node: run the playbook with --tags build.",
+        "The node does not have the image, and imagePullPolicy is Never.",
+        "Load the image into the node: run the playbook with --tags build.",
         shows=("ErrImageNeverPull",),
     ),
     "image_name_invalid": Code(
-        "Repository and tag together are no valid image name.",
-        "Correct repository and tag of the image in the release's values.",
+        "Repository and tag do not form a valid image name.",
+        "Correct the image's repository and tag in the values of the release.",
         shows=("InvalidImageName",),
     ),
     # The container
     "config_missing": Code(
-        "A Secret or ConfigMap that a container needs, or a key of one, is missing.",
+        "A Secret or ConfigMap that a container needs, or one of its keys, is missing.",
         "Add the key to application_secrets or to the chart's config, and deploy again.",
         shows=("CreateContainerConfigError", "FailedMount"),
     ),
     "runs_as_root": Code(
-        "The image runs as root, or as a user that has only a name, and the pod forbids root.",
+        "The image runs as root, or as a user without a numeric ID, and the pod requires a non-root user.",
         "Set a numeric USER in the Dockerfile, or securityContext.runAsUser in the values.",
         shows=("CreateContainerConfigError",),
     ),
@@ -71,116 +70,116 @@ CODES: Mapping[str, Code] = {
         shows=("RunContainerError", "CreateContainerError", "StartError", "FailedCreatePodSandBox"),
     ),
     "crash_loop": Code(
-        "A container ends again and again.",
-        "Read the log lines, correct the component or its configuration, and deploy again.",
+        "A container keeps crashing.",
+        "Read the log lines, fix the component or its configuration, and deploy again.",
         shows=("CrashLoopBackOff",),
     ),
     "out_of_memory": Code(
         "A container was killed because it used more memory than its limit.",
-        "Raise resources.limits.memory of the component, or find what needs so much.",
+        "Raise resources.limits.memory of the component, or find out what uses so much memory.",
         shows=("OOMKilled",),
     ),
     "probe_failing": Code(
-        "A container runs, but its startup, readiness or liveness probe does not pass.",
-        "Correct what the answer or the log lines name; if the component is well, correct path, port or times of the probe.",
+        "A container is running, but its startup, readiness or liveness probe fails.",
+        "Fix what the response or the log lines name; if the component is healthy, correct the path, port or timing of the probe.",
         may_heal=True,
         shows=("Unhealthy",),
     ),
     "volume_failed": Code(
-        "A volume is not there, cannot be made or cannot be mounted.",
-        "Correct the claim, its storage class, or what the volume mounts.",
+        "A volume does not exist, or cannot be provisioned or mounted.",
+        "Correct the claim, its storage class, or the source of the volume.",
         may_heal=True,
         shows=("FailedMount", "FailedAttachVolume", "ProvisioningFailed"),
     ),
     # The node
     "unschedulable": Code(
-        "No node takes the pod: too little CPU or memory is left, or a rule keeps it away.",
-        "Lower the requests or replicas, correct node selector or tolerations, or enlarge the cluster.",
+        "No node can run the pod: not enough CPU or memory is free, or a scheduling rule excludes the nodes.",
+        "Lower the requests or replicas, correct the node selector or tolerations, or enlarge the cluster.",
         may_heal=True,
         shows=("FailedScheduling",),
     ),
     "node_not_ready": Code(
-        "The node that shall run the pod is not ready.",
-        "Look at the node by kubectl describe node; a Minikube node starts again by --tags setup.",
+        "The node of the pod is not ready.",
+        "Run kubectl describe node; restart a Minikube node with --tags setup.",
         may_heal=True,
         shows=("NodeNotReady",),
     ),
     "node_pressure": Code(
-        "The node has too little memory, disk or process numbers left, so it takes no pods or evicts them.",
+        "The node is low on memory, disk or process IDs, so it accepts no pods or evicts them.",
         "Free the resource on the node, or enlarge the cluster.",
         may_heal=True,
         shows=("Evicted", "FailedScheduling"),
     ),
     # What the API server refuses
     "admission_denied": Code(
-        "Pod Security or an admission webhook refuses the pods.",
-        "Change what the message names in the chart, or the policy of the namespace.",
+        "Pod Security or an admission webhook rejects the pods.",
+        "Change what the message names in the chart, or change the policy of the namespace.",
         shows=("FailedCreate",),
     ),
     "quota_exceeded": Code(
-        "The namespace's quota leaves no room for the pods.",
+        "The quota of the namespace is too small for the pods.",
         "Raise the quota, or lower requests, limits or replicas.",
         may_heal=True,
         shows=("FailedCreate",),
     ),
     "pods_refused": Code(
-        "The API server refuses to create the pods for another reason, such as a missing service account.",
-        "Correct what the message names in the chart.",
+        "The API server rejects the pods for another reason, such as a missing service account.",
+        "Fix what the message names in the chart.",
         may_heal=True,
         shows=("FailedCreate",),
     ),
     # Jobs and Helm hooks
     "job_failed": Code(
-        "A Job or Helm hook, most often the migrations of the database, failed.",
-        "Read the log lines, correct the cause, and deploy again.",
+        "A Job or Helm hook failed, usually the database migrations.",
+        "Read the log lines, fix the cause, and deploy again.",
         shows=("BackoffLimitExceeded", "DeadlineExceeded"),
     ),
     # The way to the pods
     "cluster_dns_failing": Code(
-        "The log of a failing container says that a name cannot be resolved.",
-        "Correct the host name that the log names; if CoreDNS is not ready, look at its pods in kube-system.",
+        "According to the log of a failing container, a host name cannot be resolved.",
+        "Correct the host name in the log line; if CoreDNS is not ready, check its pods in kube-system.",
     ),
     "no_endpoints": Code(
         "A Service selects no ready pod.",
-        "Make the selector of the Service match the labels of the pods.",
+        "Correct the Service's selector so that it matches the labels of the pods.",
         may_heal=True,
     ),
     "service_port_wrong": Code(
-        "A Service leads to a port that its pods do not have, or on which nobody listens.",
-        "Make targetPort of the Service the port on which the container listens.",
+        "A Service targets a port that its pods do not have, or on which nothing listens.",
+        "Set the Service's targetPort to the port on which the container listens.",
         may_heal=True,
     ),
     "ingress_class_missing": Code(
-        "An Ingress names a class that the cluster does not have, so no controller serves it.",
+        "An Ingress uses a class that does not exist in the cluster, so no controller serves it.",
         "Install the ingress controller (--tags setup), or correct ingress.className.",
     ),
     "ingress_backend_missing": Code(
-        "An Ingress leads to a Service, or to a port of one, that does not exist.",
-        "Correct the Service's name and port in the Ingress.",
+        "An Ingress refers to a Service or a Service port that does not exist.",
+        "Correct the name and port of the Service in the Ingress.",
         may_heal=True,
     ),
     "ingress_no_address": Code(
-        "An Ingress has no address, and no ready controller seems to serve its class.",
-        "Bring the ingress controller up (--tags setup), or correct ingress.className.",
+        "An Ingress has no address, and no ready controller was found for its class.",
+        "Start the ingress controller (--tags setup), or correct ingress.className.",
         may_heal=True,
     ),
     # The whole
     "workloads_missing": Code(
         "There is no Deployment, StatefulSet, DaemonSet or Job to wait for.",
-        "Deploy the release (--tags deploy); if it is deployed, look at its manifest or at the selector.",
+        "Deploy the release (--tags deploy); if it is deployed, check its manifest or the selector.",
         may_heal=True,
     ),
     "rollout_stalled": Code(
-        "Nothing has moved for the quiet period and no cause is visible.",
-        "Look at the pods by kubectl describe; nothing has moved for the quiet period.",
+        "The rollout made no progress during the quiet period, and no cause is visible.",
+        "Run kubectl describe on the pods to find out why they make no progress.",
     ),
     "deadline_passed": Code(
-        "Things still move, but the time for the whole rollout is over.",
-        "Raise the deadline, or look at why the pods need so long.",
+        "The rollout is still making progress, but its deadline has passed.",
+        "Raise the deadline, or find out why the pods take so long.",
     ),
     "cluster_unreachable": Code(
-        "The Kubernetes API does not answer.",
-        "Bring the cluster up (--tags setup), or correct kubeconfig and context.",
+        "The Kubernetes API is not reachable.",
+        "Start the cluster (--tags setup), or correct the kubeconfig and context.",
     ),
 }
 

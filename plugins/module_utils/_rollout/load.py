@@ -131,7 +131,7 @@ class LoadGenerator:
                 asyncio.run(self._once(self._client(), request))
             except CheckError as error:
                 raise ValueError(
-                    f"{without_query(request.url)} fails before any pod is deleted: {error.message} "
+                    f"{without_query(request.url)} failed before any pod was deleted: {error.message} "
                     f"{error.fault.suggestion}"
                 ) from None
         self._thread.start()

@@ -88,7 +88,7 @@ def _container_finding(pod: Object, container: Object, events: Sequence[Object],
         if _ROOT.search(message):
             return finding("runs_as_root", f"Container {label} may not run: {sentence(message)}")
         text = sentence(message) + _keys_wanted(pod, label, message)
-        return finding("config_missing", f"Container {label} misses a part of its configuration: {text}")
+        return finding("config_missing", f"Container {label} lacks part of its configuration: {text}")
     if reason in _START or last.get("reason") in _START:
         text = sentence(message if reason in _START and message else last.get("message") or reason)
         return finding("container_start_failed", f"Container {label} cannot be started: {text}")
@@ -97,9 +97,7 @@ def _container_finding(pod: Object, container: Object, events: Sequence[Object],
         return killed
     if reason == "CrashLoopBackOff" and restarts >= crash_restarts:
         code = last.get("exitCode", "?")
-        return finding(
-            "crash_loop", f"Container {label} ends again and again, last with exit code {code}.", previous=True
-        )
+        return finding("crash_loop", f"Container {label} keeps crashing, last with exit code {code}.", previous=True)
     return None
 
 
@@ -168,7 +166,7 @@ def _mount_findings(pod: Object, events: Sequence[Object]) -> Iterator[Finding]:
         text = " ".join(str(failed[-1].get("message") or "").split())
         lacks = _LACKS.search(text)
         if lacks:
-            cause = f"A volume of the pod misses what it mounts: {sentence(text)}"
+            cause = f"A volume of the pod lacks its source: {sentence(text)}"
             yield Finding("config_missing", cause, namespace, f"Pod/{name}", heals=True)
         else:
             yield Finding(
@@ -178,7 +176,11 @@ def _mount_findings(pod: Object, events: Sequence[Object]) -> Iterator[Finding]:
     if sandbox:
         text = sentence(sandbox[-1].get("message") or "")
         yield Finding(
-            "container_start_failed", f"The pod's network cannot be made: {text}", namespace, f"Pod/{name}", heals=True
+            "container_start_failed",
+            f"The pod's network cannot be set up: {text}",
+            namespace,
+            f"Pod/{name}",
+            heals=True,
         )
 
 
@@ -191,22 +193,22 @@ def _unscheduled(pod: Object, message: str) -> Finding:
     if "persistentvolumeclaim" in message.lower():
         claims = [dig(item, "persistentVolumeClaim", "claimName") for item in rows(pod, "spec", "volumes")]
         related = tuple(f"PersistentVolumeClaim/{claim}" for claim in claims if claim)
-        cause = f"The pod waits for a volume: {sentence(message)}"
+        cause = f"The pod is waiting for a volume: {sentence(message)}"
         return Finding("volume_failed", cause, namespace, name, related=related)
     pressure = _PRESSURE.search(message)
     if pressure:
-        cause = f"A node is short of {pressure[1]} and takes no pods: {sentence(message)}"
+        cause = f"A node is low on {pressure[1]} and accepts no pods: {sentence(message)}"
         return Finding("node_pressure", cause, namespace, name)
     if _DOWN.search(message):
         return Finding("node_not_ready", f"A node is not ready: {sentence(message)}", namespace, name)
-    return Finding("unschedulable", f"No node takes the pod: {missing(pod, message)}", namespace, name)
+    return Finding("unschedulable", f"No node can run the pod: {missing(pod, message)}", namespace, name)
 
 
 def missing(pod: Object, message: str) -> str:
     """Return what the scheduler's message means for a pod, with what the pod asks for."""
     found = []
     for _count, resource in re.findall(r"(\d+) Insufficient ([\w./-]*\w)", message):
-        found.append(f"too little {resource} is free{_asked(pod, resource)}")
+        found.append(f"not enough free {resource}{_asked(pod, resource)}")
     if "node affinity" in message or "node selector" in message:
         selector = ", ".join(f"{key}={value}" for key, value in fields(pod, "spec", "nodeSelector").items())
         found.append(f"no node matches {f'the node selector {selector}' if selector else 'the node affinity'}")
@@ -231,7 +233,7 @@ def _asked(pod: Object, resource: str) -> str:
         for item in rows(pod, "spec", "containers")
         if (amount := fields(item, "resources", "requests").get(resource)) is not None
     ]
-    return f" (the pod asks for {' + '.join(amounts)})" if amounts else ""
+    return f" (the pod requests {' + '.join(amounts)})" if amounts else ""
 
 
 def _unhealthy(events: Sequence[Object], container: str, kind: str) -> list[Object]:
@@ -310,7 +312,7 @@ def unready(pods: Sequence[Object], events: Sequence[Object]) -> Iterator[Findin
 
 def _probe_finding(pod: Object, container: str, kind: str, answer: str) -> Finding:
     name = meta(pod, "name")
-    words = f"Container {container} runs, but its {probe_words(pod, container, kind)} fails: {sentence(answer)}"
+    words = f"Container {container} is running, but its {probe_words(pod, container, kind)} fails: {sentence(answer)}"
     return Finding("probe_failing", words, meta(pod, "namespace"), f"Pod/{name}", container, pod=name, probe=kind)
 
 
@@ -326,7 +328,7 @@ def not_ready(pods: Sequence[Object], events: Sequence[Object] = ()) -> Finding 
             seen = _unhealthy(mine, label, kind)
             if seen:
                 return _probe_finding(pod, label, kind, _answer(seen))
-            cause = f"Container {label} runs, but its {probe_words(pod, label, kind)} has not passed."
+            cause = f"Container {label} is running, but its {probe_words(pod, label, kind)} has not passed."
             return Finding("probe_failing", cause, meta(pod, "namespace"), f"Pod/{name}", label, pod=name, probe=kind)
     return None
 

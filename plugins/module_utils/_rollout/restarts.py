@@ -144,7 +144,7 @@ def restart(
             if load.gave_up or load.dead:
                 return Outcome(tuple(deleted), "", clock() - start)
             if clock() - start >= deadline:
-                stuck = f"Deployment {target.deployment} is not whole again: {missing}"
+                stuck = f"Deployment {target.deployment} is not complete again: {missing}"
                 return Outcome(tuple(deleted), stuck, clock() - start)
             sleep(interval)
         if load.gave_up or load.dead:
@@ -159,7 +159,7 @@ def _missing(api: Api, target: Target) -> str:
     deployment = api.request("GET", f"{_APPS.format(target.namespace)}/deployments/{target.deployment}")
     pods = _pods(api, deployment)
     if any(meta(pod, "uid") == target.uid for pod in pods):
-        return f"pod {target.pod} has not gone yet"
+        return f"pod {target.pod} is still running"
     # The Deployment's own status may be older than the deletion, so its pods are counted too.
     ready, wanted = sum(_is_ready(pod) for pod in pods), number(deployment, "spec", "replicas", default=1)
     if ready < wanted:
@@ -190,9 +190,10 @@ def fault(generator: LoadGenerator, outcome: Outcome) -> str:
     """Return why a test has failed, as lines of cause, evidence and one suggestion; empty when it has passed."""
     if generator.failed:
         first = generator.failures[0]
-        pods = f"{len(outcome.deleted)} pod{'s' * (len(outcome.deleted) != 1)}"
+        count = len(outcome.deleted)
+        pods = "1 pod was" if count == 1 else f"{count} pods were"
         early = ", and the test was ended early" if generator.gave_up else ""
-        cause = f"{generator.failed} of {generator.requests} requests failed while {pods} went{early}."
+        cause = f"{generator.failed} of {generator.requests} requests failed while {pods} deleted{early}."
         beside = f" while pod {first.pod} was being deleted" if first.pod else ""
         evidence = f"The first, to {first.url}, failed at {first.time}{beside}: {first.error}"
         template = next((one.template for one in outcome.deleted if one.pod == first.pod), {})
@@ -200,7 +201,7 @@ def fault(generator: LoadGenerator, outcome: Outcome) -> str:
     if outcome.stuck:
         return "\n".join(
             [
-                f"The restart test did not end within its deadline: {outcome.stuck}.",
+                f"The restart test did not finish within its deadline: {outcome.stuck}.",
                 f"No request failed in {outcome.seconds:.0f} s; {len(outcome.deleted)} pods were deleted.",
                 "What to do: See why with rollout_status, or raise the deadline if the pods just need longer.",
             ]

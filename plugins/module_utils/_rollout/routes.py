@@ -56,7 +56,7 @@ def service_finding(service: Object, slices: Sequence[Object], workloads: Sequen
         if isinstance(target, str) and not target.isdigit() and behind and target not in dict(known):
             there = ", ".join(f"{label or '(unnamed)'}={value}" for label, value in known) or "none"
             cause = (
-                f"The Service {name} leads port {port.get('port')} to a container port named {target}, "
+                f"The Service {name} maps port {port.get('port')} to a container port named {target}, "
                 f"which its pods do not have; they have {there}."
             )
             return Finding("service_port_wrong", cause, *where, heals=False)
@@ -84,7 +84,7 @@ def wrong_port(service: Object, port: str, target: int, workloads: Sequence[Obje
     name = meta(service, "name")
     known = _ports(template_pods(service, workloads))
     there = f"; they declare {', '.join(str(value) for _label, value in known)}" if known else ""
-    cause = f"The Service {name} leads its port {port} to port {target} of its pods, where nobody listens{there}."
+    cause = f"The Service {name} maps port {port} to port {target} of its pods, where nothing listens{there}."
     return Finding("service_port_wrong", cause, meta(service, "namespace"), f"Service/{name}")
 
 
@@ -115,13 +115,13 @@ def ingress_finding(ingress: Object, services: Sequence[Object], classes: Sequen
     where = (namespace, f"Ingress/{name}")
     if wanted and classes is not None and wanted not in {meta(item, "name") for item in classes}:
         known = ", ".join(meta(item, "name") for item in classes) or "none"
-        cause = f"The Ingress {name} wants class {wanted}, which the cluster does not have; it has {known}."
+        cause = f"The Ingress {name} uses class {wanted}, which does not exist; the cluster has {known}."
         return Finding("ingress_class_missing", cause, *where)
     there = {meta(item, "name"): item for item in services if meta(item, "namespace") == namespace}
     for path, backend in _backends(ingress):
         target = str(backend.get("name") or "")
         port = dig(backend, "port", "number") or dig(backend, "port", "name")
-        lead = f"The Ingress {name} leads {path} to"
+        lead = f"The Ingress {name} routes {path} to"
         if target not in there:
             return Finding("ingress_backend_missing", f"{lead} Service {target}, which does not exist.", *where)
         ports = rows(there[target], "spec", "ports")
@@ -183,5 +183,5 @@ def _plain(text: str) -> str:
 def unserved(ingress: Object) -> Finding:
     """Return the finding for an Ingress without an address whose controller is not there."""
     name, wanted = meta(ingress, "name"), dig(ingress, "spec", "ingressClassName")
-    cause = f"The Ingress {name} has no address, and no ready controller was found that serves class {wanted}."
+    cause = f"The Ingress {name} has no address, and no ready controller was found for class {wanted}."
     return Finding("ingress_no_address", cause, meta(ingress, "namespace"), f"Ingress/{name}")

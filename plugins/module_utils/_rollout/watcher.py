@@ -176,7 +176,7 @@ class Watcher:
             if finding is None and now - start >= options.deadline:
                 finding = self._give_up("deadline_passed", look, f"{options.deadline:.0f} s have passed")
             elif finding is None and now - moved >= options.quiet:
-                finding = self._give_up("rollout_stalled", look, f"Nothing moved for {options.quiet:.0f} s")
+                finding = self._give_up("rollout_stalled", look, f"There was no progress for {options.quiet:.0f} s")
             if finding is not None:
                 return Outcome(tuple(look.items), self.explain(finding), self._clock() - start)
             self._sleep(min(options.interval, max(0.0, options.deadline - (now - start))))
@@ -254,7 +254,7 @@ class Watcher:
         if look.missing:
             names = ", ".join(look.missing)
             if not self._heals("workloads_missing", names):
-                cause = f"There is no workload of {names}."
+                cause = f"There is no workload in {names}."
                 return Finding("workloads_missing", cause, names.split("/")[0], names)
         unfinished = [(kind, item, mine) for kind, item, mine in look.unfinished() if self._is_new(item)]
         for kind, item, mine in unfinished:
@@ -383,7 +383,7 @@ class Watcher:
         words = "; ".join(f"{item.kind} {item.name}: {item.message}" for item in open_items[:3])
         first = open_items[0] if open_items else None
         where, name = (first.namespace, f"{first.kind}/{first.name}") if first else ("", ", ".join(look.missing))
-        return Finding(code, f"{why} and the rollout has not ended ({words or 'nothing was found'}).", where, name)
+        return Finding(code, f"{why} and the rollout is not complete ({words or 'nothing was found'}).", where, name)
 
     def _with_answer(self, finding: Finding) -> Finding:
         """Return a failing probe's finding with the words of the answer, which Kubernetes leaves out of its event."""

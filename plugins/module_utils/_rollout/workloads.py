@@ -80,9 +80,9 @@ def _deployment(spec: Object, status: Object) -> tuple[int, int, str]:
     wanted = number(spec, "replicas", default=1)
     updated, total, available = (number(status, key) for key in ("updatedReplicas", "replicas", "availableReplicas"))
     if updated < wanted:
-        message = f"{updated} of {wanted} pods are of the new revision"
+        message = f"{updated} of {wanted} pods run the new revision"
     elif total > updated:
-        message = f"{total - updated} old pods have not gone yet"
+        message = f"{total - updated} old pods are still running"
     elif available < wanted:
         message = f"{available} of {wanted} pods are available"
     else:
@@ -97,7 +97,7 @@ def _stateful_set(spec: Object, status: Object) -> tuple[int, int, str]:
     if ready < wanted:
         message = f"{ready} of {wanted} pods are ready"
     elif dig(spec, "updateStrategy", "type") != "OnDelete" and updated < wanted - partition:
-        message = f"{updated} of {wanted - partition} pods are of the new revision"
+        message = f"{updated} of {wanted - partition} pods run the new revision"
     else:
         message = ""
     return ready, wanted, message
@@ -107,7 +107,7 @@ def _daemon_set(spec: Object, status: Object) -> tuple[int, int, str]:
     wanted, available = number(status, "desiredNumberScheduled"), number(status, "numberAvailable")
     updated = number(status, "updatedNumberScheduled")
     if dig(spec, "updateStrategy", "type") != "OnDelete" and updated < wanted:
-        message = f"{updated} of {wanted} pods are of the new revision"
+        message = f"{updated} of {wanted} pods run the new revision"
     elif available < wanted:
         message = f"{available} of {wanted} pods are available"
     else:
@@ -240,7 +240,7 @@ def _refused(
         code, heals = "pods_refused", None
     return Finding(
         code,
-        f"The pods of {name} are refused: {sentence(text)}",
+        f"The pods of {name} are rejected: {sentence(text)}",
         meta(workload, "namespace"),
         name,
         related=(related,) if related else (),

@@ -329,7 +329,7 @@ WORLDS: dict[str, tuple[FakeApi, str, float]] = {
         "cannot be started: .*nope",
         0,
     ),
-    "crash_loop": (world(crashed(3)), "ends again and again, last with exit code 3", 0),
+    "crash_loop": (world(crashed(3)), "keeps crashing, last with exit code 3", 0),
     "out_of_memory": (world(crashed(137, "OOMKilled")), "its limit of 64Mi", 0),
     "probe_failing": (
         world(
@@ -342,12 +342,12 @@ WORLDS: dict[str, tuple[FakeApi, str, float]] = {
     ),
     "volume_failed": (
         world(unscheduled("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.")),
-        "waits for a volume: .*unbound",
+        "is waiting for a volume: .*unbound",
         10,
     ),
     "unschedulable": (
         world(unscheduled("0/1 nodes are available: 1 Insufficient cpu.")),
-        r"too little cpu is free \(the pod asks for 64\)",
+        r"not enough free cpu \(the pod requests 64\)",
         10,
     ),
     "node_not_ready": (
@@ -358,7 +358,7 @@ WORLDS: dict[str, tuple[FakeApi, str, float]] = {
     "node_pressure": (world(bound(), nodes=[node(pressure="True")]), "node-1 of the pod has DiskPressure", 10),
     "admission_denied": (
         refused('pods "a" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'),
-        "The pods of Deployment/api are refused: .*restricted:latest",
+        "The pods of Deployment/api are rejected: .*restricted:latest",
         0,
     ),
     "quota_exceeded": (refused('pods "a" is forbidden: exceeded quota: small, requested: pods=1'), "quota: small", 10),
@@ -383,21 +383,25 @@ WORLDS: dict[str, tuple[FakeApi, str, float]] = {
         10,
     ),
     "service_port_wrong": (served(services=[service("web")]), "container port named web, .*they have http=8000", 0),
-    "ingress_class_missing": (served(ingresses=[ingress(wanted="other")]), "wants class other, .*it has nginx", 0),
+    "ingress_class_missing": (
+        served(ingresses=[ingress(wanted="other")]),
+        "uses class other, .*the cluster has nginx",
+        0,
+    ),
     "ingress_backend_missing": (
         served(ingresses=[ingress(name="gone")]),
-        "leads todo.local/api to Service gone, which does not exist",
+        "routes todo.local/api to Service gone, which does not exist",
         10,
     ),
     "ingress_no_address": (
         served(ingresses=[ingress(address=False)]),
-        "no address, and no ready controller was found that serves class nginx",
+        "no address, and no ready controller was found for class nginx",
         10,
     ),
-    "workloads_missing": (FakeApi(deployments=[]), "There is no workload of todo/todo", 10),
+    "workloads_missing": (FakeApi(deployments=[]), "There is no workload in todo/todo", 10),
     "rollout_stalled": (
         world(waiting("ContainerCreating")),
-        r"Nothing moved for 120 s and .*\(Deployment api: 0 of 2 pods are available\)",
+        r"There was no progress for 120 s and .*\(Deployment api: 0 of 2 pods are available\)",
         120,
     ),
     "cluster_unreachable": (unreachable(), "does not answer", 0),

@@ -32,7 +32,7 @@ def test_page_has_one_row_for_every_code() -> None:
 
 def test_tables_replace_only_what_lies_between_the_marks() -> None:
     page = troubleshooting.PAGE.read_text(encoding="utf-8")
-    worn = page.replace("Nothing listens on that address and port.", "Something else.")
+    worn = page.replace("Nothing is listening on this address and port.", "Something else.")
     assert worn != page
     assert troubleshooting.render("Before.\n" + worn + "After.\n") == "Before.\n" + page + "After.\n"
 

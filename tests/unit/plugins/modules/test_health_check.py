@@ -299,7 +299,7 @@ def test_the_message_has_at_most_fifteen_lines(count: int, skipped: int) -> None
     assert (f"and {count - 6} more" in text) is (count > 6)
 
 
-def _diagnosis(cause: str = "Container api ends again and again.", lines: int = 8) -> dict[str, Any]:
+def _diagnosis(cause: str = "Container api keeps crashing.", lines: int = 8) -> dict[str, Any]:
     return {
         "code": "crash_loop",
         "cause": cause,
@@ -320,7 +320,7 @@ def test_the_message_tells_each_diagnosis_once(count: int, skipped: int) -> None
     checks += [_result(f"s{at}", "skipped") for at in range(skipped)]
     text = report.message(checks, 3.0)
     assert len(text.splitlines()) <= report.MAX_LINES
-    assert text.count("  Behind it: Container api ends again and again. [crash_loop]") == 1
+    assert text.count("  Behind it: Container api keeps crashing. [crash_loop]") == 1
     assert text.count("  What to do: Read the log.") == (2 if count < 10 else 1)
 
 

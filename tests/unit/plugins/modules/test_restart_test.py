@@ -245,10 +245,10 @@ def test_deadline_ends_waiting_for_a_deployment_that_does_not_heal() -> None:
     api = FakeApi(workload("api"), looks=10_000)
     outcome = api.restart(Quiet(), deadline=30.0)
     assert [one.pod for one in outcome.deleted] == ["api-0"]
-    assert outcome.stuck == "Deployment api is not whole again: pod api-0 has not gone yet"
+    assert outcome.stuck == "Deployment api is not complete again: pod api-0 is still running"
     assert 30 <= outcome.seconds < 32
     generator = LoadGenerator(LoadOptions(["http://todo.local/"]))
-    assert "did not end within its deadline: Deployment api" in fault(generator, outcome)
+    assert "did not finish within its deadline: Deployment api" in fault(generator, outcome)
 
 
 def test_deadline_keeps_the_next_pod_from_being_deleted() -> None:
@@ -360,7 +360,7 @@ def test_redirect_is_a_good_answer(server: Server) -> None:
 def test_nothing_begins_when_the_address_fails_before(server: Server) -> None:
     server.status = 500
     with (
-        pytest.raises(ValueError, match="fails before any pod is deleted") as caught,
+        pytest.raises(ValueError, match="failed before any pod was deleted") as caught,
         LoadGenerator(LoadOptions([f"http://{server.address}/?token=hunter2"])),
     ):
         pytest.fail("it began")
@@ -421,7 +421,7 @@ def test_failure_has_cause_evidence_and_one_suggestion(server: Server) -> None:
     outcome = Outcome((Target("todo", "api", "api-0", "u", template),), "", 3.0)
     lines = fault(generator, outcome).splitlines()
     assert lines[0].startswith(f"{generator.failed} of {generator.requests} requests failed while")
-    assert lines[0].endswith("while 1 pod went, and the test was ended early.")
+    assert lines[0].endswith("while 1 pod was deleted, and the test was ended early.")
     assert lines[1].startswith(f"The first, to http://{server.address}/, failed at ")
     assert lines[1].endswith("It is 502.")
     assert lines[2] == f"What to do: {suggestion(template)}" and len(lines) == 3
@@ -488,7 +488,7 @@ def test_module_deletes_nothing_when_the_address_fails(
 ) -> None:
     server.status = 503
     code, result = run(capsys, urls=[f"http://{server.address}/"])
-    assert code == 1 and "before any pod is deleted" in result["msg"]
+    assert code == 1 and "before any pod was deleted" in result["msg"]
     assert cluster.steps == []
 
 

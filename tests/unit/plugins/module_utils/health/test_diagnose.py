@@ -128,7 +128,7 @@ def test_a_workload_that_is_not_there(kind: str) -> None:
 
 def test_one_look_says_nothing_about_time() -> None:
     found = look(Api(deployments=[workload("api", False)]), "Deployment", "api")
-    assert found["cause"].startswith("The rollout has not ended"), found
+    assert found["cause"].startswith("The rollout is not complete"), found
 
 
 def test_a_cluster_that_cannot_be_asked_is_a_diagnosis(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,7 +148,7 @@ def test_network_of_the_pod() -> None:
         (
             "0/1 nodes are available: 1 Insufficient memory, 1 Insufficient cpu.",
             "unschedulable",
-            "memory is free; too little cpu",
+            "not enough free memory; not enough free cpu",
         ),
         (
             "1 node(s) didn't match Pod's node affinity/selector.",
@@ -164,7 +164,7 @@ def test_network_of_the_pod() -> None:
         ("1 Too many pods", "unschedulable", "as many pods as it may"),
         ("something new", "unschedulable", "something new"),
         ('persistentvolumeclaim "data" not found', "volume_failed", '"data" not found'),
-        ("had untolerated taint {node.kubernetes.io/disk-pressure: }", "node_pressure", "short of disk"),
+        ("had untolerated taint {node.kubernetes.io/disk-pressure: }", "node_pressure", "low on disk"),
         ("had untolerated taint {node.kubernetes.io/not-ready: }", "node_not_ready", "not ready"),
     ],
 )

@@ -64,7 +64,7 @@ def test_ports_that_no_container_declares(target: Any, expected: list[tuple[str,
     ("item", "code", "words"),
     [
         (ingress(), "", ""),
-        (ingress(wanted="other"), "ingress_class_missing", "wants class other"),
+        (ingress(wanted="other"), "ingress_class_missing", "uses class other"),
         (ingress(wanted=""), "", ""),
         (ingress("gone"), "ingress_backend_missing", "Service gone"),
         (ingress(port=81), "ingress_backend_missing", "port 81 of Service api-svc, which has only 80"),

@@ -193,7 +193,7 @@ def test_numbered_port_is_wrong_only_when_nobody_listens_there() -> None:
     outcome = api.wait()
     assert outcome.diagnosis and outcome.diagnosis["code"] == "service_port_wrong"
     assert (
-        "leads its port http to port 9999 of its pods, where nobody listens; they declare 8000"
+        "maps port http to port 9999 of its pods, where nothing listens; they declare 8000"
         in outcome.diagnosis["cause"]
     )
 

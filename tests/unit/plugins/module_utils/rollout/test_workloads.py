@@ -22,7 +22,7 @@ from rollout_objects import LABELS, deployment, event, failed, job, job_pod, pod
     [
         ({}, True, ""),
         ({"observedGeneration": 1}, False, "not seen"),
-        ({"updatedReplicas": 1}, False, "1 of 2 pods are of the new revision"),
+        ({"updatedReplicas": 1}, False, "1 of 2 pods run the new revision"),
         ({"replicas": 3}, False, "1 old pods"),
         ({"availableReplicas": None}, False, "0 of 2 pods are available"),
     ],
