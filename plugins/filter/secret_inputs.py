@@ -41,34 +41,11 @@ _value:
   sample: [{name: todo-backend, namespace: todo, keys: [{name: JWT_SECRET, generate: 48}]}]
 """
 
-import base64
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-
-
-def _resolved(source: Any, place: str) -> dict[str, Any] | None:
-    if not isinstance(source, Mapping):
-        raise AnsibleFilterError(f"{place}: say where the value comes from, such as {{env: NAME}} or {{generate: 32}}.")
-    if "value" in source:
-        return {"data": base64.b64encode(str(source["value"]).encode()).decode()}
-    for key in ("generate", "template"):
-        if key in source:
-            return {key: source[key]}
-    name = str(source.get("env", ""))
-    value = os.environ.get(name)
-    if value:
-        return {"data": base64.b64encode(value.encode()).decode()}
-    if "otherwise" in source:
-        return _resolved(source["otherwise"], f"{place}.otherwise")
-    if source.get("required", True):
-        raise AnsibleFilterError(
-            f"{place}: the environment variable {name} is not set. "
-            "Set it, or say 'required: false' or what to take otherwise."
-        )
-    return None
+from ansible_collections.slipway.kube.plugins.plugin_utils import _secret_sources
 
 
 def secret_inputs(secrets: list[Mapping[str, Any]], namespace: str = "default") -> list[dict[str, Any]]:
@@ -77,7 +54,10 @@ def secret_inputs(secrets: list[Mapping[str, Any]], namespace: str = "default") 
     for index, secret in enumerate(secrets):
         keys = []
         for key, source in secret["keys"].items():
-            found = _resolved(source, f"application_secrets[{index}].keys.{key}")
+            try:
+                found = _secret_sources.resolve(source, f"application_secrets[{index}].keys.{key}")
+            except _secret_sources.SourceError as error:
+                raise AnsibleFilterError(str(error)) from None
             if found is not None:
                 keys.append({"name": key, **found})
         resolved.append({"name": secret["name"], "namespace": secret.get("namespace") or namespace, "keys": keys})

@@ -40,40 +40,15 @@ _value:
   sample: [{name: todo-backend, keys: {JWT_SECRET: {env: JWT_SECRET, available: false, otherwise: {generate: 48}}}}]
 """
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-
-def _outline(source: Any, environment: bool) -> Any:
-    if not isinstance(source, Mapping):
-        # A value that was written without saying so must not be shown either; what remains is refused later.
-        return None
-    result: dict[str, Any] = {}
-    for key, item in source.items():
-        if key == "value":
-            result[key] = isinstance(item, (str, int, float)) and not isinstance(item, bool)
-        elif key == "otherwise":
-            result[key] = _outline(item, environment)
-        else:
-            result[str(key)] = item
-    if environment and isinstance(source.get("env"), str):
-        result["available"] = bool(os.environ.get(source["env"]))
-    return result
+from ansible_collections.slipway.kube.plugins.plugin_utils import _secret_sources
 
 
 def secret_outline(secrets: Any, environment: bool = True) -> Any:
-    """Return the specification of secrets without a value; what is no such thing is returned as it is."""
-    if not isinstance(secrets, list):
-        return secrets
-    outlined: list[Any] = []
-    for secret in secrets:
-        keys = secret.get("keys") if isinstance(secret, Mapping) else None
-        if isinstance(secret, Mapping) and isinstance(keys, Mapping):
-            outlined.append({**secret, "keys": {key: _outline(source, environment) for key, source in keys.items()}})
-        else:
-            outlined.append(secret)
-    return outlined
+    """Return the specification of secrets without a value."""
+    return _secret_sources.outlined(secrets, environment)
 
 
 class FilterModule:

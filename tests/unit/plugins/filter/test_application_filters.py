@@ -39,15 +39,26 @@ def test_outline_holds_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
         "B": {"env": "GIVEN", "available": True},
         "C": {"env": "EMPTY", "available": False, "otherwise": {"value": True}},
         "D": {"generate": 32},
-        "E": None,
+        "E": "",
         "F": {"value": False},
     }
     assert "available" not in secret_outline(given, environment=False)[0]["keys"]["B"]
 
 
-@pytest.mark.parametrize("given", ["text", {"a": 1}, ["text"], [{"name": "a", "keys": []}]])
-def test_outline_leaves_mistakes_to_the_plan(given: Any) -> None:
-    assert secret_outline(given) == given
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("hunter2", ""),
+        ({"a": "hunter2"}, {}),
+        (["hunter2", 5, True, None], ["", 0, False, None]),
+        ([{"name": "a", "keys": ["hunter2"]}], [{"name": "a", "keys": []}]),
+        ([{"name": "a", "data": {"A": "hunter2"}}], [{"name": "a", "data": {}}]),
+        (keys(A={"password": "hunter2"}, B=5.5, C=["hunter2"]), keys(A={"password": ""}, B=0, C=[])),
+    ],
+)
+def test_outline_of_a_mistake_has_its_kind_and_nothing_else(given: Any, shown: Any) -> None:
+    found = secret_outline(given)
+    assert found == shown and "hunter2" not in str(found)
 
 
 def encoded(text: str) -> str:

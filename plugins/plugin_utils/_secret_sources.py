@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place that reads C(application_secrets) with their values. Private to the collection, and to the controller.
+
+A source of a key is a dictionary with one of C(value), C(generate), C(template) and C(env); the last may have C(required) and
+C(otherwise), another source. Filters call this while a task's options are templated, so that nothing but an outline, or the options of
+a task with C(no_log), ever holds the result.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from typing import Any
+
+SHOWN = ("env", "generate", "template", "required")
+
+
+class SourceError(Exception):
+    """A source gives no value; the text says which and what to do, and holds no value."""
+
+
+def outlined(secrets: Any, environment: bool) -> Any:
+    """Return C(application_secrets) without a value.
+
+    In place of a value is whether it is a text or a number. With ``environment``, says of each variable under ``available`` whether it is
+    set. Mistakes keep their kind and their keys, by which the plan refuses them, but nothing of what they hold: it may have been meant as
+    a value.
+    """
+    if not isinstance(secrets, list):
+        return _emptied(secrets)
+    return [_secret(secret, environment) if isinstance(secret, Mapping) else _emptied(secret) for secret in secrets]
+
+
+def _secret(secret: Mapping[str, Any], environment: bool) -> dict[str, Any]:
+    shown = {str(key): item if key in ("name", "namespace") else _emptied(item) for key, item in secret.items()}
+    if isinstance(secret.get("keys"), Mapping):
+        shown["keys"] = {key: _source(source, environment) for key, source in secret["keys"].items()}
+    return shown
+
+
+def _source(source: Any, environment: bool) -> Any:
+    if not isinstance(source, Mapping):
+        return _emptied(source)
+    result: dict[str, Any] = {}
+    for key, item in source.items():
+        if key == "value":
+            result[key] = isinstance(item, (str, int, float)) and not isinstance(item, bool)
+        elif key == "otherwise":
+            result[key] = _source(item, environment)
+        else:
+            result[str(key)] = item if key in SHOWN else _emptied(item)
+    if environment and isinstance(source.get("env"), str):
+        result["available"] = bool(os.environ.get(source["env"]))
+    return result
+
+
+def _emptied(value: Any) -> Any:
+    """Return nothing of the same kind."""
+    if isinstance(value, (str, Mapping)):
+        return {} if isinstance(value, Mapping) else ""
+    if isinstance(value, (bool, int, float)):
+        return False if isinstance(value, bool) else 0
+    return None if value is None else []
+
+
+def resolve(source: Any, place: str) -> dict[str, Any] | None:
+    """Return the options of M(slipway.kube.application_secret) for a key; None when it is left out. Raises SourceError."""
+    if not isinstance(source, Mapping):
+        raise SourceError(f"{place}: say where the value comes from, such as {{env: NAME}} or {{generate: 32}}.")
+    if "value" in source:
+        return _data(str(source["value"]))
+    for key in ("generate", "template"):
+        if key in source:
+            return {key: source[key]}
+    name = str(source.get("env", ""))
+    # One that is empty counts as not set.
+    value = os.environ.get(name)
+    if value:
+        return _data(value)
+    if "otherwise" in source:
+        return resolve(source["otherwise"], f"{place}.otherwise")
+    if source.get("required", True):
+        raise SourceError(
+            f"{place}: the environment variable {name} is not set. "
+            "Set it, or say 'required: false' or what to take otherwise."
+        )
+    return None
+
+
+def _data(value: str) -> dict[str, Any]:
+    return {"data": base64.b64encode(value.encode()).decode()}
