@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -524,3 +525,12 @@ def test_module_says_that_nothing_was_tested(
 def test_module_names_a_wrong_option(cluster: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
     code, result = run(capsys, urls=["http://todo.local/"], give_up_after=0)
     assert code == 1 and result["msg"] == "give_up_after: it must be at least 1."
+
+
+def test_module_names_the_library_that_is_missing(
+    cluster: FakeApi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "h11" else real(name, *rest))
+    code, result = run(capsys, urls=["http://todo.local/"])
+    assert code == 1 and result["msg"].startswith("Failed to import the required Python library (h11)")
