@@ -57,6 +57,14 @@ def test_variables_carry_the_role_in_their_name(role: str) -> None:
         assert name.startswith(f"{role}_")
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults_of_the_specification_need_no_other_role(role: str) -> None:
+    """Ansible renders them even where a variable is given, and a play may have this role alone."""
+    text = (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text()
+    for expression in re.findall(r"{{(.+?)}}", text):
+        assert re.match(rf" \(?{role}_", expression) or "| default(" in expression, expression
+
+
 def test_roles_read_variables_in_one_direction() -> None:
     """The role minikube_setup reads what toolchain publishes; toolchain takes plain variables of its own."""
     for file in (ROOT / "roles" / "toolchain").rglob("*.yml"):
