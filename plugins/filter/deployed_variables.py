@@ -44,10 +44,30 @@ _value:
     components.backend.source_digest: null
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._plan.variables import deployed_variables
+
+def _tag_of(repository: str, images: Sequence[str]) -> str:
+    for image in images:
+        name, _colon, tag = image.partition("@")[0].rpartition(":")
+        if name == repository or name.endswith(f"/{repository}"):
+            return tag
+    return ""
+
+
+def deployed_variables(plan: Mapping[str, Any], images: Sequence[str]) -> dict[str, str | None]:
+    """Return the variables of a plan as they are for the images that are deployed; None is what nobody knows of them."""
+    variables: dict[str, str | None] = dict(plan.get("variables") or {})
+    for name, component in (plan.get("components") or {}).items():
+        tag = _tag_of(str(component["repository"]), images)
+        if tag == component["tag"]:
+            continue
+        variables[f"components.{name}.tag"] = tag or None
+        variables[f"components.{name}.image"] = f"{component['repository']}:{tag}" if tag else None
+        # A tag tells which sources the image was built from, but not their whole digest.
+        variables[f"components.{name}.source_digest"] = None
+    return variables
 
 
 class FilterModule:

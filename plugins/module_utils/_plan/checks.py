@@ -10,14 +10,14 @@ from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import placeholders
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import Check
-from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import Validator
-from ansible_collections.slipway.kube.plugins.module_utils._plan.variables import (
+from ansible_collections.slipway.kube.plugins.module_utils._plan.placeholder_names import (
     APPLICATION_NAMES,
     component_names,
     current_names,
     texts,
     validate_names,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import Validator
 
 
 def read_checks(

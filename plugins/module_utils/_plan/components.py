@@ -26,17 +26,16 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree i
     read_context,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import Component
+from ansible_collections.slipway.kube.plugins.module_utils._plan.placeholder_names import (
+    component_names,
+    current_names,
+    validate_names,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import (
     ENVIRONMENT,
     Validator,
     kind_of,
     nearest,
-)
-from ansible_collections.slipway.kube.plugins.module_utils._plan.variables import (
-    component_names,
-    component_variables,
-    current_names,
-    validate_names,
 )
 
 _KEYS = ("source", "dockerfile", "build_args", "repository", "migrations")
@@ -193,7 +192,7 @@ def _component(
     validate_names(validator, f"{place}.build_args", declared.build_args, component_names(components))
     arguments: dict[str, str] = put_in(
         declared.build_args,
-        {key: value for one in components.values() if one for key, value in component_variables(one).items()},
+        {key: value for one in components.values() if one for key, value in one.variables.items()},
     )
     try:
         context = read_context(declared.source, declared.dockerfile)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 TAG_LENGTH = 16
+COMPONENT_FACTS = ("tag", "image", "repository", "source_digest")
+"""What placeholders can name of a component, after C(components.NAME.)."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class Component:
     def image(self) -> str:
         """The image's name."""
         return f"{self.repository}:{self.tag}"
+
+    def release_value(self, key: str) -> dict[str, str] | str:
+        """Return what the values of a release get of the component under its key C(images) or C(migrations)."""
+        return {"repository": self.repository, "tag": self.tag} if key == "images" else self.migrations
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the placeholders of checks and build arguments stand for."""
+        return {f"components.{self.name}.{fact}": getattr(self, fact) for fact in COMPONENT_FACTS}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the component as it stands in the plan, under its name."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,9 @@ def read_releases(
             except (ChartError, OSError) as error:
                 validator.error(f"{place}.chart", str(error), "the path starts from application_project_dir")
         values = copy.deepcopy(dict(validator.mapping(f"{place}.values", item.get("values"))))
-        for key, fact in (("images", _image), ("migrations", _migrations)):
+        for key in ("images", "migrations"):
             for component, target in validator.mapping(f"{place}.{key}", item.get(key)).items():
-                _put_fact(validator, f"{place}.{key}.{component}", values, str(component), target, components, fact)
+                _put_fact(validator, f"{place}.{key}.{component}", values, str(component), target, components, key)
         wait = item.get("wait", False)
         if not isinstance(wait, bool):
             validator.error(f"{place}.wait", f"it is {kind_of(wait)}", "write true or false")
@@ -72,16 +72,6 @@ def _value_path(validator: Validator, place: str, target: Any) -> bool:
     return False
 
 
-def _image(component: Component) -> dict[str, str]:
-    return {"repository": component.repository, "tag": component.tag}
-
-
-def _migrations(component: Component) -> str:
-    if not component.migrations:
-        raise ValuesError("the component names no migrations")
-    return component.migrations
-
-
 def _put_fact(
     validator: Validator,
     place: str,
@@ -89,7 +79,7 @@ def _put_fact(
     component: str,
     target: Any,
     components: Mapping[str, Component | None],
-    fact: Callable[[Component], Any],
+    key: str,
 ) -> None:
     """Put what is known of a component into the values."""
     if component not in components:
@@ -102,8 +92,11 @@ def _put_fact(
     known = components[component]
     if not _value_path(validator, place, target) or not known:
         return
+    if not known.release_value(key):
+        validator.error(place, "the component names no migrations", "correct the path or the release's values")
+        return
     try:
-        set_path(values, target, fact(known))
+        set_path(values, target, known.release_value(key))
     except ValuesError as error:
         validator.error(place, str(error), "correct the path or the release's values")
 

@@ -24,7 +24,6 @@ from ansible_collections.slipway.kube.plugins.module_utils._plan.validator impor
     kind_of,
     nearest,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._plan.variables import plan_variables
 
 # The variables of the specification; everything else that begins with application_ is a mistake in writing.
 VARIABLES = (
@@ -61,6 +60,16 @@ class Plan:
     journey: Sequence[Check]
     warnings: Sequence[str] = ()
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the placeholders of checks stand for, but for C(application.url), which is known when the application runs."""
+        found = {"application.name": self.name, "application.namespace": self.namespace}
+        if self.hosts:
+            found["application.host"] = self.hosts[0]
+        for component in self.components.values():
+            found.update(component.variables)
+        return found
+
     def as_dict(self) -> dict[str, Any]:
         """Return the plan with plain values only. It holds no secret."""
         return {
@@ -74,7 +83,7 @@ class Plan:
             "secrets": [secret.as_dict() for secret in self.secrets],
             "checks": [check.as_dict() for check in self.checks],
             "journey": [check.as_dict() for check in self.journey],
-            "variables": plan_variables(self.name, self.namespace, self.hosts, self.components),
+            "variables": self.variables,
         }
 
 

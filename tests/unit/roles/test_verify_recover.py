@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible
@@ -155,12 +156,15 @@ def test_the_earlier_version_is_asked_for_what_is_deployed_of_it(
     def component(name: str) -> Object:
         return {"repository": f"shop-{name}", "tag": "sha-new", "image": f"shop-{name}:sha-new"}
 
+    deployed = "{{ application_plan | slipway.kube.deployed_variables(['registry.example/shop-web:sha-old']) }}"
     said = recover(
         ansible,
         tmp_path,
         ansible_environment,
         [
             {"ansible.builtin.import_role": {"name": "slipway.kube.verify"}},
+            # As helm_release notes it once the releases are rolled back; nothing of the component mail is deployed.
+            {"ansible.builtin.set_fact": {"helm_release_variables": deployed}},
             {"ansible.builtin.fail": {"msg": "The page is blank."}},
         ],
         verify_kubeconfig=str(write_kubeconfig(tmp_path / "kubeconfig", "elsewhere", named)),
@@ -185,8 +189,6 @@ def test_the_earlier_version_is_asked_for_what_is_deployed_of_it(
         },
         helm_release_rolled_back=[{"item": {"name": "web"}, "from_revision": 2, "returned_to": 1, "revision": 3}],
         helm_release_restored={"ready": True},
-        # Nothing of the component mail is deployed.
-        helm_release_images=["registry.example/shop-web:sha-old"],
     )
     asked = [header for path, header in named.asked if path.startswith(PROXY)]
     assert sorted(filter(None, asked[:2])) == ["mail sha-new", "page sha-new"] and asked[2:] == [
@@ -196,3 +198,17 @@ def test_the_earlier_version_is_asked_for_what_is_deployed_of_it(
     ], said
     assert "Healthy: 3 checks, 0 workloads, left out: gone" in said
     assert "is in service and passes its 2 checks" in said
+
+
+def test_deploy_forgets_the_images_of_an_earlier_rollback() -> None:
+    """One run may roll back and then deploy: its checks are about the plan again."""
+    tasks = yaml.safe_load((Path(__file__).parents[3] / "roles/helm_release/tasks/main.yml").read_text())
+    facts = [
+        task["ansible.builtin.set_fact"]
+        for block in tasks
+        for task in block.get("block", [block])
+        if "ansible.builtin.set_fact" in task
+    ]
+    assert {"helm_release_variables": {}}.items() <= next(
+        fact for fact in facts if "helm_release_transaction" in fact
+    ).items()

@@ -103,3 +103,8 @@ def test_entry(project: Path, given: Any, entry: dict[str, str]) -> None:
 )
 def test_mistake_names_place_and_remedy(project: Path, changes: dict[str, Any], place: str, words: str) -> None:
     assert_mistake(project, changes, place, words)
+
+
+def test_plan_without_hosts_has_no_first_one(project: Path) -> None:
+    variables = build_plan(specification(hosts=[], checks=[]), project).as_dict()["variables"]
+    assert "application.host" not in variables and variables["application.name"] == "todo"

@@ -1,17 +1,14 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What placeholders stand for: what the plan knows, and what is deployed."""
+"""What placeholders stand for in a version that is in service."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import build_plan
-from ansible_collections.slipway.kube.plugins.module_utils._plan.variables import deployed_variables
-from specifications import specification
+from ansible_collections.slipway.kube.plugins.filter.deployed_variables import deployed_variables
 
 IMAGES = ["registry.example:5000/todo-api:sha-old@sha256:abc", "todo-web:sha-same", "postgres:17"]
 
@@ -51,8 +48,3 @@ def test_deployed_images_say_what_placeholders_stand_for(plan: dict[str, Any]) -
 
 def test_what_is_deployed_of_a_plan_that_is_not_there() -> None:
     assert deployed_variables({}, IMAGES) == {}
-
-
-def test_plan_without_hosts_has_no_first_one(project: Path) -> None:
-    variables = build_plan(specification(hosts=[]) | {"checks": []}, project).as_dict()["variables"]
-    assert "application.host" not in variables and variables["application.name"] == "todo"
