@@ -48,7 +48,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Fail with the reason
+- name: Fail with the cause
   slipway.kube.deploy_failure:
     failure: "{{ found.failure }}"
     transaction: "{{ helm_release_transaction }}"

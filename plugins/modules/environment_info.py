@@ -59,7 +59,7 @@ requirements: [docker, PyYAML]
 """
 
 EXAMPLES = r"""
-- name: Look at the machine
+- name: Inspect the machine
   slipway.kube.environment_info:
     state_dir: ~/.local/state/slipway
     distribution: "{{ playbook_dir }}/../distribution"

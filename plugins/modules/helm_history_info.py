@@ -40,7 +40,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Learn what is deployed
+- name: Get the deployed revisions
   slipway.kube.helm_history_info:
     releases:
       - name: todo

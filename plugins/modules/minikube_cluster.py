@@ -106,7 +106,7 @@ requirements: [docker]
 """
 
 EXAMPLES = r"""
-- name: Ensure that the cluster runs
+- name: Ensure a running cluster
   slipway.kube.minikube_cluster:
     binary: /usr/local/bin/minikube
     home: /home/ada/.local/state/slipway

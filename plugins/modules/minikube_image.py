@@ -121,7 +121,7 @@ EXAMPLES = r"""
     components: "{{ application_plan.components }}"
     state: built
 
-- name: Begin to build and deliver beside the start of the cluster
+- name: Start building images while the cluster starts
   slipway.kube.minikube_image:
     components: "{{ application_plan.components }}"
     start_wait: 300

@@ -83,7 +83,7 @@ namespaces:
     reason:
       description: Why it is removed or kept, as a clause.
       type: str
-      sample: Slipway did not make it
+      sample: Slipway did not create it
 removed:
   description: Names of the namespaces that can be deleted.
   returned: success
@@ -95,7 +95,7 @@ kept:
   returned: success
   type: list
   elements: dict
-  sample: [{name: team-a, exists: true, owned: false, other_releases: [], reason: Slipway did not make it}]
+  sample: [{name: team-a, exists: true, owned: false, other_releases: [], reason: Slipway did not create it}]
 secrets:
   description: Those of O(secrets) in RV(kept) namespaces that Slipway created, each with C(name) and C(namespace).
   returned: success
@@ -141,7 +141,7 @@ def judge(name: str, found: Mapping[str, Any] | None, others: Sequence[str]) -> 
     if found is None:
         reason = "it does not exist"
     elif not owned:
-        reason = "Slipway did not make it"
+        reason = "Slipway did not create it"
     elif others:
         reason = f"other Helm releases live in it: {', '.join(others)}"
     else:

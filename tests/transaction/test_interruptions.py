@@ -17,7 +17,7 @@ import pytest
 
 from .conftest import HELMS, Shop
 
-GOES_ON = "was interrupted. This run goes on with it"
+GOES_ON = "was interrupted. This run continues it"
 # What is watched, and the line that a change of it makes; or what the run says.
 OUTPUT = ()
 RELEASES = ("secrets", "{.metadata.labels.name} {.metadata.labels.status}", "--selector=owner=helm")

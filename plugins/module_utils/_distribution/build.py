@@ -237,7 +237,7 @@ class Builder:
         if code:
             last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-12:]
             raise BuildError(
-                f"{artifact.kind} {artifact.name} could not be made (exit code {code}). {remedy}\n"
+                f"{artifact.kind} {artifact.name} could not be built (exit code {code}). {remedy}\n"
                 + "\n".join(last)
                 + f"\nAll of it: {log}"
             )

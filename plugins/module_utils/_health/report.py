@@ -29,7 +29,7 @@ def summarize(checks: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 def left_out_words(names: Sequence[str]) -> str:
     """Say which checks were not asked because what they use is not known, with a blank before."""
-    return f" Left out, because what they expect is not known: {shorten(', '.join(names), 200)}." if names else ""
+    return f" Skipped, because their expected value is unknown: {shorten(', '.join(names), 200)}." if names else ""
 
 
 def message(checks: Sequence[Mapping[str, Any]], elapsed: float, left_out: Sequence[str] = ()) -> str:

@@ -181,6 +181,6 @@ def test_only_what_is_ours_is_removed(
 
     said = remove(tmp_path, api, ansible, ansible_environment)
     assert sorted(api.objects) == sorted(kept)
-    told = said.index("Namespace team-a stays, because Slipway did not make it.")
-    assert told < said.index("Secret theirs stays in namespace team-a") < said.index("Remove the releases")
+    told = said.index("Namespace team-a stays, because Slipway did not create it.")
+    assert told < said.index("Secret theirs stays in namespace team-a") < said.index("Uninstall the releases")
     assert "Namespace data stays" not in said and "Namespace gone stays" not in said

@@ -320,9 +320,7 @@ def test_releases_are_taken_once_and_the_mirror_may_be_gone_afterwards(machine: 
     second = machine.set_up(**variables)
     assert (second.code, second.changed) == (0, 0), second.out
     other = machine.set_up(**{**variables, "toolchain_source": "packages"})
-    assert (other.code, other.changed) == (0, 0) and "the tools that are here came from release" in other.text, (
-        other.out
-    )
+    assert (other.code, other.changed) == (0, 0) and "the installed tools came from release" in other.text, other.out
     # Even where the set-up has to begin anew.
     (machine.state / "toolchain.json").unlink()
     third = machine.set_up(**variables)
@@ -435,7 +433,7 @@ def test_a_bundle_sets_a_machine_up_and_may_be_gone_afterwards(
     engine.tags.clear()
     third = machine.set_up(toolchain_distribution=str(root), toolchain_probe_urls=["http://127.0.0.1:1/"])
     assert third.code == 0, third.out
-    assert "the bundle that was unpacked before" in third.text and "python:3" in engine.tags
+    assert "the bundle that was unpacked earlier" in third.text and "python:3" in engine.tags
 
     # That machine can hand it on.
     target = machine.home / "out"
@@ -482,7 +480,7 @@ def test_what_cannot_work_is_said_before_anything_is_changed(machine: Machine, e
             {"toolchain_ingress_port": 65530, "toolchain_ingress_address": address},
             [f"No port from 65530 to 65535 is free on {address}", "minikube_setup_ingress_first_port"],
         ),
-        "unnamed bundle": ({"toolchain_source": "bundle"}, ["toolchain_bundle names no file", "make bundle"]),
+        "unnamed bundle": ({"toolchain_source": "bundle"}, ["toolchain_bundle is empty", "make bundle"]),
         "missing bundle": (
             {"toolchain_source": "bundle", "toolchain_bundle": "/none.tar"},
             ["There is no bundle at /none.tar"],
@@ -522,7 +520,7 @@ def test_another_architecture_ends_the_run(machine: Machine) -> None:
         pytest.skip("setarch of util-linux is not here")
     run = machine.set_up(before=("setarch", "i686"))
     assert run.code != 0
-    assert "This machine is i686; Slipway's programs and images are made for x86_64" in run.text
+    assert "This machine is i686; Slipway's programs and images are built for x86_64" in run.text
     assert not machine.cache.exists() and not machine.state.exists()
 
 
@@ -639,7 +637,7 @@ def test_what_profiles_share_goes_with_the_last_one(machine: Machine, engine: En
     assert would.code == 0, would.out
     assert sorted(machine.state.rglob("*")) == laid and engine.prunings == 0
     assert "stays, because of the Minikube profile first" in would.text
-    assert "The commands, the engine and the images that were made here stay" in would.text
+    assert "The commands, the engine and the images that were built here stay" in would.text
     assert "because other clusters need them: first." in would.text
 
     def keep_list(name: str) -> dict[str, Any]:

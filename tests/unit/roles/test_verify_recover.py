@@ -196,7 +196,7 @@ def test_the_earlier_version_is_asked_for_what_is_deployed_of_it(
         "page sha-old",
         "order sha-old",
     ], said
-    assert "Healthy: 3 checks, 0 workloads, left out: gone" in said
+    assert "Healthy: 3 checks, 0 workloads, skipped: gone" in said
     assert "is in service and passes its 2 checks" in said
 
 

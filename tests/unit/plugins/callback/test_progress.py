@@ -252,7 +252,7 @@ module.fail_json(msg="image_pull: No image is there.\\nWhat to do: Build it.\\nT
 RECOVERED = """
 - name: Recover | Take it back
   ansible.legacy.broken: {ready: true}
-- name: Recover | Fail with the reason
+- name: Recover | Fail with the cause
   slipway.kube.deploy_failure:
     failure: {task: Watch, code: image_pull, cause: No image is there., suggestion: Build it., evidence: []}
     transaction: {shop/shop: 2}

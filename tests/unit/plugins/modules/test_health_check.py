@@ -125,10 +125,10 @@ def test_what_the_application_is_stands_for_placeholders_everywhere(call: Call, 
     code, result = call(checks=checks, variables=variables)
     assert code == 1 and result["failed_checks"] == ["api"] and result["left_out"] == ["web"]
     assert "sha-0" in result["msg"], "the tag of a component that is called auth is no secret"
-    assert "Left out, because what they expect is not known: web." in result["msg"].splitlines()[0]
+    assert "Skipped, because their expected value is unknown: web." in result["msg"].splitlines()[0]
     assert [check["state"] for check in result["checks"]] == ["unhealthy", "healthy"]
     code, planned = call(checks=checks, variables=variables, _ansible_check_mode=True)
-    assert code == 0 and planned["left_out"] == ["web"] and "Left out" in planned["msg"]
+    assert code == 0 and planned["left_out"] == ["web"] and "Skipped" in planned["msg"]
     assert planned["checks"][0]["asks"].startswith(f"GET {server.url('/json')}")
 
 

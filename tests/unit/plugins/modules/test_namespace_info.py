@@ -77,7 +77,7 @@ def test_namespace_without_the_label_is_kept(
 ) -> None:
     found = ask(FakeCluster(shop=(labels, [record("web")], [])), monkeypatch, capsys)
     assert found["removed"] == []
-    assert [(one["name"], one["reason"]) for one in found["kept"]] == [("shop", "Slipway did not make it")]
+    assert [(one["name"], one["reason"]) for one in found["kept"]] == [("shop", "Slipway did not create it")]
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def test_the_end_of_a_rescue_tells_the_failure_that_began_it() -> None:
     log = FailureLog()
     log.rescued(record("Wait"), failure_of({"msg": MESSAGE, "diagnosis": DIAGNOSIS}))
     words = "config_missing: Container api misses the key MAIL_PASSWORD. Returned to revision 2, which is in service."
-    verdict = record("Fail with the reason", action="ansible.builtin.fail", role="slipway.kube.verify")
+    verdict = record("Fail with the cause", action="ansible.builtin.fail", role="slipway.kube.verify")
     assert is_verdict(verdict, {"msg": words})
     log.failed(verdict, failure_of({"msg": words}), in_rescue=True, verdict=True)
     [cause] = log.final

@@ -237,7 +237,7 @@ def test_failing_command_shows_its_last_words_and_where_the_rest_is(tmp_path: Pa
     with pytest.raises(build.BuildError) as caught:
         builder._run(program, ["sh", "-c", "seq 100; echo no such module; exit 3"], "Is a proxy within reach?")
     text = str(caught.value)
-    assert text.startswith("program kube could not be made (exit code 3). Is a proxy within reach?\n")
+    assert text.startswith("program kube could not be built (exit code 3). Is a proxy within reach?\n")
     assert "no such module" in text and "\n50\n" not in text
     log = tmp_path / "logs" / "program-kube.log"
     assert str(log) in text and "\n50\n" in log.read_text()
