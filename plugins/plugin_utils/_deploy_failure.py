@@ -183,4 +183,7 @@ def _serves(restored: Result, health: Result) -> str:
     if not health.get("healthy", True):
         return f"is in service, but not healthy: {told}"
     count = len(health.get("checks") or [])
-    return f"is in service and passes its {count} check{'' if count == 1 else 's'}" if count else "is in service"
+    passes = f" and passes its {count} check{'' if count == 1 else 's'}" if count else ""
+    left_out = ", ".join(health.get("left_out") or [])
+    # Nobody knows what these expect of that version.
+    return f"is in service{passes}{f' (skipped: {left_out})' if left_out else ''}"

@@ -24,7 +24,11 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies 
     ancestors,
     order,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import of_application, placeholders
+from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import (
+    fill,
+    of_application,
+    placeholders,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._health.predicates import COMPARISONS, parse_status
 from ansible_collections.slipway.kube.plugins.module_utils._http.address import DEFAULT_PORTS, split_address
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import SpecError
@@ -533,7 +537,7 @@ def _check_url(kind: str, url: str, place: _Place) -> None:
     if url.startswith("${"):
         return  # judged when the variable's value is known
     # A placeholder in the host or port would make the address unreadable here.
-    probe = re.sub(r"\$\{[^{}]*\}", "1", url)
+    probe = fill(url, dict.fromkeys(placeholders(url), "1"))
     parts = _split(probe, "url", place)
     if parts.scheme not in schemes or not parts.hostname:
         raise place.wrong("url", f"{url!r} must begin with {' or '.join(f'{name}://' for name in schemes)} and a host.")

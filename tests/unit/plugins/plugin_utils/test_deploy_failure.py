@@ -155,6 +155,12 @@ def test_what_came_back_is_named() -> None:
         ({"ready": True}, {"healthy": True, "checks": [{}, {}]}, "is in service and passes its 2 checks"),
         (
             {"ready": True},
+            {"healthy": True, "checks": [{}], "left_out": ["a", "b"]},
+            "is in service and passes its 1 check (skipped: a, b)",
+        ),
+        ({"ready": True}, {"healthy": True, "checks": [], "left_out": ["a"]}, "is in service (skipped: a)"),
+        (
+            {"ready": True},
             {"healthy": False, "failed": True, "msg": "1 of 1 failed.\n- page: blank.\n- more"},
             "is in service, but not healthy: 1 of 1 failed. - page: blank",
         ),
