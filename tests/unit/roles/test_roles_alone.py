@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,8 @@ def test_variables_take_the_place_of_a_plan(
 ) -> None:
     roles = [{"name": f"slipway.kube.{name}", "vars": dict(variables)} for name, variables in ROLES.items()]
     said = run(ansible, tmp_path, ansible_environment, roles, "--check")
-    assert "would ask 1 checks" in said
+    # The last task of the last role.
+    assert re.search(r"would \w+ 1 check", said)
 
 
 def test_older_names_of_entry_points_warn_and_work(
