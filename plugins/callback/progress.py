@@ -84,7 +84,7 @@ from ansible import context
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
-from ansible_collections.slipway.kube.plugins.module_utils._common.text import clean
+from ansible_collections.slipway.kube.plugins.module_utils._common.text import clean, duration
 from ansible_collections.slipway.kube.plugins.plugin_utils._failure import Failure, failure_of, lay_out
 from ansible_collections.slipway.kube.plugins.plugin_utils._failures import (
     Cause,
@@ -104,7 +104,6 @@ from ansible_collections.slipway.kube.plugins.plugin_utils._screen import Screen
 from ansible_collections.slipway.kube.plugins.plugin_utils._summary import headline, is_bad, phase_times
 from ansible_collections.slipway.kube.plugins.plugin_utils._text import (
     address_in,
-    duration,
     imperative,
     summary_in,
 )

@@ -124,84 +124,97 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._common import paths
+from ansible_collections.slipway.kube.plugins.module_utils._common.progress import ProgressFile
+from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import sha256_of
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
-from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, build, bundles
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, bundles
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.bundle_manifest import (
+    Bundle,
+    BundleError,
+    Member,
+    distribution_of,
+    file_name,
+    missing,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import lock
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import machine_inputs
 
 
-def create(module: AnsibleModule, cache: pathlib.Path, progress: build.Progress) -> dict[str, t.Any]:
+def create(module: AnsibleModule, cache: pathlib.Path, progress: ProgressFile) -> dict[str, t.Any]:
     """Write the bundle unless the file holds the same already; the module's result."""
     params = module.params
-    inputs = params["inputs"] or build.machine_inputs()
+    inputs = params["inputs"] or machine_inputs()
     distribution = artifacts.load(pathlib.Path(params["distribution"]), inputs)
     path = pathlib.Path(params["path"]).absolute()
     if path.is_dir():
-        path /= bundles.file_name(distribution, inputs["architecture"])
+        path /= file_name(distribution, inputs["architecture"])
     result = {"path": str(path), "inputs": inputs, "kubernetes_version": distribution.kubernetes_version}
     if module.check_mode:
-        if not bundles.complete(distribution.portable(), cache):
+        if distribution.missing(cache):
             return {"changed": True, **result}
         wanted = bundles.describe(distribution, inputs, cache, progress.say)
         return {"changed": not same(path, wanted), **result}
-    with build.lock(cache, progress):
+    with lock(cache, progress.say):
         bundle = bundles.describe(distribution, inputs, cache, progress.say)
         if same(path, bundle):
-            return {"changed": False, "size": path.stat().st_size, "sha256": bundles.sum_of_file(path), **result}
+            return {"changed": False, "size": path.stat().st_size, "sha256": sha256_of(path), **result}
         sha256 = bundles.write(path, bundle, cache, progress.say)
     return {"changed": True, "size": path.stat().st_size, "sha256": sha256, **result}
 
 
-def same(path: pathlib.Path, wanted: bundles.Bundle) -> bool:
+def same(path: pathlib.Path, wanted: Bundle) -> bool:
     """Whether the file is that bundle, whole."""
     try:
         found = bundles.read(path)
         if found == wanted:
             bundles.verify(path, found)
             return True
-    except bundles.BundleError:
+    except BundleError:
         pass  # whatever it is, it will be replaced
     return False
 
 
-def unpack(module: AnsibleModule, cache: pathlib.Path, progress: build.Progress) -> dict[str, t.Any]:
+def unpack(module: AnsibleModule, cache: pathlib.Path, progress: ProgressFile) -> dict[str, t.Any]:
     """Bring the bundle into the cache as far as that lacks it; the module's result."""
     params = module.params
     root = pathlib.Path(params["distribution"])
     path = pathlib.Path(params["path"]).absolute() if params["path"] else None
-    unpacked: list[bundles.Member] = []
+    unpacked: list[Member] = []
     if params["inputs"] and (path is None or not path.exists()):
         # The stick is gone again, and nobody needs it.
         inputs = params["inputs"]
         distribution = artifacts.load(root, inputs)
-        lacking = [artifact.key for artifact in distribution.portable() if not artifact.path(cache).is_file()]
-        if lacking:
-            raise bundles.BundleError(
-                f"The cache {cache} lacks {', '.join(lacking)}, and {f'there is no bundle at {path}' if path else 'toolchain_bundle names no bundle'}: "
+        absent = distribution.missing(cache)
+        if absent:
+            raise BundleError(
+                f"The cache {cache} lacks {', '.join(absent)}, and {f'there is no bundle at {path}' if path else 'toolchain_bundle names no bundle'}: "
                 "set toolchain_bundle to the file that 'make bundle' wrote, as this machine sees it."
             )
     elif path is None:
-        raise bundles.BundleError(
+        raise BundleError(
             "toolchain_bundle names no file: set it to the one that 'make bundle' wrote, as this machine sees it."
         )
     else:
         bundle = bundles.read(path)
         inputs = dict(bundle.inputs)
-        distribution = bundles.distribution_of(bundle, root, os.uname().machine, path)
-        unpacked = bundles.missing(bundle, cache)
+        distribution = distribution_of(bundle, root, os.uname().machine, path)
+        unpacked = missing(bundle, cache)
         if unpacked and not module.check_mode:
-            with build.lock(cache, progress):
-                unpacked = bundles.missing(bundle, cache)
+            with lock(cache, progress.say):
+                unpacked = missing(bundle, cache)
                 bundles.unpack(path, bundle, unpacked, cache, progress.say)
 
-    files = {command: distribution.of("program", program).path(cache) for command, program in distribution.host.items()}
-    shim = distribution.of("program", "runtime-shim").path(cache)
+    programs = {command: distribution.of("program", program) for command, program in distribution.host.items()}
+    shim = distribution.of("program", "runtime-shim")
     return {
         "changed": bool(unpacked),
         **({"path": str(path)} if path else {}),
         "unpacked": [member.key for member in unpacked],
         "inputs": inputs,
         "kubernetes_version": distribution.kubernetes_version,
-        "programs": {command: str(file) for command, file in files.items() if file.exists()},
-        "runtime_shim": str(shim) if shim.exists() else None,
+        "programs": {command: str(one.path(cache)) for command, one in programs.items() if one.is_cached(cache)},
+        "runtime_shim": str(shim.path(cache)) if shim.is_cached(cache) else None,
     }
 
 
@@ -220,10 +233,10 @@ def main() -> None:
     )
     require(module, "yaml")
     cache = paths.cache_dir(module.params["cache_dir"])
-    progress = build.Progress(pathlib.Path(module.params["progress_file"] or "/dev/null"))
+    progress = ProgressFile(module.params["progress_file"])
     try:
         result = (create if module.params["state"] == "created" else unpack)(module, cache, progress)
-    except (bundles.BundleError, artifacts.ManifestError, build.BuildError) as error:
+    except (BundleError, artifacts.ManifestError, BuildError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

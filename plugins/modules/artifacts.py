@@ -114,8 +114,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils._common import paths
+from ansible_collections.slipway.kube.plugins.module_utils._common.progress import ProgressFile
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
-from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, build, container_engine
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, container_engine
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.builder import Builder
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import lock
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import machine_inputs
 
 try:
     import docker
@@ -131,9 +136,9 @@ else:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Do what the module's options ask for and return its result."""
     params = module.params
-    distribution = artifacts.load(pathlib.Path(params["distribution"]), params["inputs"] or build.machine_inputs())
+    distribution = artifacts.load(pathlib.Path(params["distribution"]), params["inputs"] or machine_inputs())
     cache = paths.cache_dir(params["cache_dir"])
-    progress = build.Progress(pathlib.Path(params["progress_file"] or "/dev/null"))
+    progress = ProgressFile(params["progress_file"])
     engine = None
     if {"images", "preload"} & set(params["targets"]) and params["docker_host"]:
         if DOCKER_IMPORT_ERROR:
@@ -143,24 +148,23 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             # Importing an image of 700 MB is one answer that takes as long as it takes.
             engine = docker.DockerClient(base_url=params["docker_host"], timeout=900)
 
-    builder = build.Builder(distribution, cache, progress, engine)
+    builder = Builder(distribution, cache, progress.say, engine)
     targets = [key for target in params["targets"] for key in distribution.keys_of(target)]
     loaded = []
     if module.check_mode:
         made = [artifact.key for artifact in distribution.wanted(targets, builder.present)]
     else:
-        with build.lock(cache, progress):
+        with lock(cache, progress.say):
             made = builder.build(targets)
             if "images" in params["targets"]:
                 loaded = [
                     artifact.name
                     for key in distribution.keys_of("images")
-                    if builder.load(artifact := distribution.artifacts[key])
+                    if builder.images.load(artifact := distribution.artifacts[key])
                 ]
 
     def path(artifact: artifacts.Artifact) -> str | None:
-        file = artifact.path(cache)
-        return str(file) if file.exists() else None
+        return str(artifact.path(cache)) if artifact.is_cached(cache) else None
 
     programs = {command: path(distribution.of("program", program)) for command, program in distribution.host.items()}
     return {
@@ -195,7 +199,7 @@ def main() -> None:
     require(module, "yaml")
     try:
         result = run(module)
-    except (artifacts.ManifestError, build.BuildError) as error:
+    except (artifacts.ManifestError, BuildError) as error:
         module.fail_json(msg=str(error))
     except ENGINE_ERRORS as error:
         module.fail_json(

@@ -89,6 +89,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import container_engine
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.debian import installed_packages
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_network import EngineError
 
 try:
     import docker  # noqa: F401
@@ -103,7 +105,7 @@ def ensure_started(module: AnsibleModule, managed: container_engine.ManagedEngin
     packages = module.params["packages"]
     address, version = container_engine.find()
     wanted = list(packages) if version else [*container_engine.PACKAGES, *packages]
-    lacking = sorted(set(wanted) - container_engine.installed_packages())
+    lacking = sorted(set(wanted) - installed_packages())
     # In check mode too: what would fail is to be known before anything is changed.
     if version is None:
         container_engine.refuse_silent(address)
@@ -163,7 +165,7 @@ def main() -> None:
     managed = container_engine.ManagedEngine(pathlib.Path(module.params["directory"]))
     try:
         result = (ensure_started if module.params["state"] == "started" else ensure_absent)(module, managed)
-    except container_engine.EngineError as error:
+    except EngineError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

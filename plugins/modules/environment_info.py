@@ -158,10 +158,20 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils._common import paths
+from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_cached
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
-from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, build, container_engine
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, container_engine
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import (
+    CAP_SYS_RESOURCE,
+    has_capability,
+    machine_inputs,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._images import node_images, plan
 from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
+from ansible_collections.slipway.kube.plugins.module_utils._minikube.errors import MinikubeError
+from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import owned_profiles
+from ansible_collections.slipway.kube.plugins.module_utils._minikube.ports import free_port
 
 try:
     import docker
@@ -181,7 +191,7 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
     except (OSError, ValueError):
         noted = {}
     source = noted.get("source", "")
-    tools = {name: path for name, path in noted.get("tools", {}).items() if pathlib.Path(path).exists()}
+    tools = {name: path for name, path in noted.get("tools", {}).items() if is_cached(pathlib.Path(path))}
     lacking = [f"tool {name}" for name in ("kubectl", "helm", "minikube") if name not in tools]
     result: dict[str, t.Any] = {
         "source": source,
@@ -196,31 +206,26 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
         return result
 
     # What came in a bundle carries the digests of the machine that made it.
-    distribution = artifacts.load(pathlib.Path(params["distribution"]), noted.get("inputs") or build.machine_inputs())
+    distribution = artifacts.load(pathlib.Path(params["distribution"]), noted.get("inputs") or machine_inputs())
     cache = paths.cache_dir(params["cache_dir"])
     tools.clear()
     lacking.clear()
     for command, program in distribution.host.items():
-        file = distribution.of("program", program).path(cache)
-        if file.exists():
+        if distribution.of("program", program).is_cached(cache):
             tools[command] = str(state / "bin" / command)
         else:
             lacking.append(f"program {program}")
     present = {tag for image in engine.api.images() for tag in image["RepoTags"] or []} if engine is not None else set()
-    for artifact in distribution.artifacts.values():
-        if artifact.kind == "image" and artifact.file is not None:
-            names = [
-                artifact.image,
-                *(name.removeprefix("docker.io/library/") for name in artifact.settings.get("names", [])),
-            ]
-            if not present.issuperset(names):
-                lacking.append(f"image {artifact.name}")
+    for key in distribution.keys_of("images"):
+        artifact = distribution.artifacts[key]
+        if not present.issuperset([artifact.image, *artifact.names]):
+            lacking.append(f"image {artifact.name}")
     preload = distribution.of("preload", "preload")
-    if preload.path(cache).exists():
+    if preload.is_cached(cache):
         result["preload"] = str(preload.path(cache))
     else:
         lacking.append("preload")
-    result["settled"] = all(artifact.path(cache).exists() for artifact in distribution.portable())
+    result["settled"] = not distribution.missing(cache)
     result["node_image"] = distribution.of("image", preload.settings["node"]).image
     return result
 
@@ -234,7 +239,7 @@ def machine(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "architecture": os.uname().machine,
         "memory_mb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20,
         "disk_free_gb": shutil.disk_usage(place).free >> 30,
-        "needs_runtime_shim": not build.has_capability(build.CAP_SYS_RESOURCE),
+        "needs_runtime_shim": not has_capability(CAP_SYS_RESOURCE),
     }
 
 
@@ -283,14 +288,14 @@ def cluster(
 def served_profiles(params: t.Mapping[str, t.Any]) -> list[str]:
     """The profiles that the tools and the engine serve."""
     homes = (pathlib.Path(params["minikube_home"]), paths.state_dir(params["state_dir"]))
-    return sorted({profile for home in homes for profile in profiles.owned_profiles(home)})
+    return sorted({profile for home in homes for profile in owned_profiles(home)})
 
 
 def port_error(params: t.Mapping[str, t.Any]) -> str:
     """Why a new cluster would have no port for its ingress, empty when it would have one."""
     try:
-        profiles.free_port(params["ingress_address"], params["ingress_port"])
-    except profiles.ClusterError as error:
+        free_port(params["ingress_address"], params["ingress_port"])
+    except MinikubeError as error:
         return str(error)
     return ""
 
@@ -324,7 +329,7 @@ def main() -> None:
         # A cluster that is there holds its port itself.
         has_none = result["cluster"]["state"] in ("unknown", "absent")
         result["machine"]["port_error"] = port_error(module.params) if has_none else ""
-    except (artifacts.ManifestError, build.BuildError, plan.ImageError, docker.errors.DockerException) as error:
+    except (artifacts.ManifestError, BuildError, plan.ImageError, docker.errors.DockerException) as error:
         module.fail_json(msg=str(error))
     if engine is None:
         result["lacking"].insert(0, "container engine")

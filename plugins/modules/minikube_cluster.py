@@ -159,9 +159,12 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.slipway.kube.plugins.module_utils._common.progress import ProgressFile
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
-from ansible_collections.slipway.kube.plugins.module_utils._distribution import build, container_engine
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import container_engine
 from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
+from ansible_collections.slipway.kube.plugins.module_utils._minikube.errors import MinikubeError
+from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import files_of, remove_files
 
 try:
     import docker
@@ -171,9 +174,9 @@ else:
     DOCKER_IMPORT_ERROR = None
 
 
-def wanted_of(params: t.Mapping[str, t.Any]) -> profiles.Wanted:
+def wanted_of(params: t.Mapping[str, t.Any]) -> profiles.ProfileSpec:
     """The wanted cluster out of the module's options."""
-    return profiles.Wanted(
+    return profiles.ProfileSpec(
         profile=params["profile"],
         driver=params["driver"],
         kubernetes_version=params["kubernetes_version"],
@@ -188,18 +191,20 @@ def wanted_of(params: t.Mapping[str, t.Any]) -> profiles.Wanted:
     )
 
 
-def ensure_started(module: AnsibleModule, minikube: profiles.Minikube, found: profiles.Cluster) -> dict[str, t.Any]:
+def ensure_started(
+    module: AnsibleModule, minikube: profiles.Minikube, found: profiles.ProfileState
+) -> dict[str, t.Any]:
     """Create or start the cluster if it does not run; the module's result."""
     wanted = wanted_of(module.params)
     if found.driver and (differences := found.differences(wanted)):
-        raise profiles.ClusterError(
+        raise MinikubeError(
             f"The cluster {wanted.profile} is not the one that is asked for: {'; '.join(differences)}. "
             "Ask for what it is, name another minikube_setup_profile, or delete it with 'make teardown'."
         )
     changed = found.state != "running"
     cluster = found
     if changed and not module.check_mode:
-        progress = build.Progress(pathlib.Path(module.params["progress_file"] or "/dev/null"))
+        progress = ProgressFile(module.params["progress_file"])
         with minikube.lock(wanted.profile):
             # Another run may have started it while this one waited.
             cluster = minikube.inspect(wanted.profile)
@@ -213,7 +218,7 @@ def ensure_absent(module: AnsibleModule, minikube: profiles.Minikube | None, sta
     """Delete the cluster if there is one, and the files that go with it; the module's result."""
     params = module.params
     # Looked for first, for with the cluster goes the note that says whose it was.
-    files = profiles.files_of(
+    files = files_of(
         pathlib.Path(params["home"]),
         params["profile"],
         pathlib.Path(params["state_dir"]) if params["state_dir"] else None,
@@ -222,7 +227,7 @@ def ensure_absent(module: AnsibleModule, minikube: profiles.Minikube | None, sta
     if not module.check_mode:
         if minikube is not None and exists:
             minikube.delete(params["profile"])
-        profiles.remove_files(files.paths)
+        remove_files(files.paths)
     return {
         "state": state,
         "changed": exists or bool(files.paths),
@@ -252,7 +257,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     )
     found = minikube.inspect(profile)
     if found.state == "foreign":
-        raise profiles.ClusterError(
+        raise MinikubeError(
             f"A container or Minikube profile named {profile} exists that Slipway did not create, so it is left alone. "
             "Set minikube_setup_profile to another name."
         )
@@ -296,7 +301,7 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
     try:
         result = run(module)
-    except profiles.ClusterError as error:
+    except MinikubeError as error:
         module.fail_json(msg=str(error))
     except docker.errors.DockerException as error:
         module.fail_json(

@@ -92,6 +92,7 @@ import pathlib
 import re
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_cached
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import downloads
 
 
@@ -123,7 +124,7 @@ def main() -> None:
     download = downloads.Download(params["url"], path, params["sha256"], params["sum_url"], option, params["timeout"])
     present = download.present()
     # The program may be older than an archive that had to be downloaded again.
-    extract = params["member"] is not None and (not present or not program.exists())
+    extract = params["member"] is not None and (not present or not is_cached(program))
     try:
         if not module.check_mode:
             if not present:

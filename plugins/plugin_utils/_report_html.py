@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.plugin_utils._text import clock, duration
+from ansible_collections.slipway.kube.plugins.module_utils._common.text import clock, duration
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 TEMPLATE = Path(__file__).with_name("_report.html.j2")

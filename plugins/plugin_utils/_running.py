@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ansible_collections.slipway.kube.plugins.plugin_utils._text import clock
+from ansible_collections.slipway.kube.plugins.module_utils._common.text import clock
 
 Key = tuple[str, str]
 

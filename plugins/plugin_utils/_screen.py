@@ -16,10 +16,10 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.utils.color import stringc
+from ansible_collections.slipway.kube.plugins.module_utils._common.text import duration
 from ansible_collections.slipway.kube.plugins.plugin_utils._live import Beat, LiveLine, wanted
 from ansible_collections.slipway.kube.plugins.plugin_utils._record import FAILURES, RunRecord
 from ansible_collections.slipway.kube.plugins.plugin_utils._running import RunningTasks
-from ansible_collections.slipway.kube.plugins.plugin_utils._text import duration
 
 LIVE_INTERVAL = 0.5  # seconds between two looks at what runs
 WIDEST = 120

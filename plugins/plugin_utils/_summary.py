@@ -8,8 +8,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.text import clock, duration
 from ansible_collections.slipway.kube.plugins.plugin_utils._record import PhaseRecord
-from ansible_collections.slipway.kube.plugins.plugin_utils._text import clock, duration
 
 # Ansible's names of its counts, and what a person calls them.
 _WORDS = (("failures", "failed"), ("unreachable", "unreachable"), ("rescued", "rescued"), ("ignored", "ignored"))

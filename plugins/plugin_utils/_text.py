@@ -38,21 +38,6 @@ def imperative(name: str) -> str:
     return _SUBFILE_PREFIX.sub("", name.strip())
 
 
-def clock(seconds: float) -> str:
-    """Render seconds as m:ss, or h:mm:ss from an hour on."""
-    whole = max(0, int(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, secs = divmod(rest, 60)
-    return f"{hours}:{minutes:02d}:{secs:02d}" if hours else f"{minutes}:{secs:02d}"
-
-
-def duration(seconds: float) -> str:
-    """Render seconds shortly: `0.4 s`, `12 s`, `1:15`."""
-    if seconds < 9.95:
-        return f"{max(0.0, seconds):.1f} s"
-    return f"{seconds:.0f} s" if seconds < 59.5 else clock(seconds + 0.5)
-
-
 def last_lines(text: str, count: int) -> list[str]:
     """Return the last lines that are not empty; of a traceback only what it ends in."""
     if _TRACEBACK in text:

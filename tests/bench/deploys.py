@@ -37,7 +37,7 @@ import docker
 import docker.errors
 import yaml
 from ansible_collections.slipway.kube.plugins.module_utils._helm import charts
-from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
+from ansible_collections.slipway.kube.plugins.module_utils._minikube import files
 
 from tests.bench import results
 from tests.bench.budgets import MeasureError, machine_load, say
@@ -206,7 +206,7 @@ class Shell(Tool):
         charts.assemble(ROOT / "charts" / "todo-app", place / "chart")
         if facts["preload"]:
             preload = Path(facts["preload"])
-            profiles.place_preload(preload, place / ".minikube" / "cache" / "preloaded-tarball" / preload.name)
+            files.place_preload(preload, place / ".minikube" / "cache" / "preloaded-tarball" / preload.name)
         password = secrets.token_hex(16)
         arguments = [f"--build-arg={name}={value}" for name, value in facts["build_arguments"].items()]
         self.environment |= {

@@ -19,14 +19,19 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import typing as t
 
 import schemas
 
 try:
     from ansible_collections.slipway.kube.plugins.module_utils._common import paths
-    from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, build
+    from ansible_collections.slipway.kube.plugins.module_utils._common.files import in_one_step
+    from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_cached
+    from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, go
+    from ansible_collections.slipway.kube.plugins.module_utils._distribution.builder import Builder
+    from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import lock
+    from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
+    from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import machine_inputs
 except ImportError:
     sys.exit("The collection cannot be imported: run 'make setup', and this with .venv/bin/python.")
 
@@ -43,140 +48,116 @@ OPENAPI = ("kube", "k8s.io/kubernetes", "api/openapi-spec/swagger.json")
 CRD = ("traefik", "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml")
 
 
-class Console(build.Progress):
+def say(text: str) -> None:
     """Progress on standard error; standard output is for the paths."""
-
-    def __init__(self) -> None:
-        super().__init__(pathlib.Path(os.devnull))
-
-    def say(self, text: str) -> None:
-        print(f"   {text}", file=sys.stderr, flush=True)
+    print(f"   {text}", file=sys.stderr, flush=True)
 
 
-def helm(progress: build.Progress) -> pathlib.Path:
+def made(path: pathlib.Path, make: t.Callable[[pathlib.Path], None]) -> pathlib.Path:
+    """A file or directory below TOOLS that is named by what it is made of, made where to ``make`` is told if it is not there."""
+    if not is_cached(path):
+        with lock(TOOLS, say):
+            if not is_cached(path):  # the run that this one waited for may have made it
+                with in_one_step(path, TOOLS) as scratch:
+                    make(scratch)
+    return path
+
+
+def helm() -> pathlib.Path:
     """Helm: the deploy's own, or made from its module."""
     noted = paths.state_dir() / "bin" / "helm"
-    if noted.exists():
+    if is_cached(noted):
         return noted
-    distribution = artifacts.load(ROOT / "distribution", build.machine_inputs())
+    distribution = artifacts.load(ROOT / "distribution", machine_inputs())
     artifact = distribution.of("program", distribution.host["helm"])
-    if not artifact.path(CACHE).exists():
-        with build.lock(CACHE, progress):
-            build.Builder(distribution, CACHE, progress, None).build([artifact.key])
+    if not artifact.is_cached(CACHE):
+        with lock(CACHE, say):
+            Builder(distribution, CACHE, say, None).build([artifact.key])
     return artifact.path(CACHE)
 
 
-def compiled(name: str, progress: build.Progress) -> pathlib.Path:
+def compiled(name: str) -> pathlib.Path:
     """A program of tests/tools, compiled if its sources have changed."""
     source = ROOT / "tests" / "tools" / name
     digest = artifacts.digest_of_tree(source)[: artifacts.DIGEST_LENGTH]
-    file = TOOLS / f"{name}-{os.uname().machine}-{digest}" / name
-    if file.exists():
-        return file
-    with build.lock(TOOLS, progress):
-        if file.exists():  # by the run that this one waited for
-            return file
-        go = build.find_go(CACHE, progress)
-        progress.say(f"compile {name}, once")
-        with tempfile.TemporaryDirectory(dir=TOOLS, prefix=".making-") as scratch:
-            made = pathlib.Path(scratch) / name
-            # The flags of the programs of a deploy: they share every package that both compile.
-            command = [
-                go,
-                "build",
-                "-buildvcs=false",
-                "-gcflags=all=-dwarf=false",
-                "-ldflags",
-                "-s -w",
-                "-o",
-                str(made),
-                PACKAGES[name],
-            ]
-            run = subprocess.run(
-                command,
-                cwd=source,
-                env=build.go_environment(CACHE),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            if run.returncode:
-                raise build.BuildError(
-                    f"{name} could not be compiled. Is a Go module proxy within reach (go env GOPROXY)?\n{run.stdout.strip()[-2000:]}"
-                )
-            file.parent.mkdir(exist_ok=True)
-            made.replace(file)
-    return file
+
+    def compile_program(program: pathlib.Path) -> None:
+        compiler = go.find_go(CACHE, say)
+        say(f"compile {name}, once")
+        run = subprocess.run(
+            go.build_command(compiler, PACKAGES[name], program),
+            cwd=source,
+            env=go.go_environment(CACHE),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if run.returncode:
+            raise BuildError(f"{name} could not be compiled. {go.PROXY_REMEDY}\n{run.stdout.strip()[-2000:]}")
+
+    return made(TOOLS / f"{name}-{os.uname().machine}-{digest}" / name, compile_program)
 
 
-def module_file(program: str, module: str, path: str, progress: build.Progress) -> pathlib.Path:
+def module_file(program: str, module: str, path: str) -> pathlib.Path:
     """A file of a Go module in the version that a program of the distribution pins; the module's checksum is compared."""
     run = subprocess.run(
-        [build.find_go(CACHE, progress), "mod", "download", "-json", module],
+        [go.find_go(CACHE, say), "mod", "download", "-json", module],
         cwd=ROOT / "distribution" / "programs" / program,
-        env=build.go_environment(CACHE),
+        env=go.go_environment(CACHE),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
     )
     if run.returncode:
-        raise build.BuildError(
-            f"The Go module {module} could not be fetched. Is a Go module proxy within reach (go env GOPROXY)?\n"
-            f"{(run.stdout + run.stderr).strip()[-2000:]}"
+        raise BuildError(
+            f"The Go module {module} could not be fetched. {go.PROXY_REMEDY}\n{(run.stdout + run.stderr).strip()[-2000:]}"
         )
     return pathlib.Path(json.loads(run.stdout)["Dir"], path)
 
 
-def kinds(progress: build.Progress) -> pathlib.Path:
+def kinds() -> pathlib.Path:
     """A directory with the JSON schema of every kind of Kubernetes and of HTTPRoute."""
     pins = [
         schemas.pin(ROOT / "distribution" / "programs" / program, module) for program, module, _path in (OPENAPI, CRD)
     ]
     recipe = pathlib.Path(schemas.__file__).read_bytes() + repr(pins).encode()
-    place = TOOLS / f"schemas-{hashlib.sha256(recipe).hexdigest()[: artifacts.DIGEST_LENGTH]}"
-    if place.exists():
-        return place
-    with build.lock(TOOLS, progress):
-        if place.exists():  # by the run that this one waited for
-            return place
-        progress.say("make the schemas of Kubernetes' kinds, once")
-        openapi = json.loads(module_file(*OPENAPI, progress).read_text())
-        made = schemas.kinds(openapi) | schemas.custom(schemas.read_crd(module_file(*CRD, progress)), openapi)
-        with tempfile.TemporaryDirectory(dir=TOOLS, prefix=".making-") as scratch:
-            whole = pathlib.Path(scratch) / "schemas"
-            whole.mkdir()
-            for name, schema in made.items():
-                (whole / name).write_text(json.dumps(schema))
-            whole.replace(place)
-    return place
+
+    def write(directory: pathlib.Path) -> None:
+        say("make the schemas of Kubernetes' kinds, once")
+        openapi = json.loads(module_file(*OPENAPI).read_text())
+        found = schemas.kinds(openapi) | schemas.custom(schemas.read_crd(module_file(*CRD)), openapi)
+        directory.mkdir()
+        for name, schema in found.items():
+            (directory / name).write_text(json.dumps(schema))
+
+    return made(TOOLS / f"schemas-{hashlib.sha256(recipe).hexdigest()[: artifacts.DIGEST_LENGTH]}", write)
 
 
-def gofmt(progress: build.Progress) -> pathlib.Path:
+def gofmt() -> pathlib.Path:
     """The formatter that belongs to the compiler."""
-    beside = pathlib.Path(build.find_go(CACHE, progress)).resolve().parent / "gofmt"
+    beside = pathlib.Path(go.find_go(CACHE, say)).resolve().parent / "gofmt"
     if not beside.exists():
-        raise build.BuildError(
+        raise BuildError(
             f"There is no gofmt beside the Go compiler ({beside}): reinstall Go, or remove it from PATH to have it installed here."
         )
     return beside
 
 
 def main(names: t.Sequence[str]) -> None:
-    progress = Console()
     try:
         for name in names:
             if name == "helm":
-                print(helm(progress))
+                print(helm())
             elif name == "gofmt":
-                print(gofmt(progress))
+                print(gofmt())
             elif name == "schemas":
-                print(kinds(progress))
+                print(kinds())
             elif name in PACKAGES:
-                print(compiled(name, progress))
+                print(compiled(name))
             else:
                 sys.exit(f"There is no tool {name}: ask for helm, gofmt, schemas, {', '.join(PACKAGES)}.")
-    except (artifacts.ManifestError, build.BuildError, schemas.SchemaError) as error:
+    except (artifacts.ManifestError, BuildError, schemas.SchemaError) as error:
         sys.exit(str(error))
 
 

@@ -17,6 +17,8 @@ import json
 import pathlib
 import typing as t
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_cached
+
 with contextlib.suppress(ImportError):  # the modules say so, by _requires
     import yaml
 
@@ -67,6 +69,15 @@ class Artifact:
         """Where the artifact's file lies in ``cache``."""
         return cache / self.place
 
+    def is_cached(self, cache: pathlib.Path) -> bool:
+        """Whether the artifact's file is in ``cache``: its name says what it is made of, and it is moved there whole."""
+        return is_cached(self.path(cache))
+
+    @property
+    def names(self) -> list[str]:
+        """The image's names for those who ask for it, as the engine lists them; without the one by content."""
+        return [name.removeprefix("docker.io/library/") for name in self.settings.get("names", [])]
+
 
 @dataclasses.dataclass(frozen=True)
 class Distribution:
@@ -101,6 +112,10 @@ class Distribution:
     def portable(self) -> list[Artifact]:
         """Every artifact whose file a machine without a compiler needs for a complete set-up."""
         return [self.artifacts[key] for target in TARGETS for key in self.keys_of(target)]
+
+    def missing(self, cache: pathlib.Path) -> list[str]:
+        """Keys of the portable artifacts whose files are not in ``cache``."""
+        return [artifact.key for artifact in self.portable() if not artifact.is_cached(cache)]
 
     def wanted(self, targets: t.Iterable[str], present: t.Callable[[Artifact], bool]) -> list[Artifact]:
         """Artifacts that must be made so that every target is present, each after what it requires."""

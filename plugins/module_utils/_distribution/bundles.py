@@ -3,18 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Carries artifacts from a machine that can make them to one that cannot, as one tar file. Private to the collection.
 
-The file begins with ``manifest.json``: what made the artifacts, and name, size and SHA-256 of every file that follows,
-in that order. Nothing that a bundle says is believed but for its sums: the names must be those that this collection's
-own distribution directory gives the artifacts.
+The file begins with ``manifest.json``: what made the artifacts, and name, size and SHA-256 of every file that follows, in that order.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import io
-import json
 import os
 import pathlib
 import shutil
@@ -22,65 +18,18 @@ import tarfile
 import tempfile
 import typing as t
 
-from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import Artifact, Distribution
-from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import load as load_distribution
+from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import sha256_of
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import Distribution
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.bundle_manifest import (
+    MANIFEST,
+    Bundle,
+    BundleError,
+    Member,
+    parse,
+)
 
-FORMAT = 1
-MANIFEST = "manifest.json"
 MANIFEST_MOST = 1 << 20  # bytes; a real one has a few thousand
 CHUNK = 1 << 20
-INPUTS = ("architecture", "ca_bundle")
-HEX = frozenset("0123456789abcdef")
-
-
-class BundleError(Exception):
-    """A bundle cannot be made or used; the text says why and what to do."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Member:
-    """One file of a bundle. ``key`` and ``digest`` are its artifact's, ``size`` is in bytes, ``sha256`` in hex."""
-
-    key: str
-    digest: str
-    name: str
-    size: int
-    sha256: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Bundle:
-    """What a bundle says of itself. ``inputs`` is what of the machine that made it went into its artifacts."""
-
-    kubernetes_version: str
-    inputs: t.Mapping[str, str]
-    members: tuple[Member, ...]
-
-    @property
-    def architecture(self) -> str:
-        """Of the machines that it is for, as ``uname -m`` says it."""
-        return self.inputs["architecture"]
-
-    def document(self) -> bytes:
-        """The manifest as it stands in the archive; the same bundle gives the same bytes."""
-        content = {
-            "format": FORMAT,
-            "kubernetes_version": self.kubernetes_version,
-            "architecture": self.architecture,
-            "inputs": dict(self.inputs),
-            "files": [dataclasses.asdict(member) for member in self.members],
-        }
-        return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
-
-    def least_size(self) -> int:
-        """Bytes that the archive has at the least: headers, contents in blocks of 512, and the end mark."""
-        sizes = [len(self.document()), *(member.size for member in self.members)]
-        return sum(512 + (size + 511) // 512 * 512 for size in sizes) + 1024
-
-
-def file_name(distribution: Distribution, architecture: str) -> str:
-    """A bundle's usual name."""
-    return f"slipway-bundle-{distribution.kubernetes_version}-{architecture}.tar"
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -129,96 +78,6 @@ def read(path: pathlib.Path) -> Bundle:
     return bundle
 
 
-def parse(document: bytes, path: pathlib.Path) -> Bundle:
-    """Read a manifest.json. Raises BundleError."""
-    try:
-        content = json.loads(document)
-        if content["format"] != FORMAT:
-            raise BundleError(
-                f"The bundle {path} has format {content['format']}, and this version of the collection reads format {FORMAT}: "
-                "make the bundle with the version of the collection that is used here."
-            )
-        members = tuple(
-            Member(**{field.name: _typed(entry[field.name], field.type) for field in dataclasses.fields(Member)})
-            for entry in content["files"]
-        )
-        inputs = {name: str(content["inputs"][name]) for name in INPUTS}
-        version = str(content["kubernetes_version"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(
-            f"The {MANIFEST} of {path} makes no sense ({error!r}): it was changed, or is no bundle's. Carry the bundle here again."
-        ) from None
-    for member in members:
-        parts = pathlib.PurePosixPath(member.name).parts
-        if member.name.startswith("/") or ".." in parts:
-            raise BundleError(
-                f"The bundle {path} names a file outside of its own directory ({member.name!r}): it is not from 'make bundle'. Do not use it."
-            )
-        if len(member.sha256) != 64 or not set(member.sha256) <= HEX or member.size < 0:
-            raise BundleError(
-                f"The {MANIFEST} of {path} has no valid sum or size for {member.name!r}: it was changed. Carry the bundle here again."
-            )
-    return Bundle(version, inputs, members)
-
-
-def _typed(value: t.Any, kind: t.Any) -> t.Any:
-    wanted = int if kind in (int, "int") else str
-    if not isinstance(value, wanted) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is no {wanted.__name__}")
-    return value
-
-
-def distribution_of(bundle: Bundle, root: pathlib.Path, architecture: str, path: pathlib.Path) -> Distribution:
-    """The distribution in ``root`` with the digests that the bundle's artifacts must have.
-
-    ``architecture`` is this machine's. Raises BundleError when the bundle is for another one or made from another
-    distribution directory, and ManifestError when the directory makes no sense.
-    """
-    if bundle.architecture != architecture:
-        raise BundleError(
-            f"The bundle {path} is for {bundle.architecture} and this machine is {architecture}: make one on a machine of this kind."
-        )
-    distribution = load_distribution(root, bundle.inputs)
-    has = {member.key: member for member in bundle.members}
-    needs = {artifact.key: artifact for artifact in distribution.portable()}
-    differences = [
-        f"{key} (in the bundle {has[key].digest}, here {needs[key].digest})"
-        for key in needs
-        if key in has and has[key].digest != needs[key].digest
-    ]
-    differences += [f"{key} (not in the bundle)" for key in needs if key not in has]
-    differences += [f"{key} (only in the bundle)" for key in has if key not in needs]
-    if differences:
-        raise BundleError(
-            f"The bundle {path} (Kubernetes {bundle.kubernetes_version}) was made from another distribution directory than {root} "
-            f"(Kubernetes {distribution.kubernetes_version}). What differs: {'; '.join(differences)}. "
-            "Use the version of Slipway that made the bundle, or make a new one with this version ('make bundle')."
-        )
-    for key, member in has.items():
-        if member.name != needs[key].place:
-            raise BundleError(
-                f"The bundle {path} calls {key} {member.name!r} instead of {needs[key].place!r}: it was changed. Carry it here again."
-            )
-    return distribution
-
-
-def complete(artifacts: t.Iterable[Artifact], cache: pathlib.Path) -> bool:
-    """Whether every artifact has its file in the cache."""
-    return all(artifact.path(cache).is_file() for artifact in artifacts)
-
-
-def missing(bundle: Bundle, cache: pathlib.Path) -> list[Member]:
-    """Members that the cache lacks or has in another size."""
-
-    def there(member: Member) -> bool:
-        try:
-            return (cache / member.name).stat().st_size == member.size
-        except OSError:
-            return False
-
-    return [member for member in bundle.members if not there(member)]
-
-
 def unpack(
     path: pathlib.Path, bundle: Bundle, wanted: t.Sequence[Member], cache: pathlib.Path, say: t.Callable[[str], None]
 ) -> None:
@@ -248,7 +107,7 @@ def unpack(
                 _compare(path, member, content, out)
                 # What is moved into place must be on the disk: the machine may lose its power.
                 os.fsync(out.fileno())
-            target.chmod(0o755 if member.key.startswith("program:") else 0o644)
+            target.chmod(member.mode)
         for member in wanted:
             (cache / member.name).parent.mkdir(exist_ok=True)
             os.replace(scratch / member.name, cache / member.name)
@@ -328,25 +187,18 @@ def describe(
     distribution: Distribution, inputs: t.Mapping[str, str], cache: pathlib.Path, say: t.Callable[[str], None]
 ) -> Bundle:
     """The bundle of what the cache holds; reads every file for its sum. Raises BundleError."""
-    artifacts = distribution.portable()
-    lacking = [artifact.key for artifact in artifacts if not artifact.path(cache).is_file()]
-    if lacking:
+    absent = distribution.missing(cache)
+    if absent:
         raise BundleError(
-            f"The cache {cache} lacks {', '.join(lacking)}, which a bundle must hold: "
+            f"The cache {cache} lacks {', '.join(absent)}, which a bundle must hold: "
             "have the set-up make it first ('make bundle' does, or toolchain_source=packages)."
         )
     members = []
-    for artifact in artifacts:
+    for artifact in distribution.portable():
         file = artifact.path(cache)
         say(f"sum {artifact.key} ({file.stat().st_size >> 20} MiB)")
-        members.append(Member(artifact.key, artifact.digest, artifact.place, file.stat().st_size, sum_of_file(file)))
+        members.append(Member(artifact.key, artifact.digest, artifact.place, file.stat().st_size, sha256_of(file)))
     return Bundle(distribution.kubernetes_version, dict(inputs), tuple(members))
-
-
-def sum_of_file(path: pathlib.Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write(path: pathlib.Path, bundle: Bundle, cache: pathlib.Path, say: t.Callable[[str], None]) -> str:
@@ -370,13 +222,7 @@ def write(path: pathlib.Path, bundle: Bundle, cache: pathlib.Path, say: t.Callab
                 for member in bundle.members:
                     say(f"pack {member.key} ({member.size >> 20} MiB)")
                     with (cache / member.name).open("rb") as content:
-                        _add(
-                            archive,
-                            member.name,
-                            0o755 if member.key.startswith("program:") else 0o644,
-                            member.size,
-                            content,
-                        )
+                        _add(archive, member.name, member.mode, member.size, content)
             os.fsync(file.fileno())
         # Between the sum and the copy a file may have changed, and a disk may lie.
         verify(scratch, bundle)

@@ -12,23 +12,24 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import subprocess
 import time
 import typing as t
 
-from ansible_collections.slipway.kube.plugins.module_utils._distribution.build import CAP_SYS_RESOURCE, has_capability
+from ansible_collections.slipway.kube.plugins.module_utils._common import files
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.debian import installed_packages
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_network import (
+    EngineError,
+    network_settings,
+    restore_network,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import CAP_SYS_RESOURCE, has_capability
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 PACKAGES = ("docker.io", "iptables", "ca-certificates")
-IP_FORWARD = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
 START_LIMIT = 60.0  # seconds until a started daemon must answer
-
-
-class EngineError(Exception):
-    """No engine can be had; the text says why and what to do."""
 
 
 def ping(address: str, timeout: int = 3) -> dict[str, t.Any] | None:
@@ -107,10 +108,7 @@ class ManagedEngine:
             return {}
 
     def _write(self, record: t.Mapping[str, t.Any]) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        scratch = self._record.with_suffix(".new")
-        scratch.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        scratch.replace(self._record)
+        files.write_text(self._record, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
     def install(self, packages: t.Sequence[str]) -> list[str]:
         """Install those of ``packages`` that are missing and remember every package that this added.
@@ -179,10 +177,7 @@ class ManagedEngine:
             if shim is None:
                 raise EngineError("This machine lacks CAP_SYS_RESOURCE and no runtime shim was given.")
             # A copy: the cache may be emptied under a running engine.
-            scratch = self._shim.with_suffix(".new")
-            shutil.copyfile(shim, scratch)
-            scratch.chmod(0o755)
-            scratch.replace(self._shim)
+            files.copy(shim, self._shim, 0o755)
             command += [f"--add-runtime=slipway={self._shim}", "--default-runtime=slipway"]
         record = self.record()
         # The first start's view is the machine's own; later ones see what the engine made of it.
@@ -285,68 +280,6 @@ def _unmount_below(directory: pathlib.Path) -> None:
             subprocess.run(["umount", point], check=True, capture_output=True, stdin=subprocess.DEVNULL)
 
 
-def network_settings() -> dict[str, str]:
-    """What an engine's start changes of the machine's network: whether it forwards, and what becomes of the rest."""
-    settings = {"ip_forward": IP_FORWARD.read_text(encoding="ascii").strip()}
-    for line in _table("filter"):
-        if line.startswith(":FORWARD "):
-            settings["forward_policy"] = line.split()[1]
-    return settings
-
-
-def restore_network(before: t.Mapping[str, str]) -> None:
-    """Take back what a stopped engine left of its network; rules of others stay as they are. Raises EngineError."""
-    if os.path.isdir("/sys/class/net/docker0"):
-        _run(["ip", "link", "delete", "docker0"])
-    for name in ("filter", "nat", "raw"):
-        lines = _table(name)
-        kept = without_engine_rules(lines, before.get("forward_policy", "ACCEPT"))
-        if kept != lines:
-            _run(["iptables-restore", "--table", name], "\n".join(kept) + "\n")
-    IP_FORWARD.write_text(before["ip_forward"] + "\n", encoding="ascii")
-
-
-def without_engine_rules(table: t.Sequence[str], forward_policy: str) -> list[str]:
-    """One table in the format of iptables-save(8) without the engine's chains and rules.
-
-    The engine's chains begin with DOCKER, and a rule is its own when it names one of them or the bridge docker0.
-    """
-    kept = []
-    for line in table:
-        if line.startswith(":DOCKER") or (line.startswith("-") and re.search(r"\b(DOCKER\S*|docker0)\b", line)):
-            continue
-        kept.append(re.sub(r"^:FORWARD \S+", f":FORWARD {forward_policy}", line))
-    return kept
-
-
-def _table(name: str) -> list[str]:
-    """A table's lines as iptables-save prints them, without comments; none where there is no such table."""
-    if shutil.which("iptables-save") is None:
-        return []
-    saved = _run(["iptables-save", "--table", name])
-    return [line for line in saved.splitlines() if not line.startswith("#")]
-
-
-def _run(command: list[str], text: str | None = None) -> str:
-    run = subprocess.run(command, input=text or "", capture_output=True, text=True)
-    if run.returncode:
-        raise EngineError(f"'{' '.join(command)}' failed: {run.stderr.strip()[-400:]}")
-    return run.stdout
-
-
 def has_systemd() -> bool:
     """Whether systemd is this machine's init system (sd_booted(3))."""
     return os.path.isdir("/run/systemd/system")
-
-
-def installed_packages() -> set[str]:
-    """Names of the Debian packages that are installed; empty on another system."""
-    if shutil.which("dpkg-query") is None:
-        return set()
-    command = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n"]
-    listed = subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return {
-        name
-        for status, _, name in (line.partition(" ") for line in listed.stdout.splitlines())
-        if status == "installed"
-    }

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import pathlib
 import re
 import shutil
@@ -24,6 +23,13 @@ import urllib.error
 import urllib.parse
 
 from ansible.module_utils.urls import open_url
+from ansible_collections.slipway.kube.plugins.module_utils._common.files import in_one_step
+from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import (
+    Receipt,
+    is_cached,
+    read_receipt,
+    write_receipt,
+)
 
 CHUNK = 1 << 20
 SUM_MOST = 1 << 16  # bytes of a file of sums
@@ -111,23 +117,16 @@ class Download:
         self._sum_url = sum_url
         self._option = option
         self._timeout = timeout
-        self._note = path.with_name(path.name + ".sha256")
 
     def present(self) -> bool:
         """Whether the file is there and has the sum that was pinned, or the one by which it was confirmed."""
-        try:
-            wanted = self._pin or self._note.read_text(encoding="ascii").strip()
-            with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == wanted
-        except (OSError, UnicodeDecodeError):
-            return False
+        receipt = Receipt(sha256=self._pin) if self._pin else read_receipt(self.path)
+        return receipt is not None and is_cached(self.path, receipt)
 
     def fetch(self) -> None:
         """Download, compare, and only then put into place. Raises DownloadError."""
         expected = self._pin or self._published()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".download-") as directory:
-            scratch = pathlib.Path(directory) / self.path.name
+        with in_one_step(self.path) as scratch:
             found = self._get(self.url, scratch)
             if found != expected:
                 origin = f"the one that {self._option} pins" if self._pin else f"the one that {self._sum_url} publishes"
@@ -137,8 +136,7 @@ class Download:
                     f"name another mirror, or pin the right sum in {self._option}."
                 )
             scratch.chmod(0o755)
-            self._note.write_text(expected + "\n", encoding="ascii")
-            os.replace(scratch, self.path)
+            write_receipt(self.path, expected)
 
     def _published(self) -> str:
         with tempfile.TemporaryDirectory() as directory:
@@ -204,19 +202,14 @@ class Download:
 def extract(archive: pathlib.Path, member: str, target: pathlib.Path) -> None:
     """Take one file out of a compressed tar file. Raises DownloadError."""
     try:
-        with (
-            tarfile.open(archive, "r:*") as opened,
-            tempfile.TemporaryDirectory(dir=target.parent, prefix=".extract-") as directory,
-        ):
+        with tarfile.open(archive, "r:*") as opened, in_one_step(target) as scratch:
             entry = opened.getmember(member)
             content = opened.extractfile(entry)
             if content is None:
                 raise KeyError(member)
-            scratch = pathlib.Path(directory) / target.name
             with scratch.open("wb") as out:
                 shutil.copyfileobj(content, out, CHUNK)
             scratch.chmod(0o755)
-            os.replace(scratch, target)
     except KeyError:
         raise DownloadError(
             f"{archive} holds no file {member}, though its sum is right: is it another program's or another architecture's archive?"

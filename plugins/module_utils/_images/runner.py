@@ -33,7 +33,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     read_components,
     surplus,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
+from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import is_locked
 
 HEARTBEAT = 10.0  # seconds between two words about a build that goes on
 
@@ -194,7 +194,7 @@ def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool) -> dict[
     running = registry is None and node.running()
     if registry is None and params["start_wait"] and not check_mode:
         home, profile = pathlib.Path(params["home"]), params["profile"]
-        running = node.await_start(params["start_wait"], lambda: profiles.is_locked(home, profile))
+        running = node.await_start(params["start_wait"], lambda: is_locked(home, profile))
     there = node.images() if running else {}
     if check_mode and state == "present" and not running:
         state = "compared"  # the cluster is one of the things that are still to come

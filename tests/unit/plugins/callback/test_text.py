@@ -13,25 +13,11 @@ from ansible_collections.slipway.kube.plugins.plugin_utils._live import fit, wan
 from ansible_collections.slipway.kube.plugins.plugin_utils._record import in_rescue, is_rescued, merge
 from ansible_collections.slipway.kube.plugins.plugin_utils._text import (
     address_in,
-    clock,
-    duration,
     imperative,
     last_lines,
     phase_of,
     summary_in,
 )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [(0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1:00"), (75, "1:15"), (3661, "1:01:01")],
-)
-def test_duration(seconds: float, expected: str) -> None:
-    assert duration(seconds) == expected
-
-
-def test_clock_counts_whole_seconds() -> None:
-    assert [clock(0.9), clock(61), clock(3600)] == ["0:00", "1:01", "1:00:00"]
 
 
 @pytest.mark.parametrize(

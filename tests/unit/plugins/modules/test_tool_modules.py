@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import container_engine as engine_module
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_network import EngineError
 from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
+from ansible_collections.slipway.kube.plugins.module_utils._minikube.errors import MinikubeError
+from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import OWNER_FILE, owned_profiles
 from ansible_collections.slipway.kube.plugins.modules import container_engine, environment_info, minikube_cluster
 
 CHECKOUT = Path(__file__).resolve().parents[4]
@@ -71,7 +74,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         remaining = [{"Version": "20.10"} if answer else None for answer in answers]
         monkeypatch.setattr(engine_module, "ping", lambda asked: remaining.pop(0))
         monkeypatch.setattr(engine_module, "find", lambda: (address, engine_module.ping(address)))
-        monkeypatch.setattr(engine_module, "installed_packages", lambda: set(packages))
+        monkeypatch.setattr(container_engine, "installed_packages", lambda: set(packages))
 
     return make
 
@@ -120,9 +123,7 @@ def test_check_mode_says_and_does_nothing(machine: Callable[..., None]) -> None:
 def test_remote_engine_that_is_silent_is_not_replaced_by_a_local_one(machine: Callable[..., None]) -> None:
     machine(False, False, packages=engine_module.PACKAGES, address="tcp://build.example:2376")
     managed = Managed()
-    with pytest.raises(
-        engine_module.EngineError, match="DOCKER_HOST is tcp://build.example:2376.*no engine answers there"
-    ):
+    with pytest.raises(EngineError, match="DOCKER_HOST is tcp://build.example:2376.*no engine answers there"):
         container_engine.ensure_started(Module(packages=[], runtime_shim=None), managed)
     assert managed.calls == []
 
@@ -149,24 +150,24 @@ def test_only_an_empty_engine_of_our_own_is_removed(
 
 # -- minikube_cluster --------------------------------------------------------------------------------------------------
 
-RUNNING = profiles.Cluster("running", "docker", "v1.35.1", "containerd", 2, 6144, 8080, "192.168.49.2")
-STOPPED = profiles.Cluster("stopped", "docker", "v1.35.1", "containerd", 2, 6144, 8080)
+RUNNING = profiles.ProfileState("running", "docker", "v1.35.1", "containerd", 2, 6144, 8080, "192.168.49.2")
+STOPPED = profiles.ProfileState("stopped", "docker", "v1.35.1", "containerd", 2, 6144, 8080)
 
 
 class Minikube:
     """A profile whose states are given; starting it takes the next one."""
 
-    def __init__(self, *states: profiles.Cluster) -> None:
+    def __init__(self, *states: profiles.ProfileState) -> None:
         self._states = list(states)
         self.calls: list[str] = []
 
-    def inspect(self, _profile: str) -> profiles.Cluster:
+    def inspect(self, _profile: str) -> profiles.ProfileState:
         return self._states.pop(0) if len(self._states) > 1 else self._states[0]
 
     def lock(self, profile: str) -> Any:
         return profiles.contextlib.nullcontext()
 
-    def start(self, _wanted: profiles.Wanted, _say: Callable[[str], None]) -> None:
+    def start(self, _wanted: profiles.ProfileSpec, _say: Callable[[str], None]) -> None:
         self.calls.append("start")
 
     def stop(self, _profile: str) -> None:
@@ -215,21 +216,26 @@ def act(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     [
         ((RUNNING,), "started", False, []),
         ((STOPPED, STOPPED, RUNNING), "started", True, ["start"]),
-        ((profiles.Cluster("absent"), profiles.Cluster("absent"), RUNNING), "started", True, ["start"]),
-        ((profiles.Cluster("incomplete"), profiles.Cluster("incomplete"), RUNNING), "started", True, ["start"]),
+        ((profiles.ProfileState("absent"), profiles.ProfileState("absent"), RUNNING), "started", True, ["start"]),
+        (
+            (profiles.ProfileState("incomplete"), profiles.ProfileState("incomplete"), RUNNING),
+            "started",
+            True,
+            ["start"],
+        ),
         # Another run was quicker.
         ((STOPPED, RUNNING), "started", True, []),
         ((RUNNING,), "stopped", True, ["stop"]),
         ((STOPPED,), "stopped", False, []),
-        ((profiles.Cluster("absent"),), "stopped", False, []),
+        ((profiles.ProfileState("absent"),), "stopped", False, []),
         ((RUNNING,), "absent", True, ["delete"]),
         ((STOPPED,), "absent", True, ["delete"]),
-        ((profiles.Cluster("absent"),), "absent", False, []),
+        ((profiles.ProfileState("absent"),), "absent", False, []),
     ],
 )
 def test_cluster_is_brought_to_the_wanted_state(
     act: Callable[..., dict[str, Any]],
-    states: tuple[profiles.Cluster, ...],
+    states: tuple[profiles.ProfileState, ...],
     wanted: str,
     changed: bool,
     calls: list[str],
@@ -265,7 +271,7 @@ def home_of(place: Path, *owned: str) -> Path:
     for profile in owned:
         for part in ("slipway", "profiles"):
             (place / ".minikube" / part / profile).mkdir(parents=True)
-        (place / ".minikube/slipway" / profile / profiles.OWNER_FILE).write_text("{}")
+        (place / ".minikube/slipway" / profile / OWNER_FILE).write_text("{}")
     return place
 
 
@@ -295,29 +301,29 @@ def test_files_of_another_cluster_stay(act: Callable[..., dict[str, Any]], tmp_p
     home = home_of(tmp_path, "slipway", "second")
     result = act(Minikube(STOPPED), check_mode, state="absent", home=str(home), state_dir=str(home))
     assert "stays, because of the Minikube profile second, which Slipway created too." in result["kept"]
-    assert profiles.owned_profiles(home) == (["second", "slipway"] if check_mode else ["second"])
+    assert owned_profiles(home) == (["second", "slipway"] if check_mode else ["second"])
     assert (home / ".minikube/profiles/slipway").exists() is check_mode
     assert (home / ".minikube/profiles/second").exists()
 
 
 def test_files_of_a_foreign_cluster_stay(act: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     (tmp_path / ".minikube/profiles/slipway").mkdir(parents=True)
-    with pytest.raises(profiles.ClusterError, match="did not create"):
-        act(Minikube(profiles.Cluster("foreign")), state="absent", home=str(tmp_path), state_dir=str(tmp_path))
+    with pytest.raises(MinikubeError, match="did not create"):
+        act(Minikube(profiles.ProfileState("foreign")), state="absent", home=str(tmp_path), state_dir=str(tmp_path))
     assert (tmp_path / ".minikube/profiles/slipway").exists()
 
 
 @pytest.mark.parametrize("wanted", ["started", "stopped", "absent"])
 def test_foreign_cluster_is_refused_whatever_is_wanted(act: Callable[..., dict[str, Any]], wanted: str) -> None:
-    minikube = Minikube(profiles.Cluster("foreign"))
-    with pytest.raises(profiles.ClusterError, match="did not create.*minikube_setup_profile"):
+    minikube = Minikube(profiles.ProfileState("foreign"))
+    with pytest.raises(MinikubeError, match="did not create.*minikube_setup_profile"):
         act(minikube, state=wanted)
     assert minikube.calls == []
 
 
 def test_cluster_of_another_version_is_refused_with_the_difference(act: Callable[..., dict[str, Any]]) -> None:
     minikube = Minikube(RUNNING)
-    with pytest.raises(profiles.ClusterError, match="Kubernetes version: is v1.35.1, wanted v1.36.0"):
+    with pytest.raises(MinikubeError, match="Kubernetes version: is v1.35.1, wanted v1.36.0"):
         act(minikube, kubernetes_version="v1.36.0")
     assert minikube.calls == []
 
@@ -425,7 +431,7 @@ def test_images_of_a_running_node_are_those_that_the_engine_does_not_contradict(
     names = environment_info.node_images
     monkeypatch.setattr(names, "Node", lambda client, name: SimpleNamespace(images=lambda: node))
     monkeypatch.setattr(names, "Engine", lambda client: SimpleNamespace(images=lambda: engine))
-    running = profiles.Cluster("running")
+    running = profiles.ProfileState("running")
     monkeypatch.setattr(environment_info.profiles.Minikube, "inspect", lambda self, profile: running)
     kubectl = tmp_path / "kubectl"
     kubectl.write_text("#!/bin/sh\nprintf 5a0e\n")

@@ -13,7 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, build, bundles
+from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import sha256_of
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, bundle_manifest, bundles
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.bundle_manifest import BundleError
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import machine_inputs
 
 MAKER = {"architecture": "x86_64", "ca_bundle": "a" * 64}
 
@@ -42,7 +45,7 @@ class Site:
     cache: Path
     distribution: artifacts.Distribution
     path: Path
-    bundle: bundles.Bundle
+    bundle: bundle_manifest.Bundle
 
 
 @pytest.fixture
@@ -85,8 +88,8 @@ def site(root: Path, tmp_path: Path) -> Site:
 
 def unpack(path: Path, root: Path, cache: Path, architecture: str = "x86_64") -> list[str]:
     bundle = bundles.read(path)
-    bundles.distribution_of(bundle, root, architecture, path)
-    wanted = bundles.missing(bundle, cache)
+    bundle_manifest.distribution_of(bundle, root, architecture, path)
+    wanted = bundle_manifest.missing(bundle, cache)
     if wanted:
         bundles.unpack(path, bundle, wanted, cache, quiet)
     return [member.key for member in wanted]
@@ -112,7 +115,7 @@ def rewrite(path: Path, change: Callable[[tarfile.TarInfo, bytes], list[tuple[ta
 
 def change_manifest(path: Path, change: Callable[[dict[str, object]], object]) -> None:
     def edit(entry: tarfile.TarInfo, data: bytes) -> list[tuple[tarfile.TarInfo, bytes]]:
-        if entry.name == bundles.MANIFEST:
+        if entry.name == bundle_manifest.MANIFEST:
             content = json.loads(data)
             change(content)
             data = json.dumps(content).encode()
@@ -151,19 +154,19 @@ def test_begins_with_the_manifest_that_names_sizes_sums_and_digests(site: Site) 
     kube = next(entry for entry in content["files"] if entry["key"] == "program:kube")
     file = site.distribution.of("program", "kube").path(site.cache)
     assert kube["size"] == file.stat().st_size
-    assert kube["sha256"] == bundles.sum_of_file(file)
+    assert kube["sha256"] == sha256_of(file)
     assert kube["digest"] == site.distribution.of("program", "kube").digest
 
 
 def test_equal_contents_give_equal_files_with_the_sum_that_was_said(site: Site, tmp_path: Path) -> None:
     said = bundles.write(tmp_path / "again.tar", site.bundle, site.cache, quiet)
     assert (tmp_path / "again.tar").read_bytes() == site.path.read_bytes()
-    assert said == bundles.sum_of_file(site.path)
+    assert said == sha256_of(site.path)
 
 
 def test_is_not_written_while_the_cache_lacks_something(site: Site) -> None:
     site.distribution.of("image", "python").path(site.cache).unlink()
-    with pytest.raises(bundles.BundleError, match="lacks image:python.*make bundle"):
+    with pytest.raises(BundleError, match="lacks image:python.*make bundle"):
         bundles.describe(site.distribution, MAKER, site.cache, quiet)
 
 
@@ -171,7 +174,7 @@ def test_a_file_that_changes_while_it_is_packed_leaves_no_bundle(site: Site, tmp
     target = tmp_path / "new" / "bundle.tar"
     file = site.distribution.of("program", "kube").path(site.cache)
     file.write_bytes(file.read_bytes()[::-1])
-    with pytest.raises(bundles.BundleError, match="kube"):
+    with pytest.raises(BundleError, match="kube"):
         bundles.write(target, site.bundle, site.cache, quiet)
     assert list(target.parent.iterdir()) == []
 
@@ -184,9 +187,9 @@ def test_another_machine_gets_every_file_under_the_makers_digests(site: Site, tm
     assert unpack(site.path, site.root, cache) == [member.key for member in site.bundle.members]
     for member in site.bundle.members:
         assert (cache / member.name).read_bytes() == (site.cache / member.name).read_bytes()
-    assert bundles.complete(artifacts.load(site.root, MAKER).portable(), cache)
+    assert artifacts.load(site.root, MAKER).missing(cache) == []
     # The taker's own certificates give other digests, which is why those of the bundle are noted.
-    assert not bundles.complete(artifacts.load(site.root, {**MAKER, "ca_bundle": "b" * 64}).portable(), cache)
+    assert artifacts.load(site.root, {**MAKER, "ca_bundle": "b" * 64}).missing(cache)
 
 
 def test_programs_can_be_run_and_nothing_else(site: Site, tmp_path: Path) -> None:
@@ -218,7 +221,7 @@ def test_a_changed_byte_is_found_and_nothing_becomes_visible(site: Site, tmp_pat
     data[last] ^= 1
     site.path.write_bytes(data)
     with pytest.raises(
-        bundles.BundleError,
+        BundleError,
         match=r"preloaded\.tar\.lz4 in the bundle .* is not what was packed.*SHA-256.*nothing of it was used",
     ):
         unpack(site.path, site.root, tmp_path / "taker")
@@ -229,7 +232,7 @@ def test_a_changed_byte_is_found_and_nothing_becomes_visible(site: Site, tmp_pat
 def test_a_cut_off_bundle_is_named_before_it_is_read(site: Site, tmp_path: Path, kept: float) -> None:
     whole = site.bundle.least_size()
     site.path.write_bytes(site.path.read_bytes()[: int(whole * kept)])
-    with pytest.raises(bundles.BundleError, match="cut off"):
+    with pytest.raises(BundleError, match="cut off"):
         unpack(site.path, site.root, tmp_path / "taker")
     assert visible(tmp_path / "taker") == []
 
@@ -237,24 +240,24 @@ def test_a_cut_off_bundle_is_named_before_it_is_read(site: Site, tmp_path: Path,
 @pytest.mark.parametrize("content", [b"", b"\0" * 20480, b"no tar file at all" * 100])
 def test_what_is_no_bundle_is_refused_with_a_sentence(tmp_path: Path, root: Path, content: bytes) -> None:
     (tmp_path / "x.tar").write_bytes(content)
-    with pytest.raises(bundles.BundleError, match=r"x\.tar"):
+    with pytest.raises(BundleError, match=r"x\.tar"):
         unpack(tmp_path / "x.tar", root, tmp_path / "taker")
 
 
 def test_a_missing_bundle_is_said_with_the_variable_to_set(tmp_path: Path) -> None:
-    with pytest.raises(bundles.BundleError, match="no bundle at .*toolchain_bundle"):
+    with pytest.raises(BundleError, match="no bundle at .*toolchain_bundle"):
         bundles.read(tmp_path / "none.tar")
 
 
 def test_a_tar_file_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "x.tar", "w:") as archive:
         archive.addfile(tarfile.TarInfo("hello"), io.BytesIO())
-    with pytest.raises(bundles.BundleError, match="no bundle"):
+    with pytest.raises(BundleError, match="no bundle"):
         bundles.read(tmp_path / "x.tar")
 
 
 def test_a_bundle_for_another_architecture_is_refused(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(bundles.BundleError, match="is for x86_64 and this machine is aarch64"):
+    with pytest.raises(BundleError, match="is for x86_64 and this machine is aarch64"):
         unpack(site.path, site.root, tmp_path / "taker", "aarch64")
 
 
@@ -262,7 +265,7 @@ def test_a_bundle_of_another_version_names_every_difference(site: Site, tmp_path
     old = site.distribution.of("program", "helm").digest
     (site.root / "programs/helm/file").write_text("another version")
     new = artifacts.load(site.root, MAKER).of("program", "helm").digest
-    with pytest.raises(bundles.BundleError) as caught:
+    with pytest.raises(BundleError) as caught:
         unpack(site.path, site.root, tmp_path / "taker")
     assert f"program:helm (in the bundle {old}, here {new})" in str(caught.value)
     assert "make a new one" in str(caught.value)
@@ -281,7 +284,7 @@ def test_no_file_is_written_outside_of_the_cache(site: Site, tmp_path: Path, nam
 
     change_manifest(site.path, rename)
     rewrite(site.path, lambda entry, data: [(entry.replace(name=name) if entry.name == old else entry, data)])
-    with pytest.raises(bundles.BundleError, match="outside of its own directory"):
+    with pytest.raises(BundleError, match="outside of its own directory"):
         unpack(site.path, site.root, tmp_path / "deep" / "taker")
     assert not list(tmp_path.rglob("outside"))
 
@@ -299,7 +302,7 @@ def test_a_link_in_place_of_a_file_is_refused(site: Site, tmp_path: Path) -> Non
     rewrite(site.path, link)
     # Long enough to pass for whole.
     site.path.write_bytes(site.path.read_bytes() + b"\0" * 20480)
-    with pytest.raises(bundles.BundleError, match="promises the file"):
+    with pytest.raises(BundleError, match="promises the file"):
         unpack(site.path, site.root, tmp_path / "taker")
     assert visible(tmp_path / "taker") == []
 
@@ -310,7 +313,7 @@ def test_a_file_that_the_manifest_does_not_name_is_refused(site: Site, tmp_path:
         site.path,
         lambda entry, data: [(entry, data), (tarfile.TarInfo("more"), b"x")] if entry.name == last else [(entry, data)],
     )
-    with pytest.raises(bundles.BundleError, match="'more', which its manifest.json does not name"):
+    with pytest.raises(BundleError, match="'more', which its manifest.json does not name"):
         unpack(site.path, site.root, tmp_path / "taker")
     assert visible(tmp_path / "taker") == []
 
@@ -328,7 +331,7 @@ def test_a_file_that_the_manifest_does_not_name_is_refused(site: Site, tmp_path:
 )
 def test_a_manifest_that_makes_no_sense_is_refused(site: Site, change: Callable[[dict[str, object]], object]) -> None:
     change_manifest(site.path, change)
-    with pytest.raises(bundles.BundleError, match=r"bundle\.tar"):
+    with pytest.raises(BundleError, match=r"bundle\.tar"):
         bundles.read(site.path)
 
 
@@ -337,10 +340,10 @@ def test_a_full_disk_is_said_before_anything_is_written(
 ) -> None:
     usage = type("usage", (), {"free": 1})
     monkeypatch.setattr(bundles.shutil, "disk_usage", lambda _path: usage)
-    with pytest.raises(bundles.BundleError, match="free some, or set toolchain_cache_dir"):
+    with pytest.raises(BundleError, match="free some, or set toolchain_cache_dir"):
         unpack(site.path, site.root, tmp_path / "taker")
     assert visible(tmp_path / "taker") == []
 
 
 def test_every_digest_follows_from_what_a_bundle_notes() -> None:
-    assert set(build.machine_inputs()) == set(bundles.INPUTS)
+    assert set(machine_inputs()) == set(bundle_manifest.INPUTS)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import container_engine
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_network import EngineError
 
 
 class Machine:
@@ -79,7 +80,7 @@ def test_removing_takes_away_what_was_added_and_nothing_else(tmp_path: Path, deb
 
 def test_person_without_rights_is_told_what_to_install(tmp_path: Path, debian: Callable[..., Machine]) -> None:
     machine = debian(user=1000)
-    with pytest.raises(container_engine.EngineError, match=r"apt-get install docker\.io\).*toolchain_become=true"):
+    with pytest.raises(EngineError, match=r"apt-get install docker\.io\).*toolchain_become=true"):
         container_engine.ManagedEngine(tmp_path).install(["docker.io"])
     assert machine.commands == []
 
@@ -89,7 +90,7 @@ def test_other_systems_are_told_to_bring_an_engine(
 ) -> None:
     debian()
     monkeypatch.setattr(container_engine.shutil, "which", lambda name, **_options: None)
-    with pytest.raises(container_engine.EngineError, match="not Debian.*install Docker 24"):
+    with pytest.raises(EngineError, match="not Debian.*install Docker 24"):
         container_engine.ManagedEngine(tmp_path).install(["docker.io"])
 
 
@@ -99,9 +100,7 @@ def test_failing_apt_is_told_with_its_words_and_nothing_is_noted(
     machine = debian()
     machine.fails["apt-get update"] = "Could not resolve 'mirror.example'"
     managed = container_engine.ManagedEngine(tmp_path)
-    with pytest.raises(
-        container_engine.EngineError, match=r"(?s)'apt-get update' failed: Could not resolve.*Debian mirror"
-    ):
+    with pytest.raises(EngineError, match=r"(?s)'apt-get update' failed: Could not resolve.*Debian mirror"):
         managed.install(["docker.io"])
     assert managed.record() == {}
 
@@ -112,7 +111,7 @@ def test_machine_without_the_capability_needs_the_shim(
     debian()
     monkeypatch.setattr(container_engine, "has_systemd", lambda: False)
     monkeypatch.setattr(container_engine, "has_capability", lambda number: False)
-    with pytest.raises(container_engine.EngineError, match="lacks CAP_SYS_RESOURCE and no runtime shim"):
+    with pytest.raises(EngineError, match="lacks CAP_SYS_RESOURCE and no runtime shim"):
         container_engine.ManagedEngine(tmp_path).start(None)
 
 
@@ -182,7 +181,7 @@ def test_engine_that_does_not_come_up_shows_its_last_words(
     monkeypatch.setattr(container_engine, "has_systemd", lambda: False)
     monkeypatch.setattr(container_engine, "has_capability", lambda number: True)
     monkeypatch.setattr(container_engine, "ping", lambda address: None)
-    with pytest.raises(container_engine.EngineError, match=r"(?s)does not answer.*no space left on device"):
+    with pytest.raises(EngineError, match=r"(?s)does not answer.*no space left on device"):
         container_engine.ManagedEngine(tmp_path / "engine").start(None)
 
 
@@ -206,37 +205,3 @@ def test_engine_is_looked_for_where_the_environment_says(
 def test_socket_that_nobody_listens_on_is_no_engine(tmp_path: Path) -> None:
     assert container_engine.ping(f"unix://{tmp_path}/docker.sock") is None
     assert container_engine.ping("tcp://127.0.0.1:1") is None
-
-
-def test_packages_that_were_removed_but_configured_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    listing = subprocess.CompletedProcess([], 0, "installed runc\nconfig-files docker.io\nnot-installed iptables\n")
-    monkeypatch.setattr(container_engine.shutil, "which", lambda name: name)
-    monkeypatch.setattr(container_engine.subprocess, "run", lambda *_arguments, **_options: listing)
-    assert container_engine.installed_packages() == {"runc"}
-
-
-SAVED = """*filter
-:INPUT ACCEPT [0:0]
-:FORWARD DROP [0:0]
-:DOCKER - [0:0]
-:DOCKER-USER - [0:0]
--A INPUT -p tcp --dport 22 -j ACCEPT
--A FORWARD -j DOCKER-USER
--A FORWARD -o docker0 -j DOCKER
--A DOCKER-USER -j RETURN
-COMMIT""".splitlines()
-
-
-def test_only_the_engines_rules_are_taken_back() -> None:
-    assert container_engine.without_engine_rules(SAVED, "ACCEPT") == [
-        "*filter",
-        ":INPUT ACCEPT [0:0]",
-        ":FORWARD ACCEPT [0:0]",
-        "-A INPUT -p tcp --dport 22 -j ACCEPT",
-        "COMMIT",
-    ]
-
-
-def test_a_table_without_the_engine_stays_as_it_is() -> None:
-    table = ["*nat", ":PREROUTING ACCEPT [1:2]", "-A PREROUTING -i docker01 -j ACCEPT", "COMMIT"]
-    assert container_engine.without_engine_rules(table, "ACCEPT") == table

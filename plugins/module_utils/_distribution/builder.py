@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the artifacts of a distribution: compiles, builds images, assembles the preload. Private to the collection.
+
+Two lanes work side by side: one compiles, one program at a time because the compiler uses every core by itself; the
+other builds images, which waits for downloads and disks most of the time. Every result is moved into the cache in one
+step, so an interrupted run leaves nothing half-made behind that a later run would take for whole.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import threading
+import time
+import typing as t
+
+from ansible_collections.slipway.kube.plugins.module_utils._common.files import in_one_step
+from ansible_collections.slipway.kube.plugins.module_utils._common.progress import Say, StepReporter
+from ansible_collections.slipway.kube.plugins.module_utils._common.text import duration
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import debian, go, preload
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import Artifact, Distribution
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import run_logged
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_images import EngineImages
+
+HEARTBEAT = 20.0  # seconds between two words about a step that goes on
+VERBS = {"program": "compile", "rootfs": "bootstrap", "image": "build image", "preload": "assemble"}
+
+
+class Builder:
+    """Makes artifacts into ``cache``. ``engine`` is a docker.DockerClient, or None where only programs are wanted."""
+
+    def __init__(self, distribution: Distribution, cache: pathlib.Path, say: Say, engine: t.Any) -> None:
+        self._distribution = distribution
+        self._cache = cache
+        self._say = say
+        self.images = EngineImages(distribution, cache, say, engine)
+        self._finding_go = threading.Lock()
+
+    def present(self, artifact: Artifact) -> bool:
+        """Whether the artifact needs no making: its file is in the cache, or its image in the engine."""
+        if artifact.file is not None:
+            return artifact.is_cached(self._cache)
+        return artifact.kind == "image" and self.images.has(artifact)
+
+    def build(self, targets: t.Sequence[str]) -> list[str]:
+        """Make what the targets lack and return the keys of what was made. Raises BuildError.
+
+        Must be called with the lock held.
+        """
+        wanted = self._distribution.wanted(targets, self.present)
+        if not wanted:
+            return []
+        started = time.monotonic()
+        with StepReporter(self._say, HEARTBEAT) as steps:
+            self._make_all(wanted, steps, lambda: f"{duration(time.monotonic() - started)} in all")
+        self._say(f"made {len(wanted)} artifacts in {duration(time.monotonic() - started)}")
+        return [artifact.key for artifact in wanted]
+
+    def _make_all(self, wanted: t.Sequence[Artifact], steps: StepReporter, total: t.Callable[[], str]) -> None:
+        made: dict[str, threading.Event] = {artifact.key: threading.Event() for artifact in wanted}
+        failures: list[BaseException] = []
+        stop = threading.Event()
+
+        def lane(artifacts: list[Artifact]) -> None:
+            try:
+                while artifacts and not stop.is_set():
+                    # Whatever is ready goes first: an image that waits for a program holds up no other.
+                    ready = next(
+                        (one for one in artifacts if all(made[key].is_set() for key in one.requires if key in made)),
+                        None,
+                    )
+                    if ready is None:
+                        stop.wait(0.5)
+                        continue
+                    artifacts.remove(ready)
+                    step = f"{VERBS[ready.kind]} {ready.name}"
+                    steps.run(step, self._work(ready), f"{step} ({len(artifacts)} more after it)", total)
+                    made[ready.key].set()
+            except BaseException as error:  # whatever it is, the other lane must not wait for ever
+                failures.append(error)
+                stop.set()
+
+        programs = [artifact for artifact in wanted if artifact.kind == "program"]
+        others = [artifact for artifact in wanted if artifact.kind != "program"]
+        if programs:
+            threading.Thread(target=self._fetch, args=(list(programs), stop), daemon=True).start()
+        threads = [threading.Thread(target=lane, args=(part,), daemon=True) for part in (programs, others) if part]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        stop.set()
+        if failures:
+            raise failures[0]
+
+    def _work(self, artifact: Artifact) -> t.Callable[[Say], None]:
+        make = {"program": self._program, "rootfs": self._rootfs, "image": self._image, "preload": self._preload}
+        return lambda _tell: make[artifact.kind](artifact)
+
+    def _result(self, artifact: Artifact) -> t.ContextManager[pathlib.Path]:
+        """A path to write the artifact's file to; it is moved into place when the block ends well."""
+        return in_one_step(artifact.path(self._cache), self._cache / "artifacts")
+
+    def _log(self, artifact: Artifact) -> pathlib.Path:
+        return self._cache / "logs" / f"{artifact.kind}-{artifact.name}.log"
+
+    # -- programs -----------------------------------------------------------------------------------------------------
+
+    def _source(self, artifact: Artifact) -> tuple[pathlib.Path, dict[str, str]]:
+        """Directory and environment in which a program is compiled."""
+        source = self._distribution.root / "programs" / artifact.name
+        environment = go.go_environment(self._cache)
+        if not (source / "go.sum").exists():
+            # It uses the standard library only: reading the whole workspace's modules would be most of its time.
+            environment["GOWORK"] = "off"
+        return source, environment
+
+    def _compiler(self) -> str:
+        with self._finding_go:
+            return go.find_go(self._cache, self._say)
+
+    def _fetch(self, programs: t.Sequence[Artifact], stop: threading.Event) -> None:
+        """Bring the modules of the later programs while the first is compiled: the network waits for no processor.
+
+        What cannot be fetched is no failure here: the compiler asks for it again and says what is wrong.
+        """
+        compiler = self._compiler()
+        for artifact in programs[1:]:
+            if stop.is_set():
+                return
+            source, environment = self._source(artifact)
+            command = ["nice", compiler, "list", "-deps", artifact.settings.get("package", ".")]
+            subprocess.run(
+                command, cwd=source, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+
+    def _program(self, artifact: Artifact) -> None:
+        compiler = self._compiler()
+        source, environment = self._source(artifact)
+        settings = artifact.settings
+        with self._result(artifact) as file:
+            command = go.build_command(compiler, settings.get("package", "."), file, settings.get("ldflags", []))
+            failed = f"program {artifact.name} could not be built"
+            run_logged(command, self._log(artifact), failed, go.PROXY_REMEDY, cwd=source, env=environment)
+
+    # -- what is made of programs -------------------------------------------------------------------------------------
+
+    def _rootfs(self, artifact: Artifact) -> None:
+        with self._result(artifact) as file:
+            failed = f"rootfs {artifact.name} could not be built"
+            debian.make_root(artifact.settings, file, self._log(artifact), failed)
+
+    def _image(self, artifact: Artifact) -> None:
+        self.images.build(artifact, self._log(artifact))
+        if artifact.file is not None:
+            with self._result(artifact) as file:
+                self.images.save([artifact.image], file)
+
+    def _preload(self, artifact: Artifact) -> None:
+        with self._result(artifact) as file:
+            preload.assemble(self._distribution, self.images, artifact, file)

@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The distribution's images in the container engine: which it has, and how they are built, loaded and saved. Private to the collection."""
+
+from __future__ import annotations
+
+import pathlib
+import tarfile
+import tempfile
+import typing as t
+
+from ansible_collections.slipway.kube.plugins.module_utils._common.progress import Say
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import (
+    Artifact,
+    Distribution,
+    image_directory,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError, last_words
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import mirror_arguments
+
+LABEL = "io.github.slipway.artifact"
+
+
+class EngineImages:
+    """The images of a distribution in an engine. ``client`` is a docker.DockerClient, or None where there is no engine yet."""
+
+    def __init__(self, distribution: Distribution, cache: pathlib.Path, say: Say, client: t.Any) -> None:
+        self._distribution = distribution
+        self._cache = cache
+        self._say = say
+        self.client = client
+
+    def has(self, artifact: Artifact) -> bool:
+        """Whether the engine has the image by its content; its other names may be missing."""
+        return self.client is not None and any(
+            # docker.DockerClient.images.list asks once more for each, and fails when one is removed meanwhile.
+            artifact.image in (image["RepoTags"] or [])
+            for image in self.client.api.images(name=artifact.image)
+        )
+
+    def load(self, artifact: Artifact) -> bool:
+        """Bring an image's file into the engine under its names; False if it was there."""
+        changed = False
+        if not self.has(artifact):
+            self._say(f"load image {artifact.name} into the engine")
+            with artifact.path(self._cache).open("rb") as file:
+                self.client.images.load(file)
+            changed = True
+        image = self.client.images.get(artifact.image)
+        for name in artifact.names:
+            if name not in image.tags:
+                image.tag(name)
+                changed = True
+        return changed
+
+    def build(self, artifact: Artifact, log: pathlib.Path) -> None:
+        """Build an image and give it its names; what the builder says is in ``log``. Raises BuildError."""
+        settings = artifact.settings
+        arguments = dict(settings.get("arguments", {}))
+        arguments.update(
+            {name: self._base(_key_of(artifact, parent)) for name, parent in settings.get("parents", {}).items()}
+        )
+        arguments.update(mirror_arguments())
+        with tempfile.TemporaryFile() as context:
+            with tarfile.open(fileobj=context, mode="w") as archive:
+                archive.add(image_directory(self._distribution.root, artifact.name, settings), ".")
+                for program in settings.get("programs", []):
+                    binary = self._distribution.of("program", program).path(self._cache)
+                    archive.add(binary, f"programs/{program}", filter=_executable)
+            context.seek(0)
+            self._ask_engine(artifact, context, arguments, log)
+        image = self.client.images.get(artifact.image)
+        for name in artifact.names:
+            image.tag(name)
+
+    def _base(self, key: str) -> str:
+        """The reference of a parent, brought into the engine first if only its file is here."""
+        artifact = self._distribution.artifacts[key]
+        if artifact.kind != "rootfs":
+            self.load(artifact)
+        elif not self.has(artifact):
+            # CMD as every Debian image has it; the engine's import takes it as a Dockerfile instruction.
+            self.client.api.import_image_from_file(
+                str(artifact.path(self._cache)),
+                repository=artifact.image.rpartition(":")[0],
+                tag=artifact.digest,
+                changes=['CMD ["bash"]', f"LABEL {LABEL}={artifact.key}"],
+            )
+        return artifact.image
+
+    def _ask_engine(
+        self, artifact: Artifact, context: t.IO[bytes], arguments: t.Mapping[str, str], log: pathlib.Path
+    ) -> None:
+        stream = self.client.api.build(
+            fileobj=context,
+            custom_context=True,
+            tag=artifact.image,
+            buildargs=dict(arguments),
+            labels={LABEL: artifact.key},
+            # The machine's own resolver may be on a loopback address that a bridge cannot reach.
+            network_mode="host",
+            rm=True,
+            forcerm=True,
+            decode=True,
+        )
+        failure = ""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w", encoding="utf-8") as out:
+            for message in stream:
+                out.write(message.get("stream", ""))
+                failure = message.get("error", failure)
+        if failure:
+            raise BuildError(f"image {artifact.name} could not be built: {failure.strip()}\n{last_words(log)}")
+
+    def save(self, names: t.Sequence[str], file: pathlib.Path) -> None:
+        """Write images into one tar file, the layers that they share once."""
+        # docker.Image.save takes one image; the engine's own interface takes many.
+        api = self.client.api
+        response = api.get(api._url("/images/get"), params={"names": list(names)}, stream=True)
+        response.raise_for_status()
+        with file.open("wb") as out:
+            for chunk in response.iter_content(chunk_size=1 << 20):
+                out.write(chunk)
+
+
+def _key_of(artifact: Artifact, name: str) -> str:
+    return next(key for key in artifact.requires if key in (f"image:{name}", f"rootfs:{name}"))
+
+
+def _executable(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mode = 0o755
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member

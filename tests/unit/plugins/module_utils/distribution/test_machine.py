@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of this machine goes into what is made."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import machine
+
+
+def test_mirror_settings_reach_an_image_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY", "npm_config_registry"):
+        monkeypatch.delenv(variable, raising=False)
+    configured = subprocess.CompletedProcess([], 0, stdout="https://index.example/simple\n")
+    monkeypatch.setattr(machine.subprocess, "run", lambda *_arguments, **_options: configured)
+    assert machine.mirror_arguments() == {"PIP_INDEX_URL": "https://index.example/simple"}
+    monkeypatch.setenv("PIP_INDEX_URL", "https://nearer.example/simple")
+    monkeypatch.setenv("npm_config_registry", "https://npm.example")
+    assert machine.mirror_arguments() == {
+        "PIP_INDEX_URL": "https://nearer.example/simple",
+        "NPM_CONFIG_REGISTRY": "https://npm.example",
+    }
+
+
+def test_ca_bundle_that_a_variable_names_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own.pem"
+    own.write_text("own")
+    monkeypatch.setenv("SSL_CERT_FILE", str(own))
+    assert machine.ca_bundle() == str(own)
+    before = machine.machine_inputs()
+    own.write_text("other")
+    assert machine.machine_inputs() != before
