@@ -210,7 +210,7 @@ def main() -> None:
     except ValueError as error:
         module.fail_json(msg=str(error))
 
-    def work(cluster: client.Cluster | None = None) -> dict[str, Any]:
+    def work(cluster: client.KubernetesClient | None = None) -> dict[str, Any]:
         keeper = SecretKeeper(cluster, check_mode=module.check_mode, adopt=module.params["adopt"])
         return keeper.ensure(wanted, module.params["namespaces"], labels)
 

@@ -196,7 +196,7 @@ def main() -> None:
     )
     options = module.params
 
-    def work(cluster: client.Cluster) -> dict[str, Any]:
+    def work(cluster: client.KubernetesClient) -> dict[str, Any]:
         keeper = leases.LeaseKeeper(cluster, options["namespace"], options["holder"], options["name"])
         if options["state"] == "held":
             return take(module, keeper)

@@ -874,7 +874,7 @@ def argument_spec() -> dict[str, Any]:
         "latency": {"type": "dict", "options": latency},
     }
     return {
-        # As in _kube_module, whose import would load the kubernetes library for checks that need none of it.
+        # As in _kube.module_base, whose import would load the kubernetes library for checks that need none of it.
         "kubeconfig": {"type": "path"},
         "context": {"type": "str"},
         "checks": {"type": "list", "elements": "dict", "required": True, "options": check},

@@ -78,7 +78,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import C
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
 
 
-def deployed(cluster: client.Cluster, namespace: str, name: str) -> tuple[str, bool]:
+def deployed(cluster: client.KubernetesClient, namespace: str, name: str) -> tuple[str, bool]:
     """Return the manifest of the revision in service, and whether Helm would upgrade it without further ado."""
     query = {"fieldSelector": f"type={releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
     revisions = releases.group(cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)).get(name, [])

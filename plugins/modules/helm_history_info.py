@@ -128,7 +128,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, leases, module_base
 
 
-def look(cluster: client.Cluster, wanted: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def look(cluster: client.KubernetesClient, wanted: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what is known of the wanted releases, with one list call for each namespace."""
     known: dict[tuple[str, str], dict[str, Any]] = {}
     for namespace in dict.fromkeys(release["namespace"] for release in wanted):
@@ -178,7 +178,7 @@ def main() -> None:
     if not module.params["compare"]:
         wanted = [{key: release[key] for key in module_base.RELEASE} for release in wanted]
 
-    def work(cluster: client.Cluster) -> dict[str, Any]:
+    def work(cluster: client.KubernetesClient) -> dict[str, Any]:
         # First the lease: if it does not change until it is taken, nor have the releases.
         lease = leases.LeaseKeeper(cluster, namespace, "").look() if namespace else leases.Lease()
         return {"releases": look(cluster, wanted), "lease": lease.as_result(), "reachable": True}

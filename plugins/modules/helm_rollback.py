@@ -118,24 +118,24 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube import client, 
 Record = dict[str, Any]
 
 
-def revisions_of(cluster: client.Cluster, namespace: str, name: str) -> list[Record]:
-    """Return the Secrets of a release's revisions, oldest first. Raises ClusterError when there is none."""
+def revisions_of(cluster: client.KubernetesClient, namespace: str, name: str) -> list[Record]:
+    """Return the Secrets of a release's revisions, oldest first. Raises KubernetesError when there is none."""
     query = {"fieldSelector": f"type={releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
     secrets = cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)
     if not secrets:
-        raise client.ClusterError(
+        raise client.KubernetesError(
             f"There is no release {name} in namespace {namespace}. Check the name and the namespace."
         )
     return [dict(secret) for secret in releases.group(secrets)[name]]
 
 
-def mark_failed(cluster: client.Cluster, secret: Record, **why: str) -> None:
+def mark_failed(cluster: client.KubernetesClient, secret: Record, **why: str) -> None:
     """Mark a revision as failed."""
     path = f"/api/v1/namespaces/{secret['metadata']['namespace']}/secrets/{secret['metadata']['name']}"
     cluster.request("PATCH", path, body=releases.failed(secret, **why), content_type=client.MERGE_PATCH)
 
 
-def unblock(module: AnsibleModule, cluster: client.Cluster, newest: Record) -> bool:
+def unblock(module: AnsibleModule, cluster: client.KubernetesClient, newest: Record) -> bool:
     """Mark a pending revision as failed; returns whether that was needed."""
     status, age = releases.status_of(newest), releases.age(newest, datetime.now(timezone.utc))
     if status not in releases.PENDING:
@@ -162,7 +162,9 @@ def canonical(revisions: list[Record], wanted: int) -> int:
     return wanted
 
 
-def roll_back(module: AnsibleModule, cluster: client.Cluster, revisions: list[Record]) -> list[dict[str, str]] | None:
+def roll_back(
+    module: AnsibleModule, cluster: client.KubernetesClient, revisions: list[Record]
+) -> list[dict[str, str]] | None:
     """Run helm rollback unless its result is there already; returns the differences, or nothing."""
     newest = revisions[-1]
     target = canonical(revisions, module.params["revision"])
@@ -222,7 +224,7 @@ def main() -> None:
     )
     name, namespace = module.params["name"], module.params["namespace"]
 
-    def work(cluster: client.Cluster) -> dict[str, Any]:
+    def work(cluster: client.KubernetesClient) -> dict[str, Any]:
         revisions = revisions_of(cluster, namespace, name)
         before = revisions[-1]
         differences: list[dict[str, str]] | None = None

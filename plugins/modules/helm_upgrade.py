@@ -132,7 +132,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._rollout.watcher impo
 )
 
 
-def newest(cluster: client.Cluster, namespace: str, name: str) -> tuple[int, str]:
+def newest(cluster: client.KubernetesClient, namespace: str, name: str) -> tuple[int, str]:
     """Return number and status of a release's newest revision."""
     query = {"fieldSelector": f"type={releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
     found = releases.group(cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)).get(name)
@@ -173,8 +173,10 @@ def main() -> None:
     )
     started = time.monotonic()
     try:
-        cluster = client.Cluster(fields["kubeconfig"], fields["context"])
-        with complete(Path(fields["chart"]), module.tmpdir) as chart:
+        with (
+            client.KubernetesClient(fields["kubeconfig"], fields["context"]) as cluster,
+            complete(Path(fields["chart"]), module.tmpdir) as chart,
+        ):
             command = upgrade.upgrade_command(
                 program,
                 name,
@@ -186,9 +188,9 @@ def main() -> None:
                 fields["context"],
             )
             ended = upgrade.run(command, fields["values"], Watcher(cluster, [(namespace, name)], options))
-        seconds = round(time.monotonic() - started, 2)
-        revision, status = newest(cluster, namespace, name)
-    except client.ClusterError as error:
+            seconds = round(time.monotonic() - started, 2)
+            revision, status = newest(cluster, namespace, name)
+    except client.KubernetesError as error:
         diagnosis = unreachable(error)
         module.fail_json(msg=message(diagnosis), diagnosis=diagnosis)
     except ChartError as error:

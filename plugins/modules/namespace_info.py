@@ -190,7 +190,7 @@ def places_of(options: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([options["namespace"], *named]))
 
 
-def look(cluster: client.Cluster, options: Mapping[str, Any]) -> dict[str, Any]:
+def look(cluster: client.KubernetesClient, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the module's result, with three calls for each namespace that exists."""
     wanted = set(wanted_secrets(options))
     namespaces: list[dict[str, Any]] = []
@@ -212,7 +212,7 @@ def look(cluster: client.Cluster, options: Mapping[str, Any]) -> dict[str, Any]:
     return summary(namespaces, present)
 
 
-def read_namespace(cluster: client.Cluster, path: str) -> dict[str, Any] | None:
+def read_namespace(cluster: client.KubernetesClient, path: str) -> dict[str, Any] | None:
     """Return a namespace's object, None when there is none."""
     try:
         return dict(cluster.request("GET", path))

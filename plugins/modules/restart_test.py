@@ -198,7 +198,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._kube import module_base
-from ansible_collections.slipway.kube.plugins.module_utils._kube.client import Cluster
+from ansible_collections.slipway.kube.plugins.module_utils._kube.client import KubernetesClient
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.load import LoadGenerator, LoadOptions
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.restarts import (
     Outcome,
@@ -257,7 +257,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     generator = LoadGenerator(options, fields["give_up_after"])
 
-    def work(cluster: Cluster) -> dict[str, Any]:
+    def work(cluster: KubernetesClient) -> dict[str, Any]:
         planned = plan(cluster, [(release["namespace"], release["name"]) for release in fields["releases"]])
         if module.check_mode:
             count = len(planned.targets)

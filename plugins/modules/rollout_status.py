@@ -221,8 +221,9 @@ def main() -> None:
     if fields["selector"]:
         releases = [(fields["namespace"], "")]
     try:
-        outcome = Watcher(client.Cluster(fields["kubeconfig"], fields["context"]), releases, options).wait()
-    except client.ClusterError as error:
+        with client.KubernetesClient(fields["kubeconfig"], fields["context"]) as cluster:
+            outcome = Watcher(cluster, releases, options).wait()
+    except client.KubernetesError as error:
         if module.check_mode and isinstance(error, client.UnreachableError):
             module.exit_json(changed=False, ready=None, workloads=[], diagnosis=None, seconds=0.0)
         diagnosis = unreachable(error)

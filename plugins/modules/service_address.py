@@ -142,16 +142,17 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     fields: dict[str, Any] = module.params
     try:
-        found = find_address(
-            client.Cluster(fields["kubeconfig"], fields["context"]),
-            fields["namespace"],
-            fields["name"],
-            fields["port"],
-            _node(module),
-            fields["timeout"],
-            dry=module.check_mode,
-        )
-    except (AddressError, client.ClusterError) as error:
+        with client.KubernetesClient(fields["kubeconfig"], fields["context"]) as cluster:
+            found = find_address(
+                cluster,
+                fields["namespace"],
+                fields["name"],
+                fields["port"],
+                _node(module),
+                fields["timeout"],
+                dry=module.check_mode,
+            )
+    except (AddressError, client.KubernetesError) as error:
         if module.check_mode:
             module.exit_json(changed=False, url="", address="", port=0)
         module.fail_json(msg=str(error))

@@ -122,11 +122,11 @@ def diagnose(
     if connect is None and not client.HAS_KUBERNETES:
         return own("library_missing")
     try:
-        api = (connect or client.Cluster)(workload.kubeconfig, workload.context, timeout)
-        view = Behind(api, workload)
-        options = watcher.Options(deadline=0.0, selector=view.selector)
-        found = watcher.Watcher(view, [(workload.namespace, "")], options).wait().diagnosis
-    except client.ClusterError as error:
+        with (connect or client.KubernetesClient)(workload.kubeconfig, workload.context, timeout) as api:
+            view = Behind(api, workload)
+            options = watcher.Options(deadline=0.0, selector=view.selector)
+            found = watcher.Watcher(view, [(workload.namespace, "")], options).wait().diagnosis
+    except client.KubernetesError as error:
         return watcher.unreachable(error)
     if found is None:
         return None

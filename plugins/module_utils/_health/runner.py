@@ -42,13 +42,13 @@ from ansible_collections.slipway.kube.plugins.module_utils._http.grpc import ask
 from ansible_collections.slipway.kube.plugins.module_utils._http.models import Request, Response
 from ansible_collections.slipway.kube.plugins.module_utils._http.timings import Timings
 from ansible_collections.slipway.kube.plugins.module_utils._http.tls import make_context
-from ansible_collections.slipway.kube.plugins.module_utils._kube.streams import Cluster
+from ansible_collections.slipway.kube.plugins.module_utils._kube.streams import PodStreams
 
 MAX_PARALLEL = 512
 # A bare TLS check does not know which protocol the port speaks, so it offers none.
 ALPN = {"http": "http/1.1", "grpc": "h2", "tls": "", "tcp": ""}
 MAX_THREADS = 32
-# A port forward has a thread of its own in the kubernetes library for as long as it lasts.
+# A port forward has two threads of its own for as long as it lasts.
 MAX_FORWARDS = 16
 IDENTITY_PAUSE = 0.05
 JUDGING_SECONDS = 1.0
@@ -124,7 +124,7 @@ class Runner:
         deadline: float,
         max_parallel: int = 64,
         fail_fast: bool = False,
-        cluster: Cluster | None = None,
+        cluster: PodStreams | None = None,
         chance: Callable[[], float] = random.random,
         look: Callable[[Workload, float], Diagnosis | None] = diagnose,
     ) -> None:
@@ -134,7 +134,7 @@ class Runner:
         self._deadline = deadline
         self._parallel = max_parallel
         self._fail_fast = fail_fast
-        self._cluster = cluster or Cluster()
+        self._cluster = cluster or PodStreams()
         self._chance = chance
         self._look = look
         self._stop_code = "deadline"
@@ -152,7 +152,10 @@ class Runner:
     def run(self) -> list[Record]:
         """Run all checks to their end or to the deadline; return the records in the given order."""
         self._end = time.monotonic() + self._deadline
-        asyncio.run(self._run())
+        try:
+            asyncio.run(self._run())
+        finally:
+            self._cluster.close()
         return list(self.records.values())
 
     async def _run(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import redact_objects
 
-with contextlib.suppress(ImportError):  # comes with kubernetes, for which _kube_module asks
+with contextlib.suppress(ImportError):  # comes with kubernetes, for which _kube.module_base asks
     import yaml
 
 Key = tuple[str, str, str]

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ansible_collections.slipway.kube.plugins.module_utils._kube.client import ClusterError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import KubernetesError
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.codes import Finding
 
 # Helm writes down that the release failed when it is asked to end; this long it gets for that.
@@ -80,7 +80,7 @@ def upgrade_command(
 def run(command: Sequence[str], values: Mapping[str, Any], watcher: Beside, interval: float = 1.0) -> Ended:
     """Run Helm with its values on standard input, where no other process can read them, and watch beside it.
 
-    Raises OSError when the program cannot be started and ClusterError when the cluster does not answer before that.
+    Raises OSError when the program cannot be started and KubernetesError when the cluster does not answer before that.
     """
     watcher.begin()
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as text:
@@ -128,7 +128,7 @@ def _look(watcher: Beside) -> dict[str, Any] | None:
     try:
         finding = watcher.step()
         return watcher.explain(finding) if finding else None
-    except ClusterError:
+    except KubernetesError:
         return None  # Helm meets the same cluster and says so itself
 
 

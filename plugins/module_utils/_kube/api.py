@@ -1,16 +1,48 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the code that decides needs of a cluster, so that tests can stand in for one. Private to the collection."""
+"""What the code that decides needs of a cluster, and how asking fails. Private to the collection."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+MERGE_PATCH = "application/merge-patch+json"
+# Answers to requests that the API server took but cannot carry out just now.
+_PASSING = frozenset({429, 500, 502, 503, 504})
+
+
+class KubernetesError(Exception):
+    """The cluster cannot be used: a sentence of cause and one of what to do. C(passing) says that it may well answer soon."""
+
+    passing = False
+
+
+class UnreachableError(KubernetesError):
+    """There is no cluster to talk to: nobody answers, or not in time."""
+
+    passing = True
+
+
+class KubeconfigError(UnreachableError):
+    """There is no kubeconfig, no such context, or nobody can log in with it."""
+
+    passing = False
+
+
+class ApiError(KubernetesError):
+    """The API answered with an error. C(reason) is its short word, such as NotFound."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        self.status = status
+        self.reason = reason
+        self.passing = status in _PASSING
+        super().__init__(message)
+
 
 class Api(Protocol):
-    """What is needed of a cluster."""
+    """What is needed of a cluster. Objects are dictionaries as the API returns them."""
 
     def request(
         self,
@@ -23,3 +55,5 @@ class Api(Protocol):
     ) -> Any: ...
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]: ...
+
+    def ask(self, path: str, timeout: float = 3.0) -> tuple[int, str]: ...

@@ -17,8 +17,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api
-from ansible_collections.slipway.kube.plugins.module_utils._kube.client import MERGE_PATCH, ApiError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError
 
 NAME = "slipway-deploy"
 # The environment variable by which the programs that a run has started are known, also when the run itself is gone.

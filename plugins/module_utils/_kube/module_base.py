@@ -39,21 +39,24 @@ Result = dict[str, Any]
 
 
 def run(
-    module: AnsibleModule, work: Callable[[client.Cluster], Result], without: Callable[[], Result] | None = None
+    module: AnsibleModule,
+    work: Callable[[client.KubernetesClient], Result],
+    without: Callable[[], Result] | None = None,
 ) -> None:
     """End the module with what ``work`` returns for the cluster, or fail with the cause as a sentence.
 
-    ``without`` answers in check mode when there is no cluster yet. Sentences are those of ClusterError and ValueError.
+    ``without`` answers in check mode when there is no cluster yet. Sentences are those of KubernetesError and ValueError.
     """
     if not client.HAS_KUBERNETES:
         module.fail_json(msg=missing_required_lib("kubernetes"))
     try:
         try:
-            result = work(client.Cluster(module.params["kubeconfig"], module.params["context"]))
+            with client.KubernetesClient(module.params["kubeconfig"], module.params["context"]) as cluster:
+                result = work(cluster)
         except client.UnreachableError:
             if without is None or not module.check_mode:
                 raise
             result = without()
-    except (client.ClusterError, ValueError) as error:
+    except (client.KubernetesError, ValueError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

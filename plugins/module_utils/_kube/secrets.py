@@ -14,8 +14,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api
-from ansible_collections.slipway.kube.plugins.module_utils._kube.client import MERGE_PATCH, ApiError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import (
     MANAGED_BY,
     MANAGER,

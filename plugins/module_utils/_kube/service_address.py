@@ -17,8 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api
-from ansible_collections.slipway.kube.plugins.module_utils._kube.client import MERGE_PATCH, ApiError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError
 
 # The highest addresses of the node's network: the engine gives out the lowest first.
 POOL = 15
@@ -179,7 +178,7 @@ def find_address(
 
     With C(node), Services of type LoadBalancer are given addresses of its network; without, C(timeout) seconds are waited for the
     cloud to do so. With C(dry) nothing is given, and the host is empty where something would be. Raises AddressError and
-    ClusterError.
+    KubernetesError.
     """
     path = f"/api/v1/namespaces/{namespace}/services/{name}"
     end = time.monotonic() + timeout

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api
-from ansible_collections.slipway.kube.plugins.module_utils._kube.client import ApiError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api, ApiError
 from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import (
     Object,
     belongs,

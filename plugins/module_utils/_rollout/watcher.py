@@ -9,12 +9,11 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
 from ansible_collections.slipway.kube.plugins.module_utils._common.text import sentence
-from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api
-from ansible_collections.slipway.kube.plugins.module_utils._kube.client import ApiError, ClusterError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api, KubernetesError, UnreachableError
 from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import (
     Object,
     belongs,
@@ -79,22 +78,21 @@ _NO_HOOK_HELPS = frozenset(
     }
 )
 _NODES_EVERY = 5.0
-
-
-class WatchApi(Api, Protocol):
-    """What watching needs of a cluster."""
-
-    def ask(self, path: str, timeout: float = 3.0) -> tuple[int, str]: ...
+_LONGEST_PAUSE = 2.0  # between looks that fail
 
 
 @dataclass(frozen=True)
 class Options:
-    """How long to wait, all in seconds, how many restarts make a crash loop, and what is judged."""
+    """How long to wait, all in seconds, how many restarts make a crash loop, and what is judged.
+
+    So many looks in a row may fail as C(failed_looks) says, about 15 s: an API server that starts anew takes as long.
+    """
 
     deadline: float = 300.0
     quiet: float = 120.0
     heal: float = 10.0
     interval: float = 0.25
+    failed_looks: int = 10
     crash_restarts: int = 1
     log_lines: int = 8
     hooks: bool = False
@@ -140,7 +138,7 @@ class Watcher:
 
     def __init__(
         self,
-        api: WatchApi,
+        api: Api,
         releases: Sequence[tuple[str, str]],
         options: Options,
         clock: Callable[[], float] = time.monotonic,
@@ -161,14 +159,25 @@ class Watcher:
         options = self._options
         start = moved = self._clock()
         last = ""
+        good: _Look | None = None
+        failed = 0
         while True:
-            look = self._look()
-            if not look.missing and all(item.done for item in look.items):
-                finding, open_routes = self._route_finding(look)
-                if finding is None and not open_routes:
-                    return Outcome(tuple(look.items), None, self._clock() - start)
-            else:
-                finding = self._finding(look)
+            try:
+                look = self._look()
+                done, finding = self._judge(look)
+            except KubernetesError as error:
+                failed += 1
+                left = options.deadline - (self._clock() - start)
+                may_pass = error.passing and (good is not None or not isinstance(error, UnreachableError))
+                if may_pass and failed < options.failed_looks and left > 0:
+                    self._sleep(min(options.interval * 2**failed, _LONGEST_PAUSE, left))
+                    continue
+                if good is None:
+                    raise
+                return Outcome(tuple(good.items), unreachable(error, _before(good, failed)), self._clock() - start)
+            good, failed = look, 0
+            if done:
+                return Outcome(tuple(look.items), None, self._clock() - start)
             now = self._clock()
             current = mark(look.items, [pod for group in look.pods.values() for pod in group])
             if current != last:
@@ -180,6 +189,13 @@ class Watcher:
             if finding is not None:
                 return Outcome(tuple(look.items), self.explain(finding), self._clock() - start)
             self._sleep(min(options.interval, max(0.0, options.deadline - (now - start))))
+
+    def _judge(self, look: _Look) -> tuple[bool, Finding | None]:
+        """Tell whether everything is there, or else what is wrong if that is known."""
+        if look.missing or not all(item.done for item in look.items):
+            return False, self._finding(look)
+        finding, open_routes = self._route_finding(look)
+        return finding is None and not open_routes, finding
 
     def begin(self) -> None:
         """Remember what is there before Helm changes it: only what is new or changed is judged by C(step)."""
@@ -247,8 +263,17 @@ class Watcher:
         """Return a list that explains things but that not every user may read: None without the right."""
         try:
             return self._api.items(path, **query)
-        except ApiError:
+        except KubernetesError as error:
+            if error.passing:
+                raise  # this look failed, and another is taken
             return None
+
+    def _evidence(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """Return a list that a diagnosis can do without: empty when it cannot be read."""
+        try:
+            return self._api.items(path, **query)
+        except KubernetesError:
+            return []
 
     def _finding(self, look: _Look) -> Finding | None:
         if look.missing:
@@ -363,7 +388,7 @@ class Watcher:
             path = f"/api/v1/namespaces/{meta(service, 'namespace')}/services/{meta(service, 'name')}:{port}/proxy/"
             try:
                 _status, text = self._api.ask(path)
-            except ClusterError:
+            except KubernetesError:
                 continue  # no answer in time proves nothing: a network policy may drop what comes from the API server
             if "connection refused" in text:
                 yield wrong_port(service, port, target, workloads)
@@ -379,9 +404,8 @@ class Watcher:
             found = not_ready(mine, look.about(meta(item, "namespace")))
             if found:
                 return replace(found, cause=f"{why}. {found.cause}")
-        open_items = [item for item in look.items if not item.done]
-        words = "; ".join(f"{item.kind} {item.name}: {item.message}" for item in open_items[:3])
-        first = open_items[0] if open_items else None
+        words = _unfinished(look)
+        first = next((item for item in look.items if not item.done), None)
         where, name = (first.namespace, f"{first.kind}/{first.name}") if first else ("", ", ".join(look.missing))
         return Finding(code, f"{why} and the rollout is not complete ({words or 'nothing was found'}).", where, name)
 
@@ -395,7 +419,7 @@ class Watcher:
             if target is None:
                 return finding
             status, text = self._api.ask(f"{base}:{target[0]}/proxy{target[1]}")
-        except ClusterError:
+        except KubernetesError:
             return finding
         if status < 400 or not text.strip():
             return finding
@@ -408,7 +432,7 @@ class Watcher:
         line = lookup_failure([*log, finding.cause] if finding.code == "probe_failing" else log)
         if not line:
             return finding
-        servers = self._readable("/api/v1/namespaces/kube-system/pods", labelSelector="k8s-app=kube-dns") or []
+        servers = self._evidence("/api/v1/namespaces/kube-system/pods", labelSelector="k8s-app=kube-dns")
         ready = sum(is_true(fields(pod, "status"), "Ready") for pod in servers)
         if servers and not ready:
             why = f"CoreDNS is not ready: 0 of {len(servers)} pods are."
@@ -430,8 +454,8 @@ class Watcher:
         for previous in ({"previous": "true"}, {}) if finding.previous_log else ({},):
             try:
                 text = self._api.request("GET", path, {**query, **previous}, raw=True)
-            except ApiError:
-                continue  # the container of that run is gone already; the cause is known without its log
+            except KubernetesError:
+                continue  # the container of that run is gone already, or its log is late; the cause is known without it
             return [line[:300] for line in str(text).splitlines()[-self._options.log_lines :]]
         return []
 
@@ -443,9 +467,19 @@ class Watcher:
             place = "default" if kind == "Node" else namespace
             selector = f"involvedObject.kind={kind},involvedObject.name={name},type=Warning"
             # The right to read events is not needed for the diagnosis itself.
-            found += self._readable(f"/api/v1/namespaces/{place}/events", fieldSelector=selector) or []
+            found += self._evidence(f"/api/v1/namespaces/{place}/events", fieldSelector=selector)
         found.sort(key=event_time)
         return [sentence(f"{event.get('reason')}: {event.get('message')}") for event in found[-3:]]
+
+
+def _unfinished(look: _Look) -> str:
+    return "; ".join([f"{item.kind} {item.name}: {item.message}" for item in look.items if not item.done][:3])
+
+
+def _before(look: _Look, failed: int) -> str:
+    """Return how often looking failed in a row, and what the last good look showed."""
+    words = _unfinished(look) or "everything was rolled out"
+    return f" {failed} looks in a row failed. Before that: {words}."
 
 
 def message(diagnosis: Mapping[str, Any]) -> str:
@@ -458,11 +492,11 @@ def message(diagnosis: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def unreachable(error: Exception) -> dict[str, Any]:
-    """Return the diagnosis of a cluster that does not answer."""
+def unreachable(error: Exception, more: str = "") -> dict[str, Any]:
+    """Return the diagnosis of a cluster that does not answer; C(more) are sentences that follow the cause."""
     return {
         "code": "cluster_unreachable",
-        "cause": str(error),
+        "cause": f"{error}{more}",
         "suggestion": CODES["cluster_unreachable"].suggestion,
         "namespace": "",
         "object": "",

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._kube.client import ApiError, UnreachableError
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.watcher import Options, Outcome, Watcher
+from fake_kubernetes import Answer, Call, FakeKubernetes
 
 Object = dict[str, Any]
 
@@ -109,13 +107,15 @@ def unscheduled(message: str = "0/1 nodes are available: 1 Insufficient cpu.", *
 
 def event(reason: str, message: str, about: Object | str = "uid-api-1", count: int = 1, field: str = "") -> Object:
     uid = about if isinstance(about, str) else about["metadata"].get("uid", "")
+    name = uid.removeprefix("uid-") if isinstance(about, str) else about["metadata"]["name"]
+    kind = {"d": "Deployment", "j": "Job"}.get(uid[:1], "Pod")
     return {
         "metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"},
         "reason": reason,
         "message": message,
         "count": count,
         "type": "Warning",
-        "involvedObject": {"uid": uid, "fieldPath": field},
+        "involvedObject": {"uid": uid, "kind": kind, "name": name, "fieldPath": field},
     }
 
 
@@ -195,58 +195,34 @@ def dns_pod(ready: str) -> Object:
     return {"metadata": {"name": "coredns"}, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
 
 
-class FakeApi:
-    """An API server with one namespace, and a clock that only sleeping moves."""
+class Rollout(FakeKubernetes):
+    """A cluster with one namespace, and a clock that only sleeping moves. C(dns) and C(controllers) are pods elsewhere."""
 
     def __init__(self, **lists: list[Object] | None) -> None:
-        self.lists: dict[str, list[Object] | None] = {"deployments": [deployment()], **lists}
         self.now = 0.0
         self.later: dict[float, dict[str, list[Object]]] = {}
-        self.calls: list[str] = []
-        self.log: str | None = "first\nlast"
-        self.answers: tuple[int, str] | None = (200, "")
-        self.asked: list[str] = []
+        super().__init__()
+        self.change(**{"deployments": [deployment()], **lists})
 
-    def items(self, path: str, **query: str) -> list[Object]:
-        kind = path.rsplit("/", 1)[-1]
-        if "/kube-system/" in path:
-            kind = "dns"
-        elif path == "/api/v1/pods":
-            kind = "all_pods"
-        self.calls.append(kind)
+    def change(self, **lists: list[Object] | None) -> None:
+        """Replace all objects of these kinds."""
+        for kind, items in lists.items():
+            if kind == "dns":
+                labelled = [
+                    {**item, "metadata": {**item["metadata"], "labels": {"k8s-app": "kube-dns"}}}
+                    for item in items or []
+                ]
+                self.put("pods", None if items is None else labelled, "kube-system")
+            elif kind == "controllers":
+                self.put("pods", items, "controllers")
+            else:
+                self.put(kind, items)
+
+    def answer(self, call: Call) -> Answer:
         for time, lists in self.later.items():
             if self.now >= time:
-                self.lists.update(lists)
-        found = self.lists.get(kind, [])
-        if found is None:
-            raise ApiError(403, "Forbidden", f"may not list {kind}")
-        wanted = re.search(r"involvedObject\.name=([^,]+)", query.get("fieldSelector", ""))
-        if wanted:
-            return [item for item in found if item["involvedObject"]["uid"] in (wanted[1], f"uid-{wanted[1]}")]
-        return found
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-        raw: bool = False,
-    ) -> Any:
-        if not raw:
-            name = path.rsplit("/", 1)[-1]
-            return next(item for item in self.lists["pods"] or [] if item["metadata"]["name"] == name)
-        self.calls.append("log previous" if (query or {}).get("previous") else "log")
-        if self.log is None:
-            raise ApiError(400, "BadRequest", "no log")
-        return self.log
-
-    def ask(self, path: str, timeout: float = 3.0) -> tuple[int, str]:
-        self.asked.append(path)
-        if self.answers is None:
-            raise UnreachableError("no answer")
-        return self.answers
+                self.change(**lists)
+        return super().answer(call)
 
     def sleep(self, seconds: float) -> None:
         assert seconds > 0, "waiting without letting time pass"
@@ -261,9 +237,9 @@ class FakeApi:
         return self.watcher(**options).wait()
 
 
-def world(*pods: Object, log: str = "first\nlast", answers: tuple[int, str] = (200, ""), **lists: Any) -> FakeApi:
+def world(*pods: Object, log: str = "first\nlast", answers: tuple[int, str] = (200, ""), **lists: Any) -> Rollout:
     """A rollout that these pods keep from ending."""
-    api = FakeApi(
+    api = Rollout(
         **{
             "deployments": [deployment(**STARTING)],
             "replicasets": [replica_set("rs2", 2)],
@@ -275,28 +251,26 @@ def world(*pods: Object, log: str = "first\nlast", answers: tuple[int, str] = (2
     return api
 
 
-def served(**lists: Any) -> FakeApi:
+def served(**lists: Any) -> Rollout:
     """A rollout that has ended, with these Services and Ingresses."""
     defaults = {"services": [service()], "endpointslices": [slice_of()], "ingressclasses": [INGRESS_CLASS]}
-    return FakeApi(**{**defaults, **lists})
+    return Rollout(**{**defaults, **lists})
 
 
-def refused(message: str) -> FakeApi:
+def refused(message: str) -> Rollout:
     told = {"type": "ReplicaFailure", "status": "True", "message": message}
     return world(deployments=[deployment(availableReplicas=0, conditions=[told])])
 
 
-def unreachable() -> FakeApi:
-    class Away(FakeApi):
-        def items(self, path: str, **query: str) -> list[Object]:
-            raise UnreachableError("The Kubernetes API at https://127.0.0.1:1 does not answer")
-
-    return Away()
+def unreachable() -> Rollout:
+    found = Rollout()
+    found.go_wrong(Answer(how="break"), times=None)
+    return found
 
 
 PULL = 'rpc error: code = {} desc = failed to pull and unpack image "r.example/todo-api:1": failed to resolve: {}'
 # By code: a world that shows it, words of the cause, and the seconds after which it must be told (0: at once).
-WORLDS: dict[str, tuple[FakeApi, str, float]] = {
+WORLDS: dict[str, tuple[Rollout, str, float]] = {
     "image_not_found": (
         world(waiting("ErrImagePull", PULL.format("NotFound", "r.example/todo-api:1: not found"))),
         "todo-api:1 of container api is not in the registry: .*not found",
@@ -398,7 +372,7 @@ WORLDS: dict[str, tuple[FakeApi, str, float]] = {
         "no address, and no ready controller was found for class nginx",
         10,
     ),
-    "workloads_missing": (FakeApi(deployments=[]), "There is no workload in todo/todo", 10),
+    "workloads_missing": (Rollout(deployments=[]), "There is no workload in todo/todo", 10),
     "rollout_stalled": (
         world(waiting("ContainerCreating")),
         r"There was no progress for 120 s and .*\(Deployment api: 0 of 2 pods are available\)",

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
-from ansible_collections.slipway.kube.plugins.module_utils._kube import module_base
 from ansible_collections.slipway.kube.plugins.modules import deploy_lease, helm_diff, helm_rollback
+from fake_kubernetes import FakeKubernetes, stand_in
 
 Object = dict[str, Any]
 MANIFEST = "---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: web}\ndata: {A: %s}\n"
@@ -35,21 +35,14 @@ def secret(revision: int, status: str, description: str = "", manifest: str = ""
     }
 
 
-class FakeCluster:
-    """Helm's records, which a patch changes."""
+def cluster(*secrets: Object) -> FakeKubernetes:
+    """A cluster with Helm's records."""
+    return FakeKubernetes("shop", secrets=list(secrets))
 
-    def __init__(self, *secrets: Object) -> None:
-        self.secrets = list(secrets)
-        self.patched: list[tuple[str, Object]] = []
 
-    def items(self, path: str, **query: str) -> list[Object]:
-        assert path == "/api/v1/namespaces/shop/secrets" and query["labelSelector"] == "owner=helm,name=web"
-        return self.secrets
-
-    def request(self, method: str, path: str, body: Any = None, content_type: str = "") -> Object:
-        assert method == "PATCH"
-        self.patched.append((path.rpartition(".")[2], releases.decode(body)["info"]))
-        return {}
+def patched(api: FakeKubernetes) -> list[tuple[str, Object]]:
+    """Return the revisions that were changed, each with what Helm's record now says of it."""
+    return [(call.last.rpartition(".")[2], releases.decode(call.body)["info"]) for call in api.writes]
 
 
 class Helm:
@@ -80,12 +73,12 @@ def helm(tmp_path: Path) -> Helm:
 
 def run(
     module: Any,
-    cluster: FakeCluster,
+    api: FakeKubernetes,
     options: Mapping[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Object:
-    monkeypatch.setattr(module_base.client, "Cluster", lambda *_: cluster)
+    stand_in(api, monkeypatch)
     with patch_module_args(dict(options)), pytest.raises(SystemExit):
         module.main()
     found: Object = json.loads(capsys.readouterr().out)
@@ -93,24 +86,24 @@ def run(
 
 
 def rolled_back(
-    cluster: FakeCluster,
+    api: FakeKubernetes,
     helm: Helm,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     **options: Any,
 ) -> Object:
     given = {"name": "web", "namespace": "shop", "binary_path": str(helm.path), **options}
-    return run(helm_rollback, cluster, given, monkeypatch, capsys)
+    return run(helm_rollback, api, given, monkeypatch, capsys)
 
 
 def test_rollback_marks_what_it_leaves(
     helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster = FakeCluster(secret(1, "superseded"), secret(2, "deployed"))
-    result = rolled_back(cluster, helm, monkeypatch, capsys, revision=1, reason="crash_loop: it ends", history_max=3)
+    api = cluster(secret(1, "superseded"), secret(2, "deployed"))
+    result = rolled_back(api, helm, monkeypatch, capsys, revision=1, reason="crash_loop: it ends", history_max=3)
     assert result["changed"] and (result["from_revision"], result["returned_to"]) == (2, 1)
     assert helm.line[:3] == ["rollback", "web", "1"] and helm.line[-2:] == ["--history-max", "3"]
-    ((name, info),) = cluster.patched
+    ((name, info),) = patched(api)
     assert name == "v2" and (info["status"], info["description"]) == ("failed", "crash_loop: it ends")
     assert "A: v1" in result["diff"][0]["after"] and "A: v2" in result["diff"][0]["before"]
 
@@ -124,7 +117,7 @@ def test_rollback_to_a_rollback_is_one_to_what_that_returned_to(
         secret(3, "superseded", "Rollback to 1"),
         secret(4, "failed"),
     ]
-    result = rolled_back(FakeCluster(*records), helm, monkeypatch, capsys, revision=3)
+    result = rolled_back(cluster(*records), helm, monkeypatch, capsys, revision=3)
     assert result["returned_to"] == 1 and helm.line[2] == "1"
 
 
@@ -134,39 +127,39 @@ def test_rollback_that_has_been_done_is_left_alone(
 ) -> None:
     records = [secret(1, "superseded" if description else "deployed")]
     records += [secret(2, "failed"), secret(3, "deployed", description)] if description else []
-    result = rolled_back(FakeCluster(*records), helm, monkeypatch, capsys, revision=1, reason="x")
+    result = rolled_back(cluster(*records), helm, monkeypatch, capsys, revision=1, reason="x")
     assert not result["changed"] and not helm.line
 
 
 def test_rollback_in_check_mode(
     helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster = FakeCluster(secret(1, "superseded"), secret(2, "deployed"))
-    result = rolled_back(cluster, helm, monkeypatch, capsys, revision=1, reason="x", _ansible_check_mode=True)
-    assert result["changed"] and result["diff"] and not helm.line and not cluster.patched
+    api = cluster(secret(1, "superseded"), secret(2, "deployed"))
+    result = rolled_back(api, helm, monkeypatch, capsys, revision=1, reason="x", _ansible_check_mode=True)
+    assert result["changed"] and result["diff"] and not helm.line and not api.writes
 
 
 def test_rollback_to_nowhere_and_rollback_that_helm_refuses(
     helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster = FakeCluster(secret(4, "superseded"), secret(5, "deployed"))
-    result = rolled_back(cluster, helm, monkeypatch, capsys, revision=1)
+    api = cluster(secret(4, "superseded"), secret(5, "deployed"))
+    result = rolled_back(api, helm, monkeypatch, capsys, revision=1)
     assert result["failed"] and "no revision 1; Helm keeps 4, 5" in result["msg"]
     helm.answer("", 1)
-    result = rolled_back(cluster, helm, monkeypatch, capsys, revision=4)
+    result = rolled_back(api, helm, monkeypatch, capsys, revision=4)
     assert result["failed"] and "could not be rolled back to revision 4: broken" in result["msg"]
-    assert "no release web" in rolled_back(FakeCluster(), helm, monkeypatch, capsys, revision=1)["msg"]
+    assert "no release web" in rolled_back(cluster(), helm, monkeypatch, capsys, revision=1)["msg"]
 
 
 def test_pending_release_is_freed_when_it_is_old_enough(
     helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster = FakeCluster(secret(1, "deployed"), secret(2, "pending-upgrade"))
-    young = rolled_back(cluster, helm, monkeypatch, capsys, state="unblocked", least_age=1e12)
-    assert young["failed"] and "running Helm by hand" in young["msg"] and not cluster.patched
-    freed = rolled_back(cluster, helm, monkeypatch, capsys, state="unblocked", least_age=300)
-    assert freed["changed"] and freed["status"] == "pending-upgrade" and cluster.patched[0][0] == "v2"
-    assert not rolled_back(FakeCluster(secret(1, "deployed")), helm, monkeypatch, capsys, state="unblocked")["changed"]
+    api = cluster(secret(1, "deployed"), secret(2, "pending-upgrade"))
+    young = rolled_back(api, helm, monkeypatch, capsys, state="unblocked", least_age=1e12)
+    assert young["failed"] and "running Helm by hand" in young["msg"] and not api.writes
+    freed = rolled_back(api, helm, monkeypatch, capsys, state="unblocked", least_age=300)
+    assert freed["changed"] and freed["status"] == "pending-upgrade" and patched(api)[0][0] == "v2"
+    assert not rolled_back(cluster(secret(1, "deployed")), helm, monkeypatch, capsys, state="unblocked")["changed"]
 
 
 @pytest.fixture
@@ -189,8 +182,8 @@ def test_difference_of_an_upgrade(
     }
     helm.answer(json.dumps({"manifest": MANIFEST % "v3"}))
     # What failed is not what is in service.
-    cluster = FakeCluster(secret(1, "superseded"), secret(2, "deployed"))
-    result = run(helm_diff, cluster, options, monkeypatch, capsys)
+    api = cluster(secret(1, "superseded"), secret(2, "deployed"))
+    result = run(helm_diff, api, options, monkeypatch, capsys)
     assert result["changed"] and result["objects"] == ["ConfigMap web"]
     assert (result["diff"][0]["before"].count("v2"), result["diff"][0]["after"].count("v3")) == (1, 1)
     assert (
@@ -200,7 +193,7 @@ def test_difference_of_an_upgrade(
     )
     assert json.loads((helm.place / "input").read_text()) == {"a": 1}
     helm.answer(json.dumps({"manifest": MANIFEST % "v2"}))
-    assert not run(helm_diff, cluster, options, monkeypatch, capsys)["changed"]
+    assert not run(helm_diff, api, options, monkeypatch, capsys)["changed"]
 
 
 def test_difference_without_a_release_or_after_an_interruption_is_rendered_by_template(
@@ -208,10 +201,10 @@ def test_difference_without_a_release_or_after_an_interruption_is_rendered_by_te
 ) -> None:
     options = {"name": "web", "namespace": "shop", "chart": str(chart), "binary_path": str(helm.path)}
     helm.answer(MANIFEST % "v3")
-    new = run(helm_diff, FakeCluster(), options, monkeypatch, capsys)
+    new = run(helm_diff, cluster(), options, monkeypatch, capsys)
     assert new["objects"] == ["ConfigMap web"] and new["diff"][0]["before"] == "" and helm.line[0] == "template"
-    cluster = FakeCluster(secret(1, "deployed"), secret(2, "pending-upgrade"))
-    pending = run(helm_diff, cluster, options, monkeypatch, capsys)
+    api = cluster(secret(1, "deployed"), secret(2, "pending-upgrade"))
+    pending = run(helm_diff, api, options, monkeypatch, capsys)
     assert "v1" in pending["diff"][0]["before"] and helm.line[0] == "template"
 
 
@@ -220,12 +213,12 @@ def test_values_that_the_chart_refuses(
 ) -> None:
     options = {"name": "web", "namespace": "shop", "chart": str(chart), "binary_path": str(helm.path)}
     helm.answer("", 1)
-    result = run(helm_diff, FakeCluster(), options, monkeypatch, capsys)
+    result = run(helm_diff, cluster(), options, monkeypatch, capsys)
     assert result["failed"] and "Helm refuses release web: broken. Correct" in result["msg"]
     away = {**options, "binary_path": "/nowhere/helm", "_ansible_check_mode": True}
-    assert "not there yet" in run(helm_diff, FakeCluster(), away, monkeypatch, capsys)["msg"]
+    assert "not there yet" in run(helm_diff, cluster(), away, monkeypatch, capsys)["msg"]
 
 
 def test_lease_needs_a_holder(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    result = run(deploy_lease, FakeCluster(), {"namespace": "shop"}, monkeypatch, capsys)
+    result = run(deploy_lease, cluster(), {"namespace": "shop"}, monkeypatch, capsys)
     assert result["failed"] and "action plugin" in result["msg"]

@@ -15,6 +15,7 @@ from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._helm import upgrade
 from ansible_collections.slipway.kube.plugins.modules import helm_upgrade
+from fake_kubernetes import FakeKubernetes, stand_in
 
 OPTIONS = {"name": "todo", "namespace": "todo", "chart": "/charts/todo", "binary_path": "/bin/false"}
 NOWHERE = {"kubeconfig": "/no/such/kubeconfig", "context": "nobody"}
@@ -55,7 +56,7 @@ def test_helm_gets_a_copy_of_the_chart_with_its_dependencies(
         return upgrade.Ended(0, "", None, False)
 
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
-    monkeypatch.setattr(helm_upgrade.client, "Cluster", lambda *_place: None)
+    stand_in(FakeKubernetes(), monkeypatch)
     monkeypatch.setattr(helm_upgrade.upgrade, "run", run_helm)
     monkeypatch.setattr(helm_upgrade, "newest", lambda *_release: (3, "deployed"))
     code, result = run(capsys, **{**OPTIONS, "chart": str(tmp_path / "todo")}, **NOWHERE)
@@ -67,7 +68,7 @@ def test_chart_that_is_none(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
-    monkeypatch.setattr(helm_upgrade.client, "Cluster", lambda *_place: None)
+    stand_in(FakeKubernetes(), monkeypatch)
     code, result = run(capsys, **{**OPTIONS, "chart": str(tmp_path)}, **NOWHERE)
     assert code and "holds no Chart.yaml" in result["msg"]
 
@@ -75,7 +76,7 @@ def test_chart_that_is_none(
 def test_helm_that_is_none(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "Chart.yaml").write_text("name: todo\nversion: 1.0.0\n")
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
-    monkeypatch.setattr(helm_upgrade.client, "Cluster", lambda *_place: None)
+    stand_in(FakeKubernetes(), monkeypatch)
     monkeypatch.setattr(helm_upgrade, "Watcher", lambda *_what: SimpleNamespace(begin=lambda: None))
     code, result = run(capsys, **{**OPTIONS, "chart": str(tmp_path), "binary_path": "/no/such/helm"}, **NOWHERE)
     assert (

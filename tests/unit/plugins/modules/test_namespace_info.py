@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
-from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
 from ansible_collections.slipway.kube.plugins.modules import namespace_info
+from fake_kubernetes import Answer, FakeKubernetes, refusal, stand_in
 
 Object = dict[str, Any]
 MARK = {"app.kubernetes.io/managed-by": "slipway"}
@@ -30,37 +30,23 @@ def secret(name: str, labels: dict[str, str] | None = None) -> Object:
     return {"type": "Opaque", "metadata": {"name": name, "labels": labels or {}}, "data": {"password": "aHVzaC1odXNo"}}
 
 
-class FakeCluster:
+def cluster(**places: tuple[dict[str, str] | None, list[Object], list[Object]]) -> FakeKubernetes:
     """Namespaces by their names, each with its labels, Secrets and ConfigMaps."""
-
-    def __init__(self, **places: tuple[dict[str, str] | None, list[Object], list[Object]]) -> None:
-        self.places = places
-        self.refusal = 404
-
-    def request(self, method: str, path: str) -> Object:
-        assert method == "GET"
-        name = path.rpartition("/")[2]
-        if name not in self.places:
-            raise client.ApiError(self.refusal, "", f"refused with {self.refusal}")
-        labels = self.places[name][0]
-        return {"metadata": {"name": name, **({} if labels is None else {"labels": labels})}}
-
-    def items(self, path: str, **query: str) -> list[Object]:
-        *_start, place, kind = path.split("/")
-        if kind == "configmaps":
-            assert query == {"labelSelector": "owner=helm,name"}
-            return list(self.places[place][2])
-        assert kind == "secrets" and not query
-        return list(self.places[place][1])
+    api = FakeKubernetes()
+    for name, (labels, secrets, configmaps) in places.items():
+        api.add("namespaces", name, labels=labels)
+        api.put("secrets", secrets, name)
+        api.put("configmaps", configmaps, name)
+    return api
 
 
 def ask(
-    cluster: FakeCluster,
+    api: FakeKubernetes,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     **options: Any,
 ) -> Object:
-    monkeypatch.setattr(module_base.client, "Cluster", lambda *_: cluster)
+    stand_in(api, monkeypatch)
     given = {"namespace": "shop", "releases": [{"name": "web", "namespace": "shop"}], **options}
     with patch_module_args(given), pytest.raises(SystemExit):
         namespace_info.main()
@@ -75,7 +61,7 @@ def ask(
 def test_namespace_without_the_label_is_kept(
     labels: dict[str, str] | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = ask(FakeCluster(shop=(labels, [record("web")], [])), monkeypatch, capsys)
+    found = ask(cluster(shop=(labels, [record("web")], [])), monkeypatch, capsys)
     assert found["removed"] == []
     assert [(one["name"], one["reason"]) for one in found["kept"]] == [("shop", "Slipway did not create it")]
 
@@ -95,7 +81,7 @@ def test_namespace_without_the_label_is_kept(
 def test_namespace_of_slipway_goes(
     records: list[Object], check_mode: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = ask(FakeCluster(shop=(MARK, records, [])), monkeypatch, capsys, _ansible_check_mode=check_mode)
+    found = ask(cluster(shop=(MARK, records, [])), monkeypatch, capsys, _ansible_check_mode=check_mode)
     assert (found["removed"], found["kept"]) == (["shop"], [])
     assert found["namespaces"][0]["other_releases"] == []
 
@@ -111,7 +97,7 @@ def test_namespace_with_a_release_of_another_application_is_kept(
         record("api", 2, "failed"),
     ]
     given = ([], records) if in_configmaps else (records, [])
-    found = ask(FakeCluster(shop=(MARK, *given)), monkeypatch, capsys)
+    found = ask(cluster(shop=(MARK, *given)), monkeypatch, capsys)
     assert found["removed"] == []
     (kept,) = found["kept"]
     assert kept["other_releases"] == ["api", "mail"] and kept["owned"]
@@ -121,8 +107,8 @@ def test_namespace_with_a_release_of_another_application_is_kept(
 def test_release_counts_as_ours_in_its_own_namespace_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster = FakeCluster(shop=(MARK, [], []), other=(MARK, [record("web")], []))
-    found = ask(cluster, monkeypatch, capsys, secrets=[{"name": "key", "namespace": "other"}])
+    api = cluster(shop=(MARK, [], []), other=(MARK, [record("web")], []))
+    found = ask(api, monkeypatch, capsys, secrets=[{"name": "key", "namespace": "other"}])
     assert found["removed"] == ["shop"]
     assert [one["name"] for one in found["kept"]] == ["other"]
 
@@ -131,7 +117,7 @@ def test_namespaces_that_do_not_exist_are_neither_removed_nor_kept(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     releases = [{"name": "web", "namespace": "shop"}, {"name": "db", "namespace": "data"}]
-    found = ask(FakeCluster(data=(MARK, [], [])), monkeypatch, capsys, releases=releases)
+    found = ask(cluster(data=(MARK, [], [])), monkeypatch, capsys, releases=releases)
     assert [(one["name"], one["exists"]) for one in found["namespaces"]] == [("shop", False), ("data", True)]
     assert (found["removed"], found["kept"]) == (["data"], [])
 
@@ -140,28 +126,26 @@ def test_only_secrets_that_slipway_made_go_from_a_namespace_that_is_kept(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shop = [secret("ours", MARK), secret("theirs"), secret("ours-too", MARK)]
-    cluster = FakeCluster(shop=({}, shop, []), data=(MARK, [secret("theirs")], []))
+    api = cluster(shop=({}, shop, []), data=(MARK, [secret("theirs")], []))
     wanted = [{"name": name} for name in ("ours", "theirs", "missing")] + [{"name": "theirs", "namespace": "data"}]
-    found = ask(cluster, monkeypatch, capsys, secrets=wanted)
+    found = ask(api, monkeypatch, capsys, secrets=wanted)
     assert found["secrets"] == [{"name": "ours", "namespace": "shop"}]
     # What lies in a namespace that goes, goes with it.
     assert found["kept_secrets"] == [{"name": "theirs", "namespace": "shop"}] and found["removed"] == ["data"]
 
 
 def test_refusal_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    cluster = FakeCluster()
-    cluster.refusal = 403
-    found = ask(cluster, monkeypatch, capsys)
+    api = cluster()
+    api.go_wrong(refusal(403))
+    found = ask(api, monkeypatch, capsys)
     assert found["failed"] and found["msg"] == "refused with 403"
 
 
 def test_nothing_exists_in_check_mode_without_a_cluster(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Nobody(FakeCluster):
-        def request(self, method: str, path: str) -> Object:
-            raise client.UnreachableError("nobody answers")
-
-    assert ask(Nobody(), monkeypatch, capsys)["msg"] == "nobody answers"
-    found = ask(Nobody(), monkeypatch, capsys, _ansible_check_mode=True)
+    api = cluster()
+    api.go_wrong(Answer(how="break"), times=None)
+    assert "does not answer" in ask(api, monkeypatch, capsys)["msg"]
+    found = ask(api, monkeypatch, capsys, _ansible_check_mode=True)
     assert (found["removed"], found["kept"], found["namespaces"][0]["exists"]) == ([], [], False)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
-from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube import module_base
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import Release
 from ansible_collections.slipway.kube.plugins.modules import (
     helm_history_info,
@@ -20,6 +20,7 @@ from ansible_collections.slipway.kube.plugins.modules import (
     restart_test,
     rollout_status,
 )
+from fake_kubernetes import FakeKubernetes, nobody, stand_in
 
 Object = dict[str, Any]
 RELEASE = Release("web", "shop", "/charts/web", "web", "1.0.0", "0f3c", {"image": {"tag": "b"}}, {"s": "a.b"}, True)
@@ -51,43 +52,31 @@ def test_the_options_are_the_keys_of_a_plan_s_release() -> None:
 def test_an_entry_is_taken_whole(
     module: ModuleType, options: Object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Away:
-        def __init__(self, *_given: Any) -> None:
-            raise client.UnreachableError("There is no cluster.")
-
-    monkeypatch.setattr(client, "Cluster", Away)
+    nobody(monkeypatch)
     found = answer(module, capsys, **options)
     assert "failed" not in found, found["msg"]
 
 
-class Deployed:
+def deployed() -> FakeKubernetes:
     """A cluster with one release that has other values than the plan's."""
-
-    def __init__(self, *_given: Any) -> None:
-        pass
-
-    def items(self, _path: str, **_query: str) -> list[Object]:
-        record = {
-            "name": "web",
-            "info": {"status": "deployed"},
-            "chart": {"metadata": {"name": "web", "version": "1.0.0"}},
-            "config": {"image": {"tag": "a"}},
-            "manifest": "",
-        }
-        labels = {"name": "web", "owner": "helm", "status": "deployed", "version": "1"}
-        return [
-            {
-                "type": releases.TYPE,
-                "metadata": {"name": "sh.helm.release.v1.web.v1", "namespace": "shop", "labels": labels},
-                "data": {"release": releases.encode(record)},
-            }
-        ]
+    record = {
+        "name": "web",
+        "info": {"status": "deployed"},
+        "chart": {"metadata": {"name": "web", "version": "1.0.0"}},
+        "config": {"image": {"tag": "a"}},
+        "manifest": "",
+    }
+    api = FakeKubernetes("shop")
+    labels = {"name": "web", "owner": "helm", "status": "deployed", "version": "1"}
+    data = {"release": releases.encode(record)}
+    api.add("secrets", "sh.helm.release.v1.web.v1", labels=labels, type=releases.TYPE, data=data)
+    return api
 
 
 @pytest.mark.parametrize(("compare", "action"), [(True, "upgrade"), (False, "none")])
 def test_values_that_are_not_complete_are_not_compared(
     compare: bool, action: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(client, "Cluster", Deployed)
+    stand_in(deployed(), monkeypatch)
     [found] = answer(helm_history_info, capsys, compare=compare)["releases"]
     assert found["action"] == action, found["reason"]

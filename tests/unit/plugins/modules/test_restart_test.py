@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,8 +16,6 @@ import pytest
 import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.slipway.kube.plugins.module_utils._kube import client
-from ansible_collections.slipway.kube.plugins.module_utils._kube.client import ApiError, UnreachableError
 from ansible_collections.slipway.kube.plugins.module_utils._rollout import load, restarts
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.load import LoadGenerator, LoadOptions
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.restarts import (
@@ -29,6 +27,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._rollout.restarts imp
     suggestion,
 )
 from ansible_collections.slipway.kube.plugins.modules import restart_test
+from fake_kubernetes import Answer, Call, FakeKubernetes, nobody, stand_in
 
 Object = dict[str, Any]
 HELM = {"meta.helm.sh/release-name": "todo"}
@@ -51,80 +50,65 @@ def pod(name: str, owner: str, ready: bool = True) -> Object:
     }
 
 
-class FakeApi:
-    """An API server that brings back what is deleted: the old pod goes and the new one is ready after some looks."""
+class Restarting(FakeKubernetes):
+    """A cluster that brings back what is deleted: the old pod goes and the new one is ready after some looks."""
 
     def __init__(self, *deployments: Object, looks: int = 2, **others: list[Object]) -> None:
-        self.lists: dict[str, list[Object]] = {"statefulsets": [], "daemonsets": [], **others}
-        self.lists["deployments"] = list(deployments)
-        self.lists["replicasets"] = [
+        names = [(one["metadata"]["name"], one["spec"]["replicas"]) for one in deployments]
+        sets = [
             {"metadata": {"uid": f"set-{name}", "ownerReferences": [{"uid": f"uid-{name}", "controller": True}]}}
-            for name in (one["metadata"]["name"] for one in deployments)
+            for name, _count in names
         ]
-        self.lists["pods"] = [
-            pod(f"{name}-{index}", name)
-            for name, count in ((one["metadata"]["name"], one["spec"]["replicas"]) for one in deployments)
-            for index in range(count)
-        ]
+        pods = [pod(f"{name}-{index}", name) for name, count in names for index in range(count)]
+        super().__init__(deployments=list(deployments), replicasets=sets, pods=pods, **others)
         self.looks = looks
         self.steps: list[str] = []
         self.now = 0.0
         self.on_delete: list[Any] = []
+        self._left: dict[str, int] = {}
+        self.react("DELETE .*/pods/", self._go)
+        self.react("GET .*/deployments/", self._turn)
 
-    def _turn(self) -> None:
+    @property
+    def pods(self) -> list[Object]:
+        """All pods."""
+        return self.collections[self.path("pods")]
+
+    def _turn(self, call: Call) -> None:
         """Let the cluster go on by one step: a pod that was deleted goes, then another one becomes ready."""
-        for item in list(self.lists["pods"]):
-            left = item.get("left")
-            if left is None:
-                continue
-            item["left"] = left - 1
-            if left > 1:
-                continue
+        for item in list(self.pods):
             name = item["metadata"]["name"]
+            if name not in self._left:
+                continue
+            self._left[name] -= 1
+            if self._left[name] > 0:
+                continue
+            del self._left[name]
             if item["metadata"].get("deletionTimestamp"):
-                self.lists["pods"].remove(item)
+                self.pods.remove(item)
                 self.steps.append(f"gone {name}")
             else:
                 item["status"]["conditions"][0]["status"] = "True"
-                del item["left"]
                 self.steps.append(f"ready {name}")
-
-    def items(self, path: str, **query: str) -> list[Object]:
-        return list(self.lists[path.rpartition("/")[2]])
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-        raw: bool = False,
-    ) -> Any:
-        kind, name = path.split("/")[-2:]
-        found = next((one for one in self.lists[kind] if one["metadata"]["name"] == name), None)
-        if found is None:
-            raise ApiError(404, "NotFound", f"no {name}")
-        if method == "DELETE":
-            assert kind == "pods" and not query, "a deletion must leave the pod its grace period"
-            self._delete(found)
-            return found
-        self._turn()
-        wanted = found["spec"]["replicas"]
         # Nothing here is late: what the tests count are the pods themselves.
+        found = self.get("deployments", call.last)
+        wanted = found["spec"]["replicas"]
         found["status"] = {"replicas": wanted, "updatedReplicas": wanted, "availableReplicas": wanted}
-        return found
 
-    def _delete(self, item: Object) -> None:
-        name, owner = item["metadata"]["name"], item["metadata"]["ownerReferences"][0]["uid"].removeprefix("set-")
-        self.steps.append(f"delete {name}")
+    def _go(self, call: Call) -> Answer | None:
+        if call.last not in self.names("pods"):
+            return None
+        assert not call.query and not call.body, "a deletion must leave the pod its grace period"
+        item = self.get("pods", call.last)
+        owner = item["metadata"]["ownerReferences"][0]["uid"].removeprefix("set-")
+        self.steps.append(f"delete {call.last}")
         item["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-        item["left"] = self.looks
-        another = pod(f"{name}-new", owner, ready=False)
-        another["left"] = self.looks + 1
-        self.lists["pods"].append(another)
+        self._left[call.last] = self.looks
+        self.pods.append(pod(f"{call.last}-new", owner, ready=False))
+        self._left[f"{call.last}-new"] = self.looks + 1
         for act in self.on_delete:
-            act(name)
+            act(call.last)
+        return Answer(200, item)
 
     def sleep(self, seconds: float) -> None:
         assert seconds > 0, "waiting without letting time pass"
@@ -186,7 +170,7 @@ def server() -> Iterator[Server]:
 
 # ---------------------------------------------------------------- what is deleted
 def test_pods_go_one_by_one_and_only_when_all_are_back() -> None:
-    api = FakeApi(workload("api"), workload("page"))
+    api = Restarting(workload("api"), workload("page"))
     quiet = Quiet()
     named: list[tuple[str, str]] = []
     api.on_delete.append(lambda name: named.append((name, quiet.pod)))
@@ -203,7 +187,7 @@ def test_pods_go_one_by_one_and_only_when_all_are_back() -> None:
 
 
 def test_workloads_that_cannot_pass_are_left_out_and_named() -> None:
-    api = FakeApi(
+    api = Restarting(
         workload("api"),
         workload("single", 1),
         workload("half", 3),
@@ -211,7 +195,7 @@ def test_workloads_that_cannot_pass_are_left_out_and_named() -> None:
         statefulsets=[workload("db")],
         daemonsets=[workload("agent")],
     )
-    for item in api.lists["pods"]:
+    for item in api.pods:
         if item["metadata"]["name"] in ("half-0", "half-1"):
             item["status"]["conditions"][0]["status"] = "False"
     found = plan(api, TODO)
@@ -228,22 +212,22 @@ def test_workloads_that_cannot_pass_are_left_out_and_named() -> None:
 
 
 def test_pods_of_a_job_with_the_same_labels_stay() -> None:
-    api = FakeApi(workload("api"))
-    api.lists["pods"].append(pod("migration-a", "some-job"))
+    api = Restarting(workload("api"))
+    api.pods.append(pod("migration-a", "some-job"))
     assert [one.pod for one in plan(api, TODO).targets] == ["api-0", "api-1"]
 
 
 def test_pod_that_went_by_itself_is_not_counted() -> None:
-    api = FakeApi(workload("api", 3))
+    api = Restarting(workload("api", 3))
     targets = plan(api, TODO).targets
-    api.lists["pods"] = [one for one in api.lists["pods"] if one["metadata"]["name"] != "api-1"]
-    api.lists["pods"].append(pod("api-9", "api"))
+    api.pods.remove(api.get("pods", "api-1"))
+    api.pods.append(pod("api-9", "api"))
     outcome = restart(api, targets, Quiet(), 300.0, clock=lambda: api.now, sleep=api.sleep)
     assert [one.pod for one in outcome.deleted] == ["api-0", "api-2"]
 
 
 def test_deadline_ends_waiting_for_a_deployment_that_does_not_heal() -> None:
-    api = FakeApi(workload("api"), looks=10_000)
+    api = Restarting(workload("api"), looks=10_000)
     outcome = api.restart(Quiet(), deadline=30.0)
     assert [one.pod for one in outcome.deleted] == ["api-0"]
     assert outcome.stuck == "Deployment api is not complete again: pod api-0 is still running"
@@ -253,7 +237,7 @@ def test_deadline_ends_waiting_for_a_deployment_that_does_not_heal() -> None:
 
 
 def test_deadline_keeps_the_next_pod_from_being_deleted() -> None:
-    api = FakeApi(workload("api"))
+    api = Restarting(workload("api"))
     outcome = api.restart(Quiet(), deadline=0.5)
     assert [one.pod for one in outcome.deleted] == ["api-0"]
     assert outcome.stuck
@@ -261,7 +245,7 @@ def test_deadline_keeps_the_next_pod_from_being_deleted() -> None:
 
 @pytest.mark.parametrize("state", ["gave_up", "dead"])
 def test_nothing_more_is_deleted_when_requests_have_ended(state: str) -> None:
-    api = FakeApi(workload("api"))
+    api = Restarting(workload("api"))
     quiet = Quiet()
     api.on_delete.append(lambda _name: setattr(quiet, state, True))
     outcome = api.restart(quiet)
@@ -430,10 +414,10 @@ def test_failure_has_cause_evidence_and_one_suggestion(server: Server) -> None:
 
 # ---------------------------------------------------------------- the module
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Restarting:
     """The cluster that the module finds, in which no time passes."""
-    api = FakeApi(workload("api"), statefulsets=[workload("db")])
-    monkeypatch.setattr(client, "Cluster", lambda _kubeconfig, _context: api)
+    api = Restarting(workload("api"), statefulsets=[workload("db")])
+    stand_in(api, monkeypatch)
     monkeypatch.setattr(restarts, "SETTLE_SECONDS", 0.0)
     real = restarts.restart
 
@@ -453,7 +437,7 @@ def run(capsys: pytest.CaptureFixture[str], **options: Any) -> tuple[int, dict[s
     return int(caught.value.code or 0), json.loads(capsys.readouterr().out)
 
 
-def test_module_deletes_all_and_tells(cluster: FakeApi, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_module_deletes_all_and_tells(cluster: Restarting, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     code, result = run(capsys, urls=[f"http://{server.address}/"])
     assert code == 0, result
     assert result["changed"] is False and result["failed_requests"] == 0 and result["failures"] == []
@@ -468,7 +452,9 @@ def test_module_deletes_all_and_tells(cluster: FakeApi, server: Server, capsys: 
     assert set(documented["left_out"]["contains"]) == set(result["left_out"][0])
 
 
-def test_module_fails_with_the_evidence(cluster: FakeApi, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_module_fails_with_the_evidence(
+    cluster: Restarting, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
     cluster.looks = 1000
     cluster.on_delete.append(lambda _name: setattr(server, "status", 503))
     code, result = run(
@@ -485,7 +471,7 @@ def test_module_fails_with_the_evidence(cluster: FakeApi, server: Server, capsys
 
 
 def test_module_deletes_nothing_when_the_address_fails(
-    cluster: FakeApi, server: Server, capsys: pytest.CaptureFixture[str]
+    cluster: Restarting, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.status = 503
     code, result = run(capsys, urls=[f"http://{server.address}/"])
@@ -494,7 +480,7 @@ def test_module_deletes_nothing_when_the_address_fails(
 
 
 def test_check_mode_names_the_pods_and_asks_nothing(
-    cluster: FakeApi, server: Server, capsys: pytest.CaptureFixture[str]
+    cluster: Restarting, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, result = run(capsys, urls=[f"http://{server.address}/"], _ansible_check_mode=True)
     assert code == 0 and result["changed"] is False
@@ -504,10 +490,7 @@ def test_check_mode_names_the_pods_and_asks_nothing(
 
 
 def test_check_mode_without_a_cluster(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def nobody(_kubeconfig: str | None, _context: str | None) -> None:
-        raise UnreachableError("There is no cluster.")
-
-    monkeypatch.setattr(client, "Cluster", nobody)
+    nobody(monkeypatch)
     code, result = run(capsys, urls=["http://todo.local/"], _ansible_check_mode=True)
     assert code == 0 and result["deleted"] == [] and "no cluster yet" in result["msg"]
     code, result = run(capsys, urls=["http://todo.local/"])
@@ -515,20 +498,20 @@ def test_check_mode_without_a_cluster(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 def test_module_says_that_nothing_was_tested(
-    cluster: FakeApi, server: Server, capsys: pytest.CaptureFixture[str]
+    cluster: Restarting, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster.lists["deployments"] = []
+    cluster.put("deployments", [])
     code, result = run(capsys, urls=[f"http://{server.address}/"])
     assert code == 0 and result["msg"].startswith("Nothing was tested") and result["requests"] == 0
 
 
-def test_module_names_a_wrong_option(cluster: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+def test_module_names_a_wrong_option(cluster: Restarting, capsys: pytest.CaptureFixture[str]) -> None:
     code, result = run(capsys, urls=["http://todo.local/"], give_up_after=0)
     assert code == 1 and result["msg"] == "give_up_after: it must be at least 1."
 
 
 def test_module_names_the_library_that_is_missing(
-    cluster: FakeApi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    cluster: Restarting, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "h11" else real(name, *rest))

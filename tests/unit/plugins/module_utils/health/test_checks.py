@@ -6,23 +6,18 @@
 from __future__ import annotations
 
 import re
-import socket
-import time
-from types import SimpleNamespace
 from typing import Any
 
 import jmespath
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import (
     Check,
-    Target,
     needs_jmespath,
     parse_checks,
     unknown_keys,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._http.address import split_address
-from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError, SpecError
-from ansible_collections.slipway.kube.plugins.module_utils._kube import streams as kube
+from ansible_collections.slipway.kube.plugins.module_utils._http.faults import SpecError
 from ansible_collections.slipway.kube.plugins.modules.health_check import argument_spec
 
 URL = "http://a.example/"
@@ -226,132 +221,3 @@ def test_jmespath_is_needed_only_where_it_is_used() -> None:
 def test_what_would_be_asked(options: dict[str, Any], text: str) -> None:
     [check] = parse({"name": "a", **options})
     assert check.summary() == text
-
-
-# ---------------------------------------------------------------- Kubernetes objects
-def _pod(phase: str = "Running", ready: str = "True", deleted: Any = None, ports: Any = ()) -> Any:
-    condition = SimpleNamespace(type="Ready", status=ready)
-    container = SimpleNamespace(ports=[SimpleNamespace(name=name, container_port=port) for name, port in ports])
-    return SimpleNamespace(
-        metadata=SimpleNamespace(name="p", deletion_timestamp=deleted),
-        status=SimpleNamespace(phase=phase, conditions=[condition]),
-        spec=SimpleNamespace(containers=[container]),
-    )
-
-
-def test_ready_pods() -> None:
-    assert kube.is_ready(_pod())
-    assert not kube.is_ready(_pod(phase="Pending"))
-    assert not kube.is_ready(_pod(ready="False"))
-    assert not kube.is_ready(_pod(deleted="now"))
-
-
-def test_service_ports_become_pod_ports() -> None:
-    ports = [SimpleNamespace(port=80, target_port="http"), SimpleNamespace(port=81, target_port=9000)]
-    service = SimpleNamespace(spec=SimpleNamespace(ports=ports))
-    pod = _pod(ports=[("http", 8000)])
-    assert [kube.pod_port(service, pod, port) for port in (80, 81, 82)] == [8000, 9000, 82]
-
-
-def test_proxy_paths() -> None:
-    service, pod = Target(namespace="todo", service="web"), Target(namespace="todo", pod="web-0")
-    assert kube.proxy_path(service, "http", 80, "/x") == "/api/v1/namespaces/todo/services/http:web:80/proxy/x"
-    assert kube.proxy_path(pod, "http", 80, "") == "/api/v1/namespaces/todo/pods/web-0:80/proxy/"
-    assert kube.proxy_path(pod, "https", 443, "/") == "/api/v1/namespaces/todo/pods/https:web-0:443/proxy/"
-
-
-class _Session:
-    """An exec session that sends its words in pieces, the last ones together with its end."""
-
-    def __init__(self, *turns: tuple[str, str], returncode: int = 0) -> None:
-        self.turns, self.returncode, self.closed = list(turns), returncode, False
-        self.out = self.err = ""
-
-    def is_open(self) -> bool:
-        return bool(self.turns)
-
-    def update(self, timeout: float) -> None:
-        assert timeout > 0
-        if self.turns:
-            self.out, self.err = self.turns.pop(0)
-
-    def read_stdout(self, timeout: float) -> str:
-        text, self.out = self.out, ""
-        return text
-
-    def read_stderr(self, timeout: float) -> str:
-        text, self.err = self.err, ""
-        return text
-
-    def close(self) -> None:
-        self.closed = True
-
-
-@pytest.fixture
-def library(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A stand-in for the kubernetes library with one ready pod behind a service."""
-    service = SimpleNamespace(
-        spec=SimpleNamespace(selector={"app": "web"}, ports=[SimpleNamespace(port=80, target_port="http")])
-    )
-    found = SimpleNamespace(pods=[_pod(ports=[("http", 8000)])], asked=[])
-    core = SimpleNamespace(
-        read_namespaced_pod=lambda *_a, **_k: _pod(),
-        read_namespaced_service=lambda *_a, **_k: service,
-        list_namespaced_pod=lambda *_a, **_k: SimpleNamespace(items=found.pods),
-        connect_get_namespaced_pod_exec="exec",
-        connect_get_namespaced_pod_portforward="portforward",
-    )
-    client = SimpleNamespace(
-        CoreV1Api=lambda _client: core,
-        ApiClient=lambda configuration: configuration,
-        Configuration=lambda: SimpleNamespace(),
-    )
-    parts = {
-        "client": client,
-        "config": SimpleNamespace(load_kube_config=lambda **_options: None),
-        "stream": SimpleNamespace(
-            stream=lambda *_a, **_k: found.session,
-            portforward=lambda _method, name, _namespace, ports, **_k: (
-                found.asked.append((name, ports)) or found.forward
-            ),
-        ),
-    }
-    monkeypatch.setattr(kube, "_library", parts.__getitem__)
-    return found
-
-
-def test_exec_collects_both_streams_to_the_end(library: SimpleNamespace) -> None:
-    library.session = _Session(("one ", ""), ("", "two "), ("three", ""), returncode=3)
-    assert kube.Cluster().run(Target(pod="db"), ["x"], 5, 1000) == (3, b"one two three")
-    assert library.session.closed
-
-
-@pytest.mark.parametrize(("timeout", "limit", "code"), [(0.05, 1000, "read_timeout"), (5, 3, "body_too_large")])
-def test_exec_is_bounded(library: SimpleNamespace, timeout: float, limit: int, code: str) -> None:
-    library.session = _Session(*[("abcd", "")] * 10)
-    if code == "read_timeout":
-        library.session.update = lambda timeout: time.sleep(timeout)
-    with pytest.raises(CheckError) as caught:
-        kube.Cluster().run(Target(pod="db"), ["x"], timeout, limit)
-    assert caught.value.code == code
-    assert library.session.closed
-
-
-def test_forward_translates_the_port_and_ends_with_our_socket(library: SimpleNamespace) -> None:
-    near, far = socket.socketpair()
-    library.forward = SimpleNamespace(socket=lambda _port: near)
-    ours = kube.Cluster().forward(Target(service="web"), 80, 5)
-    assert library.asked == [("p", "8000")]
-    ours.sendall(b"hello")
-    assert far.recv(10) == b"hello"
-    ours.close()
-    assert far.recv(10) == b""
-    far.close()
-
-
-def test_a_service_without_a_ready_pod(library: SimpleNamespace) -> None:
-    library.pods = [_pod(ready="False")]
-    with pytest.raises(CheckError) as caught:
-        kube.Cluster().forward(Target(service="web"), 80, 5)
-    assert caught.value.code == "pod_not_found"
-    assert "1 match app=web" in caught.value.detail

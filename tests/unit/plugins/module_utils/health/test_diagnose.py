@@ -12,6 +12,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._health import diagno
 from ansible_collections.slipway.kube.plugins.module_utils._health import runner as running
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import Workload
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client
+from fake_kubernetes import FakeKubernetes
 
 NAMESPACE = "todo"
 
@@ -64,20 +65,11 @@ def service(name: str, selects: str) -> dict[str, Any]:
     }
 
 
-class Api:
-    """Answers list calls from dictionaries and everything else with nothing."""
-
-    def __init__(self, **lists: list[dict[str, Any]]) -> None:
-        self.lists = lists
-
-    def items(self, path: str, **_query: str) -> list[dict[str, Any]]:
-        return self.lists.get(path.rpartition("/")[2], [])
-
-    def request(self, _method: str, path: str, *_arguments: Any, raw: bool = False, **_options: Any) -> Any:
-        return "the reason\n" if raw else {}
-
-    def ask(self, _path: str, timeout: float = 3.0) -> tuple[int, str]:
-        raise client.UnreachableError("nobody answers")
+def cluster(**lists: list[dict[str, Any]]) -> FakeKubernetes:
+    """A cluster with these objects, whose containers have one line of log."""
+    api = FakeKubernetes(NAMESPACE, **lists)
+    api.log, api.answers = "the reason\n", None
+    return api
 
 
 def look(api: Any, kind: str, name: str) -> Any:
@@ -86,7 +78,7 @@ def look(api: Any, kind: str, name: str) -> Any:
 
 @pytest.mark.parametrize(("kind", "name"), [("Deployment", "api"), ("Service", "api-svc")])
 def test_the_named_workload_is_diagnosed_and_no_other(kind: str, name: str) -> None:
-    api = Api(
+    api = cluster(
         deployments=[workload("api", False), workload("page", False), workload("well", True)],
         services=[service("api-svc", "api"), service("page-svc", "page")],
         pods=[crashing("page"), crashing("api")],
@@ -105,7 +97,7 @@ def test_a_workload_that_is_well_has_no_diagnosis() -> None:
             "ports": [{"port": 80}],
         }
     ]
-    api = Api(
+    api = cluster(
         deployments=[workload("well", True), workload("api", False)],
         services=[service("well-svc", "well")],
         pods=[crashing("api")],
@@ -115,19 +107,19 @@ def test_a_workload_that_is_well_has_no_diagnosis() -> None:
 
 
 def test_a_service_that_selects_nothing_is_told_as_such() -> None:
-    api = Api(deployments=[workload("api", True)], services=[service("api-svc", "apy")])
+    api = cluster(deployments=[workload("api", True)], services=[service("api-svc", "apy")])
     found = look(api, "Service", "api-svc")
     assert found["code"] == "no_endpoints" and "api-svc" in found["object"]
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "Service"])
 def test_a_workload_that_is_not_there(kind: str) -> None:
-    found = look(Api(deployments=[workload("api", True)], services=[]), kind, "gone")
+    found = look(cluster(deployments=[workload("api", True)], services=[]), kind, "gone")
     assert found["code"] == "workloads_missing" and "gone" in found["cause"]
 
 
 def test_one_look_says_nothing_about_time() -> None:
-    found = look(Api(deployments=[workload("api", False)]), "Deployment", "api")
+    found = look(cluster(deployments=[workload("api", False)]), "Deployment", "api")
     assert found["cause"].startswith("The rollout is not complete"), found
 
 

@@ -389,7 +389,7 @@ def test_grpc_lengths() -> None:
 
 
 # ---------------------------------------------------------------- Kubernetes
-class FakeCluster:
+class FakeStreams:
     """Stands in for the Kubernetes API: a forward to the local server, and commands with fixed results."""
 
     def __init__(self, port: int = 0, code: int = 0, output: bytes = b"") -> None:
@@ -404,26 +404,29 @@ class FakeCluster:
         self.asked.append((target.pod, tuple(command)))
         return self.code, self.output
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 def test_port_forward(run: Any, server: Any) -> None:
-    cluster = FakeCluster(server.port)
+    streams = FakeStreams(server.port)
     check = {
         "name": "a",
         "via": "port_forward",
         "url": "http://backend:8000/json",
         "kubernetes": {"service": "backend"},
     }
-    [result] = run(check, cluster=cluster)
+    [result] = run(check, cluster=streams)
     assert result["state"] == "healthy", result
-    assert cluster.asked == [("backend", 8000)]
+    assert streams.asked == [("backend", 8000)]
     assert server.seen[0].headers["host"] == "backend:8000"
 
 
 def test_command(run: Any) -> None:
     check: dict[str, Any] = {"name": "a", "type": "command", "command": ["pg_isready"], "kubernetes": {"pod": "db"}}
-    [good] = run({**check, "expect": {"body_regex": ["accepting"]}}, cluster=FakeCluster(0, 0, b"accepting\n"))
-    [bad] = run(check, cluster=FakeCluster(0, 2, b"no response"))
-    [allowed] = run({**check, "expect": {"rc": [2]}}, cluster=FakeCluster(0, 2))
+    [good] = run({**check, "expect": {"body_regex": ["accepting"]}}, cluster=FakeStreams(0, 0, b"accepting\n"))
+    [bad] = run(check, cluster=FakeStreams(0, 2, b"no response"))
+    [allowed] = run({**check, "expect": {"rc": [2]}}, cluster=FakeStreams(0, 2))
     assert good["state"] == allowed["state"] == "healthy"
     assert bad["last_error"]["code"] == "command_failed"
     assert "ended with 2: no response" in bad["last_error"]["message"]

@@ -8,62 +8,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._kube import leases
-from ansible_collections.slipway.kube.plugins.module_utils._kube.client import ApiError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import ApiError
 from ansible_collections.slipway.kube.plugins.plugin_utils import _run_identity
+from fake_kubernetes import Call, FakeKubernetes, refusal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
 
-class FakeApi:
-    """An API server with one Lease, which refuses what is written over another version than it has."""
-
-    def __init__(self) -> None:
-        self.item: dict[str, Any] | None = None
-        self.count = 0
-        self.before_write: Callable[[], None] = lambda: None
-        self.refuse: dict[str, int] = {}
-
-    def items(self, path: str, **query: str) -> list[dict[str, Any]]:
-        raise AssertionError("nothing is listed")
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-        raw: bool = False,
-    ) -> Any:
-        if self.refuse.get(method):
-            raise ApiError(self.refuse[method], "Refused", "refused")
-        if method == "GET":
-            if self.item is None:
-                raise ApiError(404, "NotFound", "not found")
-            return self.item
-        if method == "DELETE":
-            self.item = None
-            return {}
-        hook, self.before_write = self.before_write, lambda: None
-        hook()
-        current = self.item["metadata"]["resourceVersion"] if self.item else None
-        if (method == "POST" and self.item) or body["metadata"].get("resourceVersion") != current:
-            raise ApiError(409, "Conflict", "somebody was faster")
-        self.count += 1
-        annotations = {
-            **((self.item or {"metadata": {}})["metadata"].get("annotations") or {}),
-            **body["metadata"]["annotations"],
-        }
-        kept = {key: text for key, text in annotations.items() if text is not None}
-        self.item = {**body, "metadata": {**body["metadata"], "annotations": kept, "resourceVersion": str(self.count)}}
-        return self.item
+def cluster() -> FakeKubernetes:
+    api = FakeKubernetes()
+    api.add("namespaces", "todo")
+    return api
 
 
 class Clock:
@@ -80,13 +41,13 @@ class Clock:
 
 
 def keeper(
-    api: FakeApi, clock: Clock, holder: str, working: Callable[[str], list[int]] = lambda _: []
+    api: FakeKubernetes, clock: Clock, holder: str, working: Callable[[str], list[int]] = lambda _: []
 ) -> leases.LeaseKeeper:
     return leases.LeaseKeeper(api, "todo", holder, clock=clock, sleep=clock.sleep, working=working)
 
 
 def test_second_run_waits_for_the_first() -> None:
-    api, clock = FakeApi(), Clock()
+    api, clock = cluster(), Clock()
     first, second = keeper(api, clock, "ann@a/1"), keeper(api, clock, "bob@b/2")
     assert first.take(900, 0, {"todo/web": 3}).held
     refused = second.take(900, 10)
@@ -100,7 +61,7 @@ def test_second_run_waits_for_the_first() -> None:
 
 
 def test_renewing_keeps_the_time_of_taking_and_the_note() -> None:
-    api, clock = FakeApi(), Clock()
+    api, clock = cluster(), Clock()
     mine = keeper(api, clock, "ann@a/1")
     mine.take(60, 0, {"todo/web": 3})
     clock.sleep(30)
@@ -110,7 +71,7 @@ def test_renewing_keeps_the_time_of_taking_and_the_note() -> None:
 
 
 def test_lease_that_ran_out_is_taken_over_with_its_note() -> None:
-    api, clock = FakeApi(), Clock()
+    api, clock = cluster(), Clock()
     keeper(api, clock, "ann@a/1").take(60, 0, {"todo/web": 3})
     clock.sleep(61)
     other = keeper(api, clock, "bob@b/2")
@@ -120,7 +81,7 @@ def test_lease_that_ran_out_is_taken_over_with_its_note() -> None:
 
 
 def test_lease_of_a_run_that_is_gone_is_taken_over_when_its_programs_are_too() -> None:
-    api, clock = FakeApi(), Clock()
+    api, clock = cluster(), Clock()
     keeper(api, clock, "ann@a/1").take(900, 0)
     left = [[4711], [4711], []]
     taking = keeper(api, clock, "bob@b/2", lambda _: left.pop(0)).take(900, 10, dead="ann@a/1")
@@ -130,40 +91,45 @@ def test_lease_of_a_run_that_is_gone_is_taken_over_when_its_programs_are_too() -
 
 
 def test_two_that_write_at_once_do_not_both_hold_it() -> None:
-    api, clock = FakeApi(), Clock()
+    api, clock = cluster(), Clock()
     other = keeper(api, clock, "bob@b/2")
-    api.before_write = lambda: other.take(900, 0) and None
+
+    def first(_call: Call) -> None:
+        if not api.names("leases"):
+            other.take(900, 0)
+
+    api.react("POST .*leases$", first, times=1)
     assert not keeper(api, clock, "ann@a/1").take(900, 0).held
     assert other.look().holder == "bob@b/2"
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500])
 def test_lease_that_may_not_be_read_is_not_taken_for_none(status: int) -> None:
-    api, clock = FakeApi(), Clock()
-    api.refuse = {"GET": status}
+    api, clock = cluster(), Clock()
+    api.go_wrong(refusal(status), "GET", times=None)
     mine = keeper(api, clock, "ann@a/1")
     for act in (mine.look, lambda: mine.take(900, 0), lambda: mine.give_back("done"), mine.remove):
         with pytest.raises(ApiError) as caught:
             act()
         assert caught.value.status == status
-    assert api.item is None
+    assert not api.names("leases")
 
 
 def test_lease_that_was_taken_over_while_it_was_given_back() -> None:
-    api, clock = FakeApi(), Clock()
+    api, clock = cluster(), Clock()
     mine = keeper(api, clock, "ann@a/1")
     mine.take(900, 0)
-    api.refuse = {"PATCH": 409}
+    api.go_wrong(refusal(409), "PATCH")
     assert mine.give_back("done") is False
     assert mine.look().holder == "ann@a/1"
 
 
 @pytest.mark.parametrize("status", [403, 408, 500])
 def test_lease_that_cannot_be_given_back_or_taken_is_told(status: int) -> None:
-    api, clock = FakeApi(), Clock()
+    api, clock = cluster(), Clock()
     mine = keeper(api, clock, "ann@a/1")
     mine.take(900, 0)
-    api.refuse = {"PATCH": status}
+    api.go_wrong(refusal(status), "PATCH", times=None)
     for act in (lambda: mine.give_back("done"), lambda: mine.take(900, 0)):
         with pytest.raises(ApiError) as caught:
             act()
@@ -171,7 +137,7 @@ def test_lease_that_cannot_be_given_back_or_taken_is_told(status: int) -> None:
 
 
 def test_note_of_another_state_is_not_written() -> None:
-    api, clock = FakeApi(), Clock()
+    api, clock = cluster(), Clock()
     mine = keeper(api, clock, "ann@a/1")
     seen = mine.look().version
     assert seen == ""
@@ -183,7 +149,7 @@ def test_note_of_another_state_is_not_written() -> None:
 
 
 def test_log_is_short_and_a_way_back_takes_from_it() -> None:
-    api, clock = FakeApi(), Clock()
+    api, clock = cluster(), Clock()
     mine = keeper(api, clock, "ann@a/1")
     for revision in range(leases.LOG_LENGTH + 3):
         mine.take(900, 0, {"todo/web": revision})
@@ -198,12 +164,12 @@ def test_log_is_short_and_a_way_back_takes_from_it() -> None:
 
 
 def test_nothing_is_written_in_check_mode() -> None:
-    api, clock = FakeApi(), Clock()
-    assert keeper(api, clock, "ann@a/1").take(900, 0, write=False).held and api.item is None
+    api, clock = cluster(), Clock()
+    assert keeper(api, clock, "ann@a/1").take(900, 0, write=False).held and not api.names("leases")
     keeper(api, clock, "ann@a/1").take(900, 0)
-    assert keeper(api, clock, "ann@a/1").give_back("done", write=False) and api.count == 1
-    assert keeper(api, clock, "ann@a/1").remove(write=False) and api.item
-    assert keeper(api, clock, "ann@a/1").remove() and api.item is None
+    assert keeper(api, clock, "ann@a/1").give_back("done", write=False) and len(api.writes) == 1
+    assert keeper(api, clock, "ann@a/1").remove(write=False) and api.names("leases")
+    assert keeper(api, clock, "ann@a/1").remove() and not api.names("leases")
     assert not keeper(api, clock, "ann@a/1").remove()
 
 

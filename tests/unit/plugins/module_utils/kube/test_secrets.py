@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._kube.client import ApiError
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import (
     Source,
     TemplateError,
@@ -27,64 +25,20 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.secrets import 
     read_labels,
     read_wanted,
 )
+from fake_kubernetes import FakeKubernetes, refusal
 
 
-class FakeApi:
-    """An API server that holds Secrets and namespaces."""
+def cluster(*secrets: dict[str, Any], namespaces: tuple[str, ...] = ()) -> FakeKubernetes:
+    """A cluster with these Secrets and namespaces."""
+    api = FakeKubernetes()
+    for name in namespaces:
+        api.add("namespaces", name, status={"phase": "Active"})
+    api.put("secrets", list(secrets))
+    return api
 
-    def __init__(self, *secrets: dict[str, Any], namespaces: tuple[str, ...] = ()) -> None:
-        self.secrets = {(item["metadata"]["namespace"], item["metadata"]["name"]): item for item in secrets}
-        self.namespaces = dict.fromkeys(namespaces, "Active")
-        self.labels: dict[str, dict[str, str]] = {}
-        self.calls: list[tuple[str, str, Any]] = []
-        self.refuse: ApiError | None = None
 
-    def items(self, path: str, **query: str) -> list[dict[str, Any]]:
-        self.calls.append(("LIST", path, query))
-        return [item for (namespace, _name), item in self.secrets.items() if f"/{namespace}/" in path]
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-        raw: bool = False,
-    ) -> Any:
-        self.calls.append((method, path, body))
-        parts = path.split("/")
-        if method == "GET":
-            if parts[-1] not in self.namespaces:
-                raise ApiError(404, "NotFound", "not found")
-            return {
-                "metadata": {"labels": self.labels.get(parts[-1], {})},
-                "status": {"phase": self.namespaces[parts[-1]]},
-            }
-        if self.refuse:
-            raise self.refuse
-        if path == "/api/v1/namespaces":
-            self.namespaces[body["metadata"]["name"]] = "Active"
-            self.labels[body["metadata"]["name"]] = body["metadata"]["labels"]
-        elif len(parts) == 5:
-            self.labels.setdefault(parts[4], {}).update(body["metadata"]["labels"])
-        elif method == "POST":
-            body["metadata"].update(namespace=parts[4], resourceVersion="1")
-            self.secrets[parts[4], body["metadata"]["name"]] = body
-        else:
-            found = self.secrets[parts[4], parts[6]]
-            found["metadata"].setdefault("labels", {}).update(body["metadata"]["labels"])
-            found["metadata"].setdefault("annotations", {}).update(body["metadata"]["annotations"])
-            data = {**found.get("data", {}), **body["data"]}
-            found["data"] = {key: value for key, value in data.items() if value is not None}
-        return body
-
-    @property
-    def writes(self) -> list[tuple[str, str, Any]]:
-        return [call for call in self.calls if call[0] in ("POST", "PATCH")]
-
-    def value(self, name: str, key: str) -> str:
-        return base64.b64decode(self.secrets["todo", name]["data"][key]).decode()
+def value(api: FakeKubernetes, name: str, key: str) -> str:
+    return base64.b64decode(api.get("secrets", name)["data"][key]).decode()
 
 
 def foreign(**metadata: Any) -> dict[str, Any]:
@@ -105,46 +59,49 @@ WANTED = [
 ]
 
 
-def ensure(api: FakeApi | None, given: list[dict[str, Any]] | None = None, **options: bool) -> dict[str, Any]:
+def ensure(api: FakeKubernetes | None, given: list[dict[str, Any]] | None = None, **options: bool) -> dict[str, Any]:
     return SecretKeeper(api, **options).ensure(read_wanted(WANTED if given is None else given))
 
 
 def test_first_run_makes_everything_and_tells_no_value() -> None:
-    api = FakeApi()
+    api = cluster()
     result = ensure(api)
     assert result["changed"] and result["namespaces"] == ["todo"]
-    password = api.value("db", "PASSWORD")
+    password = value(api, "db", "PASSWORD")
     assert len(password) == 32 and password.isalnum()
-    assert api.value("api", "URL") == f"db://{password}@host"
+    assert value(api, "api", "URL") == f"db://{password}@host"
     shown = json.dumps(result)
     assert password not in shown and "hunter2" not in shown
     assert base64.b64encode(password.encode()).decode() not in shown
     assert result["secrets"][1]["differences"] == {"KEY": "added", "URL": "added"}
-    labels = api.secrets["todo", "db"]["metadata"]["labels"]
+    labels = api.get("secrets", "db")["metadata"]["labels"]
     assert labels == {"app.kubernetes.io/managed-by": "slipway"}
 
 
 def test_second_run_changes_nothing_with_one_list_call() -> None:
-    api = FakeApi()
+    api = cluster()
     first = ensure(api)
-    password = api.value("db", "PASSWORD")
+    password = value(api, "db", "PASSWORD")
     api.calls.clear()
     second = ensure(api)
     assert not second["changed"] and not api.writes
-    assert [call[0] for call in api.calls] == ["LIST", "GET"]
-    assert second["checksums"] == first["checksums"] and api.value("db", "PASSWORD") == password
+    assert [(call.method, call.last) for call in api.calls] == [("GET", "secrets"), ("GET", "todo")]
+    assert second["checksums"] == first["checksums"] and value(api, "db", "PASSWORD") == password
     assert second["diff"]["prepared"] == ""
 
 
 def test_change_writes_only_the_difference() -> None:
-    api = FakeApi()
+    api = cluster()
     first = ensure(api)
+    before = api.get("secrets", "api")["metadata"]["resourceVersion"]
     api.calls.clear()
     changed = [WANTED[0], {**WANTED[1], "keys": [WANTED[1]["keys"][0], {"name": "KEY2", "value": "other-value"}]}]
     result = ensure(api, changed)
-    ((method, _path, body),) = api.writes
-    assert method == "PATCH" and set(body["data"]) == {"KEY", "KEY2"} and body["data"]["KEY"] is None
-    assert body["metadata"]["resourceVersion"] == "1"
+    (write,) = api.writes
+    assert (
+        write.method == "PATCH" and write.body["data"].keys() == {"KEY", "KEY2"} and write.body["data"]["KEY"] is None
+    )
+    assert write.body["metadata"]["resourceVersion"] == before
     assert result["secrets"][1]["differences"] == {"KEY": "removed", "KEY2": "added"}
     assert result["diff"]["prepared"] == "todo/api: KEY removed\ntodo/api: KEY2 added\n"
     assert result["checksums"]["db"] == first["checksums"]["db"]
@@ -152,7 +109,7 @@ def test_change_writes_only_the_difference() -> None:
 
 
 def test_check_mode_writes_nothing_and_promises_no_checksum() -> None:
-    api = FakeApi()
+    api = cluster()
     result = ensure(api, check_mode=True)
     assert result["changed"] and not api.writes and result["checksums"] == {"db": "", "api": ""}
     without = ensure(None, check_mode=True)
@@ -160,43 +117,44 @@ def test_check_mode_writes_nothing_and_promises_no_checksum() -> None:
 
 
 def test_secret_of_somebody_else_stops_all_of_it() -> None:
-    api = FakeApi(foreign(labels={"app.kubernetes.io/managed-by": "Helm"}))
+    api = cluster(foreign(labels={"app.kubernetes.io/managed-by": "Helm"}))
     with pytest.raises(SecretError, match="by Helm and is left alone.*adopt"):
         ensure(api)
     assert not api.writes
     result = ensure(api, adopt=True)
     assert (
         result["changed"]
-        and api.secrets["todo", "api"]["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "slipway"
+        and api.get("secrets", "api")["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "slipway"
     )
     assert not ensure(api)["changed"]
 
 
 def test_generated_value_is_kept_when_adopted() -> None:
     kept = base64.b64encode(b"older").decode()
-    api = FakeApi({**foreign(), "metadata": {**foreign()["metadata"], "name": "db"}, "data": {"PASSWORD": kept}})
+    api = cluster({**foreign(), "metadata": {**foreign()["metadata"], "name": "db"}, "data": {"PASSWORD": kept}})
     ensure(api, adopt=True)
-    assert api.value("db", "PASSWORD") == "older" and api.value("api", "URL") == "db://older@host"
+    assert value(api, "db", "PASSWORD") == "older" and value(api, "api", "URL") == "db://older@host"
 
 
 def test_namespace_that_goes_away() -> None:
-    api = FakeApi(namespaces=("todo",))
-    api.namespaces["todo"] = "Terminating"
+    api = cluster(namespaces=("todo",))
+    api.get("namespaces", "todo")["status"]["phase"] = "Terminating"
     with pytest.raises(SecretError, match="being deleted"):
         ensure(api)
 
 
 def test_labels_of_namespaces_are_kept_beside_others() -> None:
     level = {"pod-security.kubernetes.io/enforce": "restricted"}
-    api = FakeApi(namespaces=("todo",))
-    api.labels["todo"] = {"team": "a"}
+    api = cluster()
+    api.add("namespaces", "todo", labels={"team": "a"})
     planned = SecretKeeper(api, check_mode=True).ensure([], (), {"todo": level, "new": level})
     assert planned["changed"] and planned["namespaces"] == ["new"] and not api.writes
     result = SecretKeeper(api).ensure([], (), {"todo": level, "new": level})
     assert result["labels"] == planned["labels"] == {"todo": level, "new": level}
     assert result["diff"] == planned["diff"]
     assert "namespace todo: pod-security.kubernetes.io/enforce=restricted\n" in result["diff"]["prepared"]
-    assert api.labels["todo"] == {"team": "a", **level} and api.labels["new"].items() >= level.items()
+    labels = [api.get("namespaces", name)["metadata"]["labels"] for name in ("todo", "new")]
+    assert labels[0] == {"team": "a", **level} and labels[1].items() >= level.items()
     assert not SecretKeeper(api).ensure([], (), {"todo": level, "new": level})["changed"]
 
 
@@ -207,8 +165,8 @@ def test_labels_that_are_none() -> None:
 
 
 def test_refused_write_does_not_quote_what_was_sent() -> None:
-    api = FakeApi(namespaces=("todo",))
-    api.refuse = ApiError(422, "Invalid", "hunter2-hunter2 is invalid")
+    api = cluster(namespaces=("todo",))
+    api.go_wrong(refusal(422, "hunter2-hunter2 is invalid"), "POST")
     with pytest.raises(SecretError, match="422 Invalid") as caught:
         ensure(api)
     assert "hunter2" not in str(caught.value)
@@ -232,9 +190,9 @@ def test_wrong_options(given: list[dict[str, Any]], words: str) -> None:
 
 
 def test_binary_data_survives() -> None:
-    api = FakeApi()
+    api = cluster()
     ensure(api, [{"name": "b", "namespace": "todo", "keys": [{"name": "K", "data": "AP8="}]}])
-    assert base64.b64decode(api.secrets["todo", "b"]["data"]["K"]) == b"\x00\xff"
+    assert base64.b64decode(api.get("secrets", "b")["data"]["K"]) == b"\x00\xff"
 
 
 def test_templates() -> None:

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._kube import service_address
-from ansible_collections.slipway.kube.plugins.module_utils._kube.client import ApiError
 from ansible_collections.slipway.kube.plugins.module_utils._kube.service_address import (
     Address,
     AddressError,
@@ -21,6 +19,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.service_address
     url_of,
     wanted_port,
 )
+from fake_kubernetes import FakeKubernetes
 
 NETWORK = Network("192.168.49.2", 24, frozenset({"192.168.49.1", "192.168.49.2", "192.168.49.240"}))
 
@@ -35,35 +34,10 @@ def service(name: str = "page", kind: str = "LoadBalancer", address: str = "", *
     }
 
 
-class FakeCluster:
-    """Services by name, changed by patches as the API server would."""
-
-    def __init__(self, *services: dict[str, Any]) -> None:
-        self.services = {one["metadata"]["name"]: one for one in services}
-        self.patches: list[str] = []
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-        raw: bool = False,
-    ) -> Any:
-        name = path.removesuffix("/status").rpartition("/")[2]
-        if name not in self.services:
-            raise ApiError(404, "NotFound", f"no {name}")
-        if method == "PATCH":
-            assert path.endswith("/status") and content_type == "application/merge-patch+json"
-            self.patches.append(name)
-            self.services[name] |= body
-        return self.services[name]
-
-    def items(self, path: str, **query: str) -> list[dict[str, Any]]:
-        if path == "/api/v1/nodes":
-            return [{"status": {"addresses": [{"type": "InternalIP", "address": NETWORK.address}]}}]
-        return list(self.services.values())
+def cluster(*services: dict[str, Any]) -> FakeKubernetes:
+    """A cluster of one node with these Services."""
+    addresses = [{"type": "InternalIP", "address": NETWORK.address}]
+    return FakeKubernetes(services=list(services), nodes=[{"status": {"addresses": addresses}}])
 
 
 class FakeNode:
@@ -108,40 +82,38 @@ def test_empty_pool_is_said() -> None:
 
 
 def test_load_balancer_gets_an_address_once() -> None:
-    cluster, node = FakeCluster(service()), FakeNode()
-    found = find_address(cluster, "todo", "page", node=node)
+    api, node = cluster(service()), FakeNode()
+    found = find_address(api, "todo", "page", node=node)
     assert found == Address("192.168.49.241", 3000, changed=True)
     assert "192.168.49.241" in node.held
-    assert find_address(cluster, "todo", "page", node=node) == Address("192.168.49.241", 3000, changed=False)
-    assert cluster.patches == ["page"]
+    assert find_address(api, "todo", "page", node=node) == Address("192.168.49.241", 3000, changed=False)
+    assert [call.path for call in api.writes] == ["/api/v1/namespaces/todo/services/page/status"]
 
 
 def test_restarted_node_takes_the_address_again() -> None:
     node = FakeNode()
-    found = find_address(FakeCluster(service(address="192.168.49.241")), "todo", "page", node=node)
+    found = find_address(cluster(service(address="192.168.49.241")), "todo", "page", node=node)
     assert found.changed and node.held == [NETWORK.address, "192.168.49.241"]
 
 
 def test_check_mode_gives_nothing() -> None:
-    cluster, node = FakeCluster(service()), FakeNode()
-    assert find_address(cluster, "todo", "page", node=node, dry=True) == Address("", 3000, changed=True)
-    assert cluster.patches == [] and node.held == [NETWORK.address]
+    api, node = cluster(service()), FakeNode()
+    assert find_address(api, "todo", "page", node=node, dry=True) == Address("", 3000, changed=True)
+    assert api.writes == [] and node.held == [NETWORK.address]
 
 
 def test_node_port() -> None:
-    assert find_address(FakeCluster(service(kind="NodePort")), "todo", "page", "admin") == Address(
-        NETWORK.address, 30009
-    )
+    assert find_address(cluster(service(kind="NodePort")), "todo", "page", "admin") == Address(NETWORK.address, 30009)
 
 
 def test_somebody_elses_address_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = FakeCluster(service())
+    api = cluster(service())
 
     def pass_time(seconds: float) -> None:
-        cluster.services["page"] = service(address="203.0.113.7")
+        api.put("services", [service(address="203.0.113.7")])
 
     monkeypatch.setattr(service_address.time, "sleep", pass_time)
-    assert find_address(cluster, "todo", "page", timeout=60) == Address("203.0.113.7", 3000)
+    assert find_address(api, "todo", "page", timeout=60) == Address("203.0.113.7", 3000)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +126,7 @@ def test_somebody_elses_address_is_waited_for(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_no_address_says_why(found: dict[str, Any], words: str) -> None:
     with pytest.raises(AddressError, match=words):
-        find_address(FakeCluster(found), "todo", "page", timeout=0)
+        find_address(cluster(found), "todo", "page", timeout=0)
 
 
 def test_unknown_port_names_those_there_are() -> None:

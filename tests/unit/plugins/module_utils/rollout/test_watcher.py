@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import ApiError, UnreachableError
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.codes import CODES
+from fake_kubernetes import Answer, refusal
 from rollout_objects import (
     STARTING,
-    FakeApi,
     Object,
+    Rollout,
     bound,
     crashed,
     deployment,
@@ -31,6 +33,7 @@ from rollout_objects import (
     service,
     slice_of,
     unhealthy,
+    unreachable,
     unscheduled,
     waiting,
     world,
@@ -41,13 +44,13 @@ def test_healthy_rollout_takes_one_call_for_each_kind_and_no_time() -> None:
     api = served(ingresses=[ingress()])
     assert api.wait().diagnosis is None and api.now == 0
     workloads = ["deployments", "statefulsets", "daemonsets", "jobs"]
-    assert api.calls == [*workloads, "services", "endpointslices", "ingresses", "ingressclasses"]
+    assert api.kinds == [*workloads, "services", "endpointslices", "ingresses", "ingressclasses"]
     api = served()
-    assert api.wait(routes=False).diagnosis is None and api.calls == workloads
+    assert api.wait(routes=False).diagnosis is None and api.kinds == workloads
 
 
 def test_rollout_that_ends_later() -> None:
-    api = FakeApi(deployments=[deployment(**STARTING)], pods=[waiting("ContainerCreating")])
+    api = Rollout(deployments=[deployment(**STARTING)], pods=[waiting("ContainerCreating")])
     api.later = {5.0: {"deployments": [deployment()]}}
     outcome = api.wait()
     assert outcome.diagnosis is None and 5 <= outcome.seconds < 6
@@ -59,12 +62,12 @@ def test_state_that_cannot_heal_ends_it_at_once_with_log_and_events() -> None:
     assert outcome.diagnosis and api.now == 0
     assert outcome.diagnosis["code"] == "crash_loop" and outcome.diagnosis["log"] == ["first", "last"]
     assert outcome.diagnosis["events"] == ["BackOff: Back-off restarting."]
-    assert "log previous" in api.calls
+    assert [call.query.get("previous") for call in api.calls if call.last == "log"] == ["true"]
 
 
 def test_diagnosis_does_without_a_log() -> None:
     crash = waiting("CrashLoopBackOff", restartCount=1)
-    api = FakeApi(deployments=[deployment(**STARTING)], pods=[crash])
+    api = Rollout(deployments=[deployment(**STARTING)], pods=[crash])
     api.log = None
     outcome = api.wait()
     assert outcome.diagnosis and outcome.diagnosis["log"] == []
@@ -73,7 +76,7 @@ def test_diagnosis_does_without_a_log() -> None:
 def test_pod_of_an_older_revision_does_not_end_it() -> None:
     crash = waiting("CrashLoopBackOff", restartCount=9)
     crash["metadata"]["ownerReferences"] = [{"uid": "rs1", "controller": True}]
-    api = FakeApi(
+    api = Rollout(
         deployments=[deployment(**STARTING)], pods=[crash], replicasets=[replica_set("rs1", 1), replica_set("rs2", 2)]
     )
     api.later = {3.0: {"deployments": [deployment()]}}
@@ -81,22 +84,22 @@ def test_pod_of_an_older_revision_does_not_end_it() -> None:
 
 
 def test_state_that_may_heal_is_given_time() -> None:
-    api = FakeApi(deployments=[deployment(**STARTING)], pods=[unscheduled()])
+    api = Rollout(deployments=[deployment(**STARTING)], pods=[unscheduled()])
     outcome = api.wait(heal=15)
     assert outcome.diagnosis and outcome.diagnosis["code"] == "unschedulable" and 15 <= outcome.seconds < 16
-    api = FakeApi(deployments=[deployment(**STARTING)], pods=[unscheduled()])
+    api = Rollout(deployments=[deployment(**STARTING)], pods=[unscheduled()])
     api.later = {10.0: {"deployments": [deployment()]}}
     assert api.wait(heal=15).diagnosis is None
 
 
 def test_quiet_period_ends_a_rollout_in_which_nothing_moves() -> None:
-    api = FakeApi(deployments=[deployment(**STARTING)], pods=[waiting("ContainerCreating")])
+    api = Rollout(deployments=[deployment(**STARTING)], pods=[waiting("ContainerCreating")])
     outcome = api.wait(quiet=20, deadline=100)
     assert outcome.diagnosis and outcome.diagnosis["code"] == "rollout_stalled" and 20 <= outcome.seconds < 21
 
 
 def test_movement_renews_the_quiet_period_but_not_the_deadline() -> None:
-    api = FakeApi(deployments=[deployment(**STARTING)], pods=[waiting("ContainerCreating")])
+    api = Rollout(deployments=[deployment(**STARTING)], pods=[waiting("ContainerCreating")])
     api.later = {float(second): {"pods": [pod(f"api-{second}", state={"waiting": {}})]} for second in range(5, 100, 5)}
     outcome = api.wait(quiet=8, deadline=30)
     assert outcome.diagnosis and outcome.diagnosis["code"] == "deadline_passed" and 30 <= outcome.seconds < 31
@@ -109,21 +112,21 @@ def test_running_pod_that_is_never_ready_is_told_from_other_stops() -> None:
 
 
 def test_release_without_workloads() -> None:
-    outcome = FakeApi(deployments=[]).wait(deadline=0)
+    outcome = Rollout(deployments=[]).wait(deadline=0)
     assert outcome.diagnosis and outcome.diagnosis["code"] == "workloads_missing"
     assert outcome.diagnosis["events"] == []
 
 
 def test_one_look_with_a_deadline_of_nothing() -> None:
-    api = FakeApi(deployments=[deployment(**STARTING)], pods=[waiting("ContainerCreating")])
+    api = Rollout(deployments=[deployment(**STARTING)], pods=[waiting("ContainerCreating")])
     outcome = api.wait(deadline=0)
     assert outcome.diagnosis and outcome.diagnosis["code"] == "deadline_passed" and api.now == 0
 
 
 def test_hooks_count_only_when_asked_for() -> None:
     over = job({"conditions": [{"type": "Failed", "status": "True", "message": "reached the limit"}]}, "post-install")
-    assert FakeApi(jobs=[over]).wait().diagnosis is None
-    outcome = FakeApi(jobs=[over]).wait(hooks=True, deadline=0)
+    assert Rollout(jobs=[over]).wait().diagnosis is None
+    outcome = Rollout(jobs=[over]).wait(hooks=True, deadline=0)
     assert outcome.diagnosis and outcome.diagnosis["code"] == "job_failed"
     assert "The hook migration failed" in outcome.diagnosis["cause"]
 
@@ -131,21 +134,73 @@ def test_hooks_count_only_when_asked_for() -> None:
 def test_only_pods_that_are_hooks_are_workloads() -> None:
     bare = job_pod("check")
     bare["metadata"] |= {"labels": pod()["metadata"]["labels"], "annotations": {"helm.sh/hook": "pre-install"}}
-    outcome = FakeApi(pods=[pod(), bare]).wait(hooks=True, deadline=0)
+    outcome = Rollout(pods=[pod(), bare]).wait(hooks=True, deadline=0)
     assert [item.name for item in outcome.workloads] == ["api", "check"]
     bare["metadata"]["annotations"] = {"helm.sh/hook": "test"}
-    assert [item.name for item in FakeApi(pods=[bare]).wait(hooks=True, deadline=0).workloads] == ["api"]
+    assert [item.name for item in Rollout(pods=[bare]).wait(hooks=True, deadline=0).workloads] == ["api"]
 
 
 def test_selector_picks_what_no_release_made() -> None:
     item = deployment()
     item["metadata"]["labels"] = {"app": "shop"}
-    api = FakeApi(deployments=[item], services=[service("web")], endpointslices=[slice_of()])
+    route = service("web")
+    route["metadata"]["labels"] = {"app": "shop"}
+    api = Rollout(deployments=[item], services=[route], endpointslices=[slice_of()])
     outcome = api.watcher(("todo", ""), selector="app=shop").wait()
     assert [one.name for one in outcome.workloads] == ["api"]
     assert outcome.diagnosis and outcome.diagnosis["code"] == "service_port_wrong"
-    outcome = FakeApi(deployments=[]).watcher(("todo", ""), selector="app=shop", deadline=0).wait()
+    outcome = Rollout(deployments=[]).watcher(("todo", ""), selector="app=shop", deadline=0).wait()
     assert outcome.diagnosis and "todo/app=shop" in outcome.diagnosis["cause"]
+
+
+# ---------------------------------------------------------------- an API server that is away for a while
+@pytest.mark.parametrize("answer", [Answer(how="break"), refusal(429), refusal(500)])
+def test_looks_that_fail_are_taken_again(answer: Answer) -> None:
+    api = Rollout(deployments=[deployment(**STARTING)], pods=[waiting("ContainerCreating")])
+    api.later = {12.0: {"deployments": [deployment()]}}
+    api.react("", lambda _call: answer if 3 <= api.now < 10 else None)
+    outcome = api.wait()
+    assert outcome.diagnosis is None and 12 <= outcome.seconds < 15
+
+
+def test_api_server_that_stays_away_is_told_with_what_was_seen_before() -> None:
+    api = Rollout(deployments=[deployment(**STARTING)], pods=[waiting("ContainerCreating")])
+    api.react("", lambda _call: refusal(503, "etcd is gone") if api.now >= 3 else None)
+    outcome = api.wait()
+    assert outcome.diagnosis and outcome.diagnosis["code"] == "cluster_unreachable" and 15 < outcome.seconds < 20
+    assert outcome.diagnosis["cause"].startswith("etcd is gone")
+    assert outcome.diagnosis["cause"].endswith(
+        "10 looks in a row failed. Before that: Deployment api: 0 of 2 pods are available."
+    )
+    assert [item.name for item in outcome.workloads] == ["api"]
+    api = Rollout(deployments=[deployment(**STARTING)], pods=[waiting("ContainerCreating")])
+    api.react("", lambda _call: Answer(how="break") if api.now >= 3 else None)
+    assert api.wait(deadline=5).seconds == 5, "not beyond the deadline"
+
+
+def test_cluster_that_was_never_seen_or_refuses_is_told_at_once() -> None:
+    api = unreachable()
+    with pytest.raises(UnreachableError):
+        api.wait()
+    assert api.now == 0
+    api = Rollout(deployments=None)
+    with pytest.raises(ApiError, match="may not list"):
+        api.wait()
+    assert api.now == 0
+    api = Rollout()
+    api.go_wrong(refusal(429), "deployments")
+    assert api.wait().diagnosis is None
+
+
+def test_diagnosis_does_without_what_explains_it_when_that_comes_too_late() -> None:
+    api = world(crashed(1), log="gaierror: Name or service not known")
+    # The events of one object are asked for when the diagnosis is made.
+    late = Answer(how="break")
+    api.react("/log$|/kube-system/", lambda _call: late)
+    api.react("/events$", lambda call: late if "involvedObject" in call.query.get("fieldSelector", "") else None)
+    outcome = api.wait()
+    assert outcome.diagnosis and outcome.diagnosis["code"] == "crash_loop"
+    assert (outcome.diagnosis["log"], outcome.diagnosis["events"]) == ([], [])
 
 
 STATUS = "HTTP probe failed with statuscode: 503"
@@ -203,7 +258,7 @@ def test_ingress_without_an_address_is_accepted_while_its_controller_is_there() 
         "spec": {"containers": [{"image": "registry/ingress-nginx/controller:1"}]},
         "status": {"conditions": [{"type": "Ready", "status": "True"}]},
     }
-    api = served(ingresses=[ingress(address=False)], all_pods=[controller])
+    api = served(ingresses=[ingress(address=False)], controllers=[controller])
     assert api.wait().diagnosis is None and api.now == 0
 
 
@@ -246,20 +301,20 @@ def test_password_in_a_url_is_not_shown() -> None:
 def test_nodes_are_asked_for_rarely() -> None:
     api = world(bound(), nodes=[node()])
     assert api.wait(quiet=30).seconds == 30
-    assert 6 <= api.calls.count("nodes") <= 7
+    assert 6 <= api.kinds.count("nodes") <= 7
 
 
-def beside(api: FakeApi, **changed: list[Object]) -> Any:
+def beside(api: Rollout, **changed: list[Object]) -> Any:
     """What is found beside Helm when these lists have changed since it began."""
     watcher = api.watcher(hooks=True)
     watcher.begin()
-    api.lists.update(changed)
+    api.change(**changed)
     return watcher
 
 
 def test_failing_hook_is_found_beside_helm() -> None:
     hook = job({"failed": 2}, hook="pre-upgrade")
-    found = beside(FakeApi(), jobs=[hook], pods=[job_pod(state=failed(3))]).step()
+    found = beside(Rollout(), jobs=[hook], pods=[job_pod(state=failed(3))]).step()
     assert found and found.code == "job_failed" and "exit code 3" in found.cause
 
 
@@ -268,10 +323,10 @@ def test_hook_that_may_wait_for_a_database_is_given_time() -> None:
     database["metadata"] |= {"name": "db", "uid": "d2"}
     hook = job({"failed": 2}, hook="post-install")
     starting = pod("db-1", owner="rs2", state={"running": {}}, started=False)
-    watcher = beside(FakeApi(deployments=[]), deployments=[database], jobs=[hook], pods=[starting])
+    watcher = beside(Rollout(deployments=[]), deployments=[database], jobs=[hook], pods=[starting])
     assert watcher.step() is None
     answering = beside(
-        FakeApi(deployments=[]),
+        Rollout(deployments=[]),
         deployments=[database],
         jobs=[hook],
         pods=[running()],
@@ -284,15 +339,15 @@ def test_hook_that_may_wait_for_a_database_is_given_time() -> None:
 
 def test_hook_that_an_earlier_attempt_left_is_not_judged() -> None:
     old = job({"conditions": [{"type": "Failed", "status": "True"}]}, hook="pre-upgrade")
-    assert beside(FakeApi(jobs=[old])).step() is None
+    assert beside(Rollout(jobs=[old])).step() is None
     new = job({"failed": 2}, hook="pre-upgrade", uid="j2")
-    assert beside(FakeApi(jobs=[old]), jobs=[new]).step() is not None
+    assert beside(Rollout(jobs=[old]), jobs=[new]).step() is not None
 
 
 def test_hook_without_labels_is_found_beside_helm_only() -> None:
     hook = job({"failed": 2}, hook="pre-install", labels={})
-    assert beside(FakeApi(deployments=[]), jobs=[hook]).step() is not None
-    assert FakeApi(jobs=[hook]).wait(hooks=True).diagnosis is None
+    assert beside(Rollout(deployments=[]), jobs=[hook]).step() is not None
+    assert Rollout(jobs=[hook]).wait(hooks=True).diagnosis is None
 
 
 @pytest.mark.parametrize(
@@ -306,7 +361,7 @@ def test_hook_without_labels_is_found_beside_helm_only() -> None:
 )
 def test_workloads_beside_helm_are_judged_by_what_no_hook_can_put_right(item: Object, code: str) -> None:
     changed = deployment(**STARTING)
-    watcher = beside(FakeApi(deployments=[]), deployments=[changed], pods=[item])
+    watcher = beside(Rollout(deployments=[]), deployments=[changed], pods=[item])
     found = watcher.step()
     assert (found.code if found else "") == code
 
@@ -315,16 +370,17 @@ def test_what_helm_has_not_changed_yet_is_not_judged() -> None:
     api = world(waiting("ErrImageNeverPull"))
     watcher = beside(api)
     assert watcher.step() is None
-    api.lists["deployments"] = [deployment(**STARTING)]
-    api.lists["deployments"][0]["metadata"]["generation"] = 3  # type: ignore[index]
+    newer = deployment(**STARTING)
+    newer["metadata"]["generation"] = 3
+    api.change(deployments=[newer])
     assert watcher.step() is not None
 
 
 def test_refusal_beside_helm() -> None:
     api = refused("violates PodSecurity")
-    wanted = api.lists["deployments"]
-    api.lists["deployments"] = []
-    assert beside(api, deployments=wanted or []).step().code == "admission_denied"
+    wanted = [api.get("deployments", "api")]
+    api.change(deployments=[])
+    assert beside(api, deployments=wanted).step().code == "admission_denied"
 
 
 def test_every_code_has_one_suggestion() -> None:
