@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._images import builders
+from ansible_collections.slipway.kube.plugins.module_utils._images.channels import engine_buildkit
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import Component
 from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import read_context
 
@@ -132,7 +133,7 @@ def test_buildkit_copies_what_the_digest_covers(
     (source / ".dockerignore").write_text(rules, encoding="utf-8", newline="")
     image = name()
     builder = builders.BuildKit(
-        image_build, lambda: builders.engine_buildkit(engine), builders.engine_output, host_network=False
+        image_build, lambda: engine_buildkit(engine), builders.engine_output, host_network=False
     )
     builder.build(component(source, source / "Dockerfile", image), lambda _step: None)
     assert contents(image) == expected(source, source / "Dockerfile")
@@ -187,7 +188,7 @@ def test_dockerfile_outside_of_its_context(
     if with_buildkit:
         builder = builders.BuildKit(
             request.getfixturevalue("image_build"),
-            lambda: builders.engine_buildkit(engine),
+            lambda: engine_buildkit(engine),
             builders.engine_output,
             host_network=False,
         )

@@ -11,13 +11,13 @@ import socket
 import time
 import typing as t
 
-from ansible_collections.slipway.kube.plugins.module_utils._images.builders import BUILDKIT_SOCKET, run_in
+from ansible_collections.slipway.kube.plugins.module_utils._images.channels import BUILDKIT_SOCKET, run_in
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     COMPONENT_LABEL,
     DELIVERED_LABEL,
     Component,
-    Held,
     ImageError,
+    StoredImage,
     normal_name,
 )
 
@@ -40,15 +40,15 @@ def identities(listing: str) -> dict[str, str]:
     return found
 
 
-def delivered(listing: str, ids: t.Mapping[str, str]) -> list[Held]:
+def delivered(listing: str, ids: t.Mapping[str, str]) -> list[StoredImage]:
     """What was put into the node for a component, from the table of ``ctr images ls``: its labels say when."""
-    held = []
+    stored = []
     for line in listing.splitlines()[1:]:
         columns = line.split()
         labels = dict(label.partition("=")[::2] for label in columns[-1].split(",")) if columns else {}
         if labels.get(DELIVERED_LABEL, "").isdigit() and columns[0] in ids:
-            held.append(Held(columns[0], ids[columns[0]], float(labels[DELIVERED_LABEL])))
-    return held
+            stored.append(StoredImage(columns[0], ids[columns[0]], float(labels[DELIVERED_LABEL])))
+    return stored
 
 
 def in_use(listing: str, ids: t.Mapping[str, str]) -> set[str]:
@@ -76,10 +76,10 @@ class Engine:
         """Size in bytes by normal name."""
         return {normal_name(tag): image["Size"] for image in self._listed for tag in self._tags(image)}
 
-    def built(self) -> list[Held]:
+    def built(self) -> list[StoredImage]:
         """What was built for a component."""
         return [
-            Held(tag, image["Id"], float(image["Created"]))
+            StoredImage(tag, image["Id"], float(image["Created"]))
             for image in self._listed
             if COMPONENT_LABEL in (image.get("Labels") or {})
             for tag in self._tags(image)
@@ -181,7 +181,7 @@ class Node:
         name = shlex.quote(normal_name(reference))
         self._shell(f"{_CTR} images label {name} {DELIVERED_LABEL}={int(time.time())}")
 
-    def held(self) -> tuple[list[Held], set[str]]:
+    def stored(self) -> tuple[list[StoredImage], set[str]]:
         """What was put into the node for components, and the IDs of the images in use. Raises ImageError."""
         asked = ["crictl images --output json", f"{_CTR} images ls", f"{_CTR} containers ls"]
         images, listing, containers = self._shell(f" && echo '{_MARK}' && ".join(asked)).split(f"{_MARK}\n")

@@ -57,7 +57,7 @@ class Work:
 
 
 @dataclasses.dataclass(frozen=True)
-class Held:
+class StoredImage:
     """An image that was built or delivered for a component: its reference, its ID and when (seconds since 1970)."""
 
     reference: str
@@ -136,9 +136,9 @@ def decide(
     for component in reversed(list(components.values())):
         image = normal_name(component.image)
         here, there = engine.get(image), node.get(image)
-        lacking = component.deliver and lacks(image, engine, node)
+        missing = component.deliver and lacks(image, engine, node)
         if in_node:
-            if not lacking and (component.name not in bases or there is not None):
+            if not missing and (component.name not in bases or there is not None):
                 continue
             if here is not None:
                 deliver.append(component.name)
@@ -146,7 +146,7 @@ def decide(
             build_in_node.append(component.name)
             bases.update(component.needs)
             continue
-        if lacking:
+        if missing:
             deliver.append(component.name)
         if here is None and (component.name in bases or (component.deliver and there is None)):
             build.append(component.name)
@@ -154,18 +154,20 @@ def decide(
     return Work(tuple(reversed(build)), tuple(reversed(build_in_node)), tuple(reversed(deliver)))
 
 
-def surplus(held: t.Iterable[Held], components: t.Iterable[Component], used: t.Container[str], keep: int) -> list[str]:
-    """References of ``held`` that are beyond the last ``keep`` of their component, the oldest first.
+def surplus(
+    stored: t.Iterable[StoredImage], components: t.Iterable[Component], used: t.Container[str], keep: int
+) -> list[str]:
+    """References of ``stored`` that are beyond the last ``keep`` of their component, the oldest first.
 
     What the components name now counts among the kept. An ID in ``used`` is never given up, nor one that a kept
     reference shares.
     """
     current = {normal_name(component.image) for component in components}
-    by_repository: dict[str, list[Held]] = {}
-    for one in held:
+    by_repository: dict[str, list[StoredImage]] = {}
+    for one in stored:
         repository = normal_name(one.reference).rpartition(":")[0]
         by_repository.setdefault(repository, []).append(one)
-    gone: list[Held] = []
+    gone: list[StoredImage] = []
     for component in components:
         group = by_repository.pop(component.repository, [])
         group.sort(key=lambda one: (normal_name(one.reference) in current, one.when), reverse=True)

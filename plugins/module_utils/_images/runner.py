@@ -6,26 +6,24 @@
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import pathlib
 import threading
-import time
 import typing as t
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.progress import ProgressFile, Say, StepReporter
 from ansible_collections.slipway.kube.plugins.module_utils._images.builders import (
     BuildKit,
     Classic,
     InNode,
-    engine_buildkit,
     engine_output,
-    node_buildkit,
     node_output,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._images.channels import engine_buildkit, node_buildkit
 from ansible_collections.slipway.kube.plugins.module_utils._images.node_images import Engine, Node, Registry
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     Component,
-    Held,
     ImageError,
+    StoredImage,
     Work,
     decide,
     normal_name,
@@ -35,78 +33,19 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
 )
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import is_locked
 
-HEARTBEAT = 10.0  # seconds between two words about a build that goes on
 
-Say = t.Callable[[str], None]
-
-
-def duration(seconds: float) -> str:
-    """Seconds, or minutes and seconds for what takes longer."""
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
-
-
-class Doings:
-    """What goes on at present, told at its begin, at its end and now and then between."""
-
-    def __init__(self, out: t.TextIO) -> None:
-        self._out = out
-        self._steps: dict[str, tuple[float, str]] = {}
-        self._lock = threading.Lock()
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-        self.seconds: dict[str, float] = {}
-
-    def __enter__(self) -> Doings:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _say(self, text: str) -> None:
-        with self._lock:
-            self._out.write(text + "\n")
-            self._out.flush()
-
-    def _beat(self) -> None:
-        while not self._end.wait(HEARTBEAT):
-            with self._lock:
-                going = dict(self._steps)
-            for what, (begun, step) in going.items():
-                self._say(f"{what}: {duration(time.monotonic() - begun)} so far{f', {step}' if step else ''}")
-
-    def do(self, what: str, work: t.Callable[[Say], None]) -> None:
-        """Do one thing; ``work`` is given a function to tell its steps to."""
-        begun = time.monotonic()
-
-        def step(text: str) -> None:
-            with self._lock:
-                self._steps[what] = (begun, text)
-
-        step("")
-        self._say(what)
-        try:
-            work(step)
-        finally:
-            with self._lock:
-                del self._steps[what]
-        self.seconds[what] = time.monotonic() - begun
-        self._say(f"{what}: done in {duration(self.seconds[what])}")
-
-
-def carry_out(
+def execute(
     work: Work,
     components: t.Mapping[str, Component],
     build: t.Callable[[Component, Say], None],
     build_in_node: t.Callable[[Component, Say], None],
     deliver: t.Callable[[Component], None],
-    doings: Doings,
+    steps: StepReporter,
     side_by_side: int,
 ) -> None:
     """Build each image as soon as those it is built from exist, and deliver each as soon as it is there.
 
-    At most ``side_by_side`` go on at once. After a failure nothing new is begun. Raises the first ImageError.
+    At most ``side_by_side`` go on at once. After a failure nothing new is started. Raises the first ImageError.
     """
     builders = dict.fromkeys(work.build, build) | dict.fromkeys(work.build_in_node, build_in_node)
     names = [name for name in components if name in builders or name in work.deliver]
@@ -116,20 +55,20 @@ def carry_out(
     def one(name: str) -> None:
         component = components[name]
         try:
-            # A component waits only for earlier ones, which have begun: no number of workers is too small.
+            # A component waits only for earlier ones, which have started: no number of workers is too small.
             for need in component.needs:
                 if need in ready:
                     ready[need].wait()
             if failed.is_set():
                 return
             if name in builders:
-                doings.do(f"build {name}", lambda step: builders[name](component, step))
+                steps.run(f"build {name}", lambda step: builders[name](component, step))
             if name in work.build_in_node or name not in work.deliver:
                 return
             # In the engine others can build from it already.
             if name in work.build:
                 ready[name].set()
-            doings.do(f"deliver {name}", lambda _step: deliver(component))
+            steps.run(f"deliver {name}", lambda _step: deliver(component))
         except BaseException:
             failed.set()
             raise
@@ -262,9 +201,9 @@ def _work(
         in_node.build(component, step)
         node.note(component.image)
 
-    with open(params["progress_file"] or os.devnull, "a", encoding="utf-8") as file, Doings(file) as doings:
-        carry_out(work, components, build, build_in_node, deliver, doings, params["side_by_side"])
-    return {what: round(seconds, 2) for what, seconds in doings.seconds.items()}
+    with StepReporter(ProgressFile(params["progress_file"]).say) as steps:
+        execute(work, components, build, build_in_node, deliver, steps, params["side_by_side"])
+    return {what: round(seconds, 2) for what, seconds in steps.seconds.items()}
 
 
 def _engine_builder(params: t.Mapping[str, t.Any], client: t.Any) -> BuildKit | Classic:
@@ -286,19 +225,22 @@ def _prune(
 ) -> dict[str, list[str]]:
     """Remove what is surplus, or tell it in check mode."""
     # What a check did not build counts as if it had.
-    to_come = [Held(component.image, "", float("inf")) for component in components.values() if check_mode]
+    to_come = [StoredImage(component.image, "", float("inf")) for component in components.values() if check_mode]
     old: dict[str, list[str]] = {"engine": [], "node": []}
-    held = engine.built()
-    names = {normal_name(one.reference) for one in held}
-    held += [one for one in to_come if normal_name(one.reference) not in names]
-    old["engine"] = surplus(held, components.values(), engine.in_use(), keep)
+    stored = engine.built()
+    stored += _not_in(stored, to_come)
+    old["engine"] = surplus(stored, components.values(), engine.in_use(), keep)
     if node is not None:
-        held, used = node.held()
-        names = {normal_name(one.reference) for one in held}
-        held += [one for one in to_come if normal_name(one.reference) not in names]
-        old["node"] = surplus(held, components.values(), used, keep)
+        stored, used = node.stored()
+        stored += _not_in(stored, to_come)
+        old["node"] = surplus(stored, components.values(), used, keep)
     if not check_mode:
         engine.remove(old["engine"])
         if node is not None:
             node.remove(old["node"])
     return old
+
+
+def _not_in(stored: t.Sequence[StoredImage], others: t.Sequence[StoredImage]) -> list[StoredImage]:
+    names = {normal_name(one.reference) for one in stored}
+    return [one for one in others if normal_name(one.reference) not in names]

@@ -1,192 +1,34 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Contexts as streams, the ways to a BuildKit, and what builders are told and answer."""
+"""What builders are told and answer."""
 
 from __future__ import annotations
 
 import io
 import json
 import socket
-import stat
 import sys
 import tarfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._images import builders
-from ansible_collections.slipway.kube.plugins.module_utils._images.plan import Component, ImageError
+from ansible_collections.slipway.kube.plugins.module_utils._images.plan import ImageError
+from image_objects import component, lay_source
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A small context."""
-    root = tmp_path / "source"
-    (root / "src").mkdir(parents=True)
-    (root / "src/app.py").write_text("print()")
-    (root / "src/run").write_text("#!/bin/sh")
-    (root / "src/run").chmod(0o755)
-    (root / "link").symlink_to("src/app.py")
-    (root / "Dockerfile").write_text("FROM scratch")
-    return root
-
-
-def component(source: Path, dockerfile: str = "Dockerfile", **arguments: str) -> Component:
-    return Component("todo", "todo:1", source, source / dockerfile, arguments, (), True)
-
-
-# -- contexts ----------------------------------------------------------------------------------------------------------
-
-
-def stream(one: Component) -> tuple[str, dict[str, tarfile.TarInfo], dict[str, bytes]]:
-    """The Dockerfile's name in a component's stream, the stream's members, and what the files among them hold."""
-    context = builders.context_of(one)
-    name = builders.dockerfile_name(context, one.dockerfile)
-    reading = builders.ContextStream(context, one.dockerfile, name)
-    data = io.BytesIO(b"".join(reading.chunks()))
-    reading.close()
-    with tarfile.open(fileobj=data) as archive:
-        members = {member.name: member for member in archive}
-        files = {name: file.read() for name, member in members.items() if (file := archive.extractfile(member))}
-    return name, members, files
-
-
-def test_stream_holds_the_context_and_nobody_owns_it(source: Path) -> None:
-    name, members, files = stream(component(source))
-    assert name == "Dockerfile"
-    assert set(members) == {"Dockerfile", "link", "src", "src/app.py", "src/run"}
-    assert {(member.uid, member.gid, member.uname) for member in members.values()} == {(0, 0, "")}
-    assert members["src/run"].mode & stat.S_IXUSR
-    assert members["link"].linkname == "src/app.py"
-    assert files["src/app.py"] == b"print()"
-
-
-@pytest.mark.parametrize("rules", ["Dockerfile\n", "Dockerfile\n.dockerignore\n"])
-def test_ignored_dockerfile_comes_under_a_name_that_copy_does_not_see(source: Path, rules: str) -> None:
-    (source / ".dockerignore").write_text(rules)
-    name, members, files = stream(component(source))
-    assert name.startswith(".dockerfile.") and "Dockerfile" not in members
-    lines = files[".dockerignore"].decode().split()
-    assert name in lines
-    assert (".dockerignore" in lines) is (".dockerignore" in rules)
-
-
-def test_dockerfile_outside_of_the_context(source: Path) -> None:
-    (source.parent / "web.Dockerfile").write_text("FROM other")
-    name, _members, files = stream(component(source, "../web.Dockerfile"))
-    assert files[name] == b"FROM other"
-
-
-def test_file_that_vanishes_is_told(source: Path) -> None:
-    one = component(source)
-    context = builders.context_of(one)
-    (source / "src/app.py").unlink()
-    reading = builders.ContextStream(context, one.dockerfile, "Dockerfile")
-    assert b"".join(reading.chunks())
-    with pytest.raises(ImageError, match=r"app\.py vanished"):
-        reading.close()
+    return lay_source(tmp_path / "source")
 
 
 def test_context_that_cannot_be_read_is_told(source: Path) -> None:
     (source / ".dockerignore").write_text("[a\n")
     with pytest.raises(ImageError, match="The build context of todo cannot be read: .*line 1"):
         builders.context_of(component(source))
-
-
-# -- the way to a BuildKit ---------------------------------------------------------------------------------------------
-
-
-class Peer:
-    """An engine behind a socket, which answers one request and then echoes."""
-
-    def __init__(self, place: Path, answer: bytes) -> None:
-        self.path = str(place / "engine.sock")
-        self.head = b""
-        self._answer = answer
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(self.path)
-        self._listener.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        connection, _address = self._listener.accept()
-        with connection:
-            while b"\r\n\r\n" not in self.head:
-                self.head += connection.recv(4096)
-            connection.sendall(self._answer)
-            while data := connection.recv(4096):
-                connection.sendall(data.upper())
-
-    @property
-    def api(self) -> Any:
-        return self
-
-    base_url = "http+docker://localhost"
-    _version = "1.41"
-
-    def get_adapter(self, _url: str) -> Any:
-        peer = self
-
-        class Adapter:
-            socket_path = peer.path
-
-        return Adapter()
-
-
-def test_stream_begins_right_after_the_head(tmp_path: Path) -> None:
-    peer = Peer(tmp_path, b"HTTP/1.1 101 UPGRADED\r\nUpgrade: h2c\r\n\r\nfirst words")
-    with builders.upgraded(peer, "/grpc", "h2c") as connection:
-        assert connection.recv(11) == b"first words"
-        assert peer.head.startswith(b"POST /v1.41/grpc HTTP/1.1\r\n") and b"Upgrade: h2c\r\n" in peer.head
-
-
-def test_engine_without_a_stream_is_told(tmp_path: Path) -> None:
-    peer = Peer(tmp_path, b"HTTP/1.1 404 Not Found\r\n\r\n")
-    with pytest.raises(ImageError, match="no stream for /grpc: HTTP/1.1 404 Not Found"):
-        builders.upgraded(peer, "/grpc", "h2c")
-
-
-def test_engine_that_is_reached_otherwise_is_told() -> None:
-    class Remote:
-        base_url = "https://engine.example:2376"
-        _version = "1.41"
-
-        @property
-        def api(self) -> Any:
-            return self
-
-    with pytest.raises(ImageError, match="not reached through an engine at https://engine.example:2376"):
-        builders.upgraded(Remote(), "/grpc", "h2c")
-
-
-def test_forwarded_socket_reaches_what_was_dialled_and_ends_with_its_block() -> None:
-    near, far = socket.socketpair()
-    with builders.forwarded(lambda: near) as address, socket.socket(socket.AF_UNIX) as client:
-        path = address.removeprefix("unix://")
-        assert stat.S_IMODE(Path(path).parent.stat().st_mode) == 0o700
-        client.connect(path)
-        client.sendall(b"question")
-        assert far.recv(100) == b"question"
-        far.sendall(b"answer")
-        assert client.recv(100) == b"answer"
-        far.close()
-        assert client.recv(100) == b""
-    assert not Path(path).exists()
-
-
-def test_client_is_not_left_waiting_when_nobody_answers() -> None:
-    def dial() -> Any:
-        raise ImageError("nobody")
-
-    with builders.forwarded(dial) as address, socket.socket(socket.AF_UNIX) as client:
-        client.connect(address.removeprefix("unix://"))
-        assert client.recv(100) == b""
-
-
-# -- builders ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -220,7 +62,9 @@ def test_build_arguments_are_not_on_the_command_line(source: Path, program: Call
 
 
 def test_network_is_the_builders_own_unless_it_is_the_machines(source: Path) -> None:
-    told = buildkit("none", host_network=False).request(component(source), "unix:///x")
+    told = buildkit("none", host_network=False).request(
+        component(source), builders.context_of(component(source)), "unix:///x"
+    )
     assert told["allow"] == [] and "force-network-mode" not in told["options"]
 
 

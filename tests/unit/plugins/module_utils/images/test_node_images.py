@@ -10,11 +10,11 @@ from typing import Any
 
 import docker.errors
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._images import builders, node_images
+from ansible_collections.slipway.kube.plugins.module_utils._images import channels, node_images
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     Component,
-    Held,
     ImageError,
+    StoredImage,
     read_components,
 )
 
@@ -51,7 +51,7 @@ CONTAINER    IMAGE                         RUNTIME
 
 
 def test_only_what_carries_the_label_counts_as_delivered() -> None:
-    assert node_images.delivered(IMAGES, {TODO: "a"}) == [Held(TODO, "a", 1795280727.0)]
+    assert node_images.delivered(IMAGES, {TODO: "a"}) == [StoredImage(TODO, "a", 1795280727.0)]
     assert node_images.delivered("REF TYPE\n", {}) == []
 
 
@@ -154,8 +154,8 @@ def test_failing_command_in_the_node_is_told_with_its_words() -> None:
 
 def test_what_is_held_and_used_is_one_question() -> None:
     listing = json.dumps({"images": [{"id": "a", "repoTags": [TODO]}]})
-    held, used = node(api := Api((0, f"{listing}\n{MARK}\n{IMAGES}{MARK}\n{CONTAINERS}", ""))).held()
-    assert held == [Held(TODO, "a", 1795280727.0)] and "a" in used
+    stored, used = node(api := Api((0, f"{listing}\n{MARK}\n{IMAGES}{MARK}\n{CONTAINERS}", ""))).stored()
+    assert stored == [StoredImage(TODO, "a", 1795280727.0)] and "a" in used
     assert len(api.commands) == 1
 
 
@@ -251,7 +251,7 @@ def test_engine_knows_its_own_builds_by_their_label() -> None:
         )
     )
     assert engine.images() == {TODO: "a", "docker.io/library/todo:2": "a", "docker.io/library/other:1": "b"}
-    assert engine.built() == [Held("todo:1", "a", 7.0), Held("todo:2", "a", 7.0)]
+    assert engine.built() == [StoredImage("todo:1", "a", 7.0), StoredImage("todo:2", "a", 7.0)]
     assert engine.sizes()[TODO] == 5
 
 
@@ -330,6 +330,6 @@ def test_the_frames_of_a_command_are_taken_off() -> None:
         return bytes([kind, 0, 0, 0]) + len(text).to_bytes(4, "big") + text
 
     connection: Any = Connection(frame(1, b"hello ") + frame(2, b"oh") + frame(1, b"") + frame(1, b"world"))
-    channel = builders.ExecChannel(connection)
+    channel = channels.ExecChannel(connection)
     assert b"".join(iter(lambda: channel.recv(100), b"")) == b"hello world"
     assert channel.errors == b"oh"

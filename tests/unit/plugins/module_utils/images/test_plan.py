@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._images import plan
-from ansible_collections.slipway.kube.plugins.module_utils._images.plan import Component, Held, ImageError, Work
+from ansible_collections.slipway.kube.plugins.module_utils._images.plan import Component, ImageError, StoredImage, Work
 
 TODO = "docker.io/library/todo:1"
 
@@ -143,12 +143,12 @@ def test_base_is_built_before_what_needs_it_and_not_delivered(
 # -- what to remove ----------------------------------------------------------------------------------------------------
 
 
-def held(*tags: str, repository: str = "todo") -> list[Held]:
+def held(*tags: str, repository: str = "todo") -> list[StoredImage]:
     """Images in the order of their age, the oldest first; each tag is its ID, too."""
-    return [Held(f"{repository}:{tag}", tag, float(number)) for number, tag in enumerate(tags)]
+    return [StoredImage(f"{repository}:{tag}", tag, float(number)) for number, tag in enumerate(tags)]
 
 
-def gone(images: list[Held], used: set[str] | None = None, keep: int = 2) -> list[str]:
+def gone(images: list[StoredImage], used: set[str] | None = None, keep: int = 2) -> list[str]:
     return plan.surplus(images, read(todo={}).values(), used or set(), keep)
 
 
@@ -167,7 +167,9 @@ def test_image_in_use_stays() -> None:
 
 
 def test_image_that_shares_its_id_with_a_kept_one_stays() -> None:
-    assert gone([Held("todo:old", "same", 0), Held("todo:9", "9", 1), Held("todo:1", "same", 2)], keep=1) == ["todo:9"]
+    assert gone(
+        [StoredImage("todo:old", "same", 0), StoredImage("todo:9", "9", 1), StoredImage("todo:1", "same", 2)], keep=1
+    ) == ["todo:9"]
 
 
 def test_image_of_another_component_stays() -> None:
@@ -176,7 +178,7 @@ def test_image_of_another_component_stays() -> None:
 
 
 def test_references_are_compared_by_their_normal_names() -> None:
-    assert gone([Held("todo:8", "8", 0), Held("docker.io/library/todo:1", "1", 1)], keep=1) == ["todo:8"]
+    assert gone([StoredImage("todo:8", "8", 0), StoredImage("docker.io/library/todo:1", "1", 1)], keep=1) == ["todo:8"]
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import io
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._common.progress import StepReporter
 from ansible_collections.slipway.kube.plugins.module_utils._images import runner
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     Component,
@@ -53,20 +52,20 @@ class Record:
         return act
 
 
-def carry_out(record: Record, work: Work, side_by_side: int = 4, **needs: list[str]) -> list[str]:
-    out = io.StringIO()
-    with runner.Doings(out) as doings:
-        runner.carry_out(
-            work, components(**needs), record("build"), record("build in node"), record("deliver"), doings, side_by_side
-        )
-    return out.getvalue().splitlines()
+def execute(record: Record, work: Work, side_by_side: int = 4, **needs: list[str]) -> list[str]:
+    words: list[str] = []
+    steps = StepReporter(words.append)
+    runner.execute(
+        work, components(**needs), record("build"), record("build in node"), record("deliver"), steps, side_by_side
+    )
+    return words
 
 
 def test_base_comes_first_with_one_worker_too() -> None:
     for side_by_side in (1, 4):
         record = Record()
         work = Work(build=("base", "one", "two"), deliver=("one", "two"))
-        carry_out(record, work, side_by_side, base=[], one=["base"], two=["one"])
+        execute(record, work, side_by_side, base=[], one=["base"], two=["one"])
         assert [what for what in record.done if what.startswith("build")] == ["build base", "build one", "build two"]
         assert {"deliver one", "deliver two"} < set(record.done)
 
@@ -75,7 +74,7 @@ def test_independent_builds_run_side_by_side_and_delivery_does_not_wait_for_othe
     record = Record()
     record.gates["build slow"] = threading.Event()
     record.opens["deliver quick"] = "build slow"
-    carry_out(record, Work(build=("slow", "quick"), deliver=("slow", "quick")), slow=[], quick=[])
+    execute(record, Work(build=("slow", "quick"), deliver=("slow", "quick")), slow=[], quick=[])
     assert record.done == ["build quick", "deliver quick", "build slow", "deliver slow"]
 
 
@@ -83,46 +82,22 @@ def test_others_are_built_from_an_image_while_it_is_delivered() -> None:
     record = Record()
     record.gates["deliver base"] = threading.Event()
     record.opens["build one"] = "deliver base"
-    carry_out(record, Work(build=("base", "one"), deliver=("base",)), base=[], one=["base"])
+    execute(record, Work(build=("base", "one"), deliver=("base",)), base=[], one=["base"])
     assert record.done == ["build base", "build one", "deliver base"]
 
 
 def test_in_the_node_others_wait_for_a_base_that_is_brought_there() -> None:
     record = Record()
-    carry_out(record, Work(build_in_node=("one",), deliver=("base",)), base=[], one=["base"])
+    execute(record, Work(build_in_node=("one",), deliver=("base",)), base=[], one=["base"])
     assert record.done == ["deliver base", "build in node one"]
 
 
-def test_nothing_is_begun_after_a_failure_and_nobody_waits_for_ever() -> None:
+def test_nothing_is_started_after_a_failure_and_nobody_waits_for_ever() -> None:
     record = Record()
     record.fails.add("build base")
     with pytest.raises(ImageError, match="build base failed"):
-        carry_out(record, Work(build=("base", "one"), deliver=("one",)), base=[], one=["base"])
+        execute(record, Work(build=("base", "one"), deliver=("one",)), base=[], one=["base"])
     assert record.done == []
-
-
-def test_words_are_said_at_the_begin_at_the_end_and_between(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "HEARTBEAT", 0.01)
-    out = io.StringIO()
-    with runner.Doings(out) as doings:
-
-        def work(step: Callable[[str], None]) -> None:
-            step("[2/3] RUN make")
-            end = time.monotonic() + PATIENCE
-            while "so far" not in out.getvalue() and time.monotonic() < end:
-                time.sleep(0.005)
-
-        doings.do("build todo", work)
-    lines = out.getvalue().splitlines()
-    assert lines[0] == "build todo"
-    assert any(line.startswith("build todo: ") and line.endswith("so far, [2/3] RUN make") for line in lines)
-    assert lines[-1].startswith("build todo: done in ")
-    assert set(doings.seconds) == {"build todo"}
-
-
-@pytest.mark.parametrize(("seconds", "words"), [(0.04, "0.0 s"), (12.34, "12.3 s"), (83, "1:23 min")])
-def test_duration(seconds: float, words: str) -> None:
-    assert runner.duration(seconds) == words
 
 
 # -- the module's work -------------------------------------------------------------------------------------------------
@@ -155,7 +130,7 @@ class Node:
     def note(self, reference: str) -> None:
         self.told.append(f"note {reference}")
 
-    def held(self) -> tuple[list[Any], set[str]]:
+    def stored(self) -> tuple[list[Any], set[str]]:
         return [], set()
 
     def remove(self, references: list[str]) -> None:
