@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,11 +26,16 @@ GALAXY_PATIENCE = 2.0  # seconds
 
 
 def installed_version(folder: pathlib.Path) -> Version | None:
-    """Version of the collection in ``folder``; None when there is none or it is damaged."""
+    """Version of the collection in ``folder``; None when there is none, it is damaged, or a plugin or its metadata is missing."""
     try:
         manifest = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))
+        files = json.loads((folder / "FILES.json").read_text(encoding="utf-8"))["files"]
+        # The bundle leaves out tests and documents, which the list names too.
+        needed = [entry["name"] for entry in files if entry["name"].startswith(("plugins/", "meta/"))]
+        if not needed or not all((folder / name).exists() for name in needed):
+            return None
         return Version(manifest["collection_info"]["version"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -45,20 +51,39 @@ def galaxy_answers() -> bool:
 def from_galaxy(requirements: pathlib.Path, site: pathlib.Path) -> None:
     """Install by ansible-galaxy; raises CalledProcessError."""
     galaxy = pathlib.Path(sys.executable).with_name("ansible-galaxy")
-    subprocess.run(
-        [galaxy, "collection", "install", "--requirements-file", requirements, "--collections-path", site], check=True
-    )
+    # What is there is incomplete or of another version, and without force it would be left as it is.
+    command = [
+        galaxy,
+        "collection",
+        "install",
+        "--force",
+        "--requirements-file",
+        requirements,
+        "--collections-path",
+        site,
+    ]
+    subprocess.run(command, check=True)
 
 
 def from_bundle(names: list[str], bundle: pathlib.Path, site: pathlib.Path) -> None:
-    """Unpack the folders of ``names`` (``namespace.name``) out of the pinned wheel; raises CalledProcessError."""
+    """Unpack the folders of ``names`` (``namespace.name``) out of the pinned wheel; raises CalledProcessError.
+
+    They are unpacked beside their place and renamed, so that a run that is killed leaves no half of one.
+    """
     folders = tuple("ansible_collections/" + name.replace(".", "/") + "/" for name in names)
-    with tempfile.TemporaryDirectory() as scratch:
+    site.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=site, prefix=".collections-") as scratch:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", bundle, "-d", scratch], check=True)
         (wheel,) = pathlib.Path(scratch).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(site, [member for member in archive.namelist() if member.startswith(folders)])
+            archive.extractall(scratch, [member for member in archive.namelist() if member.startswith(folders)])
+        for folder in folders:
+            unpacked, place = pathlib.Path(scratch) / folder, site / folder
+            if unpacked.exists():
+                shutil.rmtree(place, ignore_errors=True)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                unpacked.rename(place)
 
 
 def main() -> int:

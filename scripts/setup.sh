@@ -17,10 +17,12 @@ stamp_of() { # the profile's pins, this script and the place, as one sum
   (cd "$root" && cat "requirements/$1.txt" requirements/collections.yml requirements/bundle.txt scripts/setup.sh && pwd -P) | sha256sum | cut -d' ' -f1
 }
 
-# What was set up for the tests serves a deploy as well.
+# What was set up for the tests serves a deploy as well. Its interpreter may be gone: then the link to it cannot be executed.
 for done_profile in test "$profile"; do
   stamp=$venv/.slipway-$done_profile
-  if [ -x "$venv/bin/ansible-playbook" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(stamp_of "$done_profile")" ]; then
+  if [ -x "$venv/bin/python" ] && [ -x "$venv/bin/ansible-playbook" ] &&
+    [ "$(cat "$stamp" 2>/dev/null)" = "$(stamp_of "$done_profile")" ] &&
+    { [ -z "${SLIPWAY_PYTHON:-}" ] || [ "$SLIPWAY_PYTHON" = "$(cat "$venv/.slipway-named" 2>/dev/null)" ]; }; then
     exit 0
   fi
 done
@@ -29,9 +31,13 @@ usable() { # is $1 a Python that is new enough and can make virtual environments
   "$1" -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, $least))" 2>/dev/null
 }
 
+itself() { # The interpreter of $1: a pyenv shim answers differently in another directory, and one of .venv may have to go.
+  "$1" -c 'import sys; print(getattr(sys, "_base_executable", None) or sys.executable)'
+}
+
 find_python() {
   local candidate
-  for candidate in ${SLIPWAY_PYTHON:+"$SLIPWAY_PYTHON"} python3.13 python3.12 python3.14 python3 \
+  for candidate in python3.13 python3.12 python3.14 python3 \
     "${PYENV_ROOT:-$HOME/.pyenv}"/versions/{3.13,3.12,3.14}.*/bin/python3; do
     if usable "$candidate"; then
       command -v "$candidate"
@@ -41,7 +47,24 @@ find_python() {
   return 1
 }
 
-if ! python=$(find_python); then
+if [ -n "${SLIPWAY_PYTHON:-}" ]; then
+  if ! python=$(command -v "$SLIPWAY_PYTHON"); then
+    wrong="there is no such program"
+  elif ! version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); then
+    wrong="it does not run as Python"
+  elif ! "$python" -c "import sys; sys.exit(sys.version_info < (3, $least))"; then
+    wrong="it is Python $version, and Slipway needs 3.$least or newer"
+  elif ! usable "$python"; then
+    wrong="it lacks the module venv or ensurepip (on Debian and Ubuntu: install python$version-venv)"
+  fi
+  if [ -n "${wrong:-}" ]; then
+    cat >&2 <<EOF
+SLIPWAY_PYTHON=$SLIPWAY_PYTHON cannot be used: $wrong.
+What to do: name another interpreter, or unset SLIPWAY_PYTHON to use one from PATH or pyenv. Nothing was changed.
+EOF
+    exit 69
+  fi
+elif ! python=$(find_python); then
   cat >&2 <<EOF
 Slipway needs Python 3.$least or newer with the venv module, and found none on PATH or under pyenv.
 What to do: on Debian 13 or Ubuntu 24.04 and newer, install python3-venv; elsewhere, 'pyenv install 3.13', or
@@ -49,8 +72,7 @@ name an interpreter in the environment variable SLIPWAY_PYTHON, and run this aga
 EOF
   exit 69
 fi
-# A pyenv shim answers differently in another directory: keep the interpreter itself.
-python=$("$python" -c 'import sys; print(sys.executable)')
+python=$(itself "$python")
 
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
 
@@ -58,8 +80,14 @@ say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
 exec 9>"$root/.setup.lock"
 flock 9
 
-if [ -d "$venv" ] && ! { [ "$(cat "$venv/.slipway-place" 2>/dev/null)" = "$root" ] && usable "$venv/bin/python"; }; then
-  say "the Python environment is incomplete or was made for another place: making it anew"
+fits() { # does .venv work, here, and with the interpreter that was named?
+  [ "$(cat "$venv/.slipway-place" 2>/dev/null)" = "$root" ] && usable "$venv/bin/python" &&
+    { [ -z "${SLIPWAY_PYTHON:-}" ] || [ "$(itself "$venv/bin/python")" -ef "$python" ]; }
+}
+
+# Of a link only the link is removed.
+if { [ -e "$venv" ] || [ -L "$venv" ]; } && ! fits; then
+  say "the Python environment is incomplete, or was made for another place or Python: making it anew"
   rm -rf "$venv"
 fi
 if [ ! -d "$venv" ]; then
@@ -78,5 +106,6 @@ site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("pureli
 mkdir -p "$site/ansible_collections/slipway"
 ln -sfn "$root" "$site/ansible_collections/slipway/kube"
 
+printf '%s\n' "${SLIPWAY_PYTHON:-}" >"$venv/.slipway-named"
 stamp_of "$profile" >"$venv/.slipway-$profile"
 say "ready"
