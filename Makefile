@@ -1,6 +1,6 @@
 # `make deploy` and `make test` are the main targets; `make help` lists all of them.
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy status rollback teardown undeploy bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction bench measure requirements
+.PHONY: help setup deploy status rollback teardown undeploy bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction test-more test-mutants bench measure requirements
 
 SHELL := /bin/bash
 BIN := $(CURDIR)/.venv/bin
@@ -61,6 +61,12 @@ test-deployments: setup-test ## only the five deployments of the example
 
 test-transaction: setup-test ## only deploys that fail or are killed under load
 	@tests/run.sh transaction
+
+test-more: setup-test ## nightly: property tests with new examples, runs killed at every moment
+	@tests/run.sh more
+
+test-mutants: setup-test ## nightly: small changes of the shared code, each of which a unit test must find
+	@tests/run.sh mutants
 
 bench: setup-test ## compare deploys by Slipway, a shell script and Skaffold; update README and docs/measurements.md
 	@$(BIN)/python -m tests.bench.deploys $(ARGS)

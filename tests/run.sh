@@ -3,6 +3,7 @@
 #
 #   tests/run.sh [lint|sanity|docsite|unit|charts|app|engine|molecule ...]     these, in a sensible order, when none is named
 #   tests/run.sh deployments|transaction                               parts of what needs a cluster, by themselves
+#   tests/run.sh more|mutants                                          what takes longer; runs each night
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -127,6 +128,11 @@ run_deployments() {
   step "molecule: the five deployments" molecule test --report \
     -s default -s two_charts -s hardened -s nodeport -s loadbalancer
 }
+run_more() {
+  step "unit tests with new examples" env SLIPWAY_EXAMPLES=random pytest tests/unit
+  step "molecule: transaction, runs killed at every moment" env SLIPWAY_KILLS=all molecule test -s transaction
+}
+run_mutants() { step "mutants" tests/tools/mutants.py; }
 
 run_parts() {
   local part
@@ -135,8 +141,8 @@ run_parts() {
 
 for part; do
   case $part in
-    lint | sanity | docsite | unit | charts | app | engine | molecule | deployments | transaction) ;;
-    *) echo "usage: tests/run.sh [lint|sanity|docsite|unit|charts|app|engine|molecule|deployments|transaction ...]" >&2; exit 64 ;;
+    lint | sanity | docsite | unit | charts | app | engine | molecule | deployments | transaction | more | mutants) ;;
+    *) echo "usage: tests/run.sh [lint|sanity|docsite|unit|charts|app|engine|molecule|deployments|transaction|more|mutants ...]" >&2; exit 64 ;;
   esac
 done
 if [ $# -gt 0 ]; then

@@ -48,8 +48,8 @@ MOMENTS = {
     "verifying": Moment(ROLLOUT, r"(?s)^web-component: \d* of 2$.*^web-component: 1 of 1$", all_of_it=True),
     "over": Moment(LEASE, r"(?s)^held by .+\n.*^held by $", all_of_it=True, held=False),
 }
-# With the first installation and the unverified version these are twelve. By default fewer, some of them one after the other in the
-# same deploy.
+# By default a sample, some of them one after the other in the same deploy. SLIPWAY_KILLS=all, which make test-more sets each night, kills
+# a run at every moment; with the first installation and the unverified version these are twelve.
 KILLS = (
     [(HELMS[0], name) for name in MOMENTS]
     if os.environ.get("SLIPWAY_KILLS") == "all"

@@ -108,3 +108,16 @@ def test_a_workflow_has_few_rights_and_uses_files_that_are_there(file: Path) -> 
 def test_the_workflow_runs_the_entry_of_continuous_integration() -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
     assert ".ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
+
+
+def test_what_takes_longer_runs_each_night() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/nightly.yml").read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    assert workflow["on"]["schedule"] and job["strategy"]["matrix"]["target"] == ["test-more", "test-mutants"]
+    runner = (ROOT / "tests/run.sh").read_text(encoding="utf-8")
+    for words in (
+        "SLIPWAY_EXAMPLES=random pytest",
+        "SLIPWAY_KILLS=all molecule test -s transaction",
+        "tests/tools/mutants.py",
+    ):
+        assert words in runner

@@ -1,0 +1,513 @@
+#!/usr/bin/env python3
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Change the shared code in small ways and see that a test fails for each: who tests the tests.
+
+    mutants.py [--jobs N] [--only TEXT] [--list]
+
+Takes 12 changes (mutants) of each file of plugins/module_utils and plugins/plugin_utils, the same ones each time, and runs the
+unit tests that concern the file for each of them, in copies of the checkout. Ends with a table, and with exit code 1 when fewer
+than nine in ten mutants are killed, or when one survives that tests/tools/mutants.yml does not explain.
+
+Written by hand, because no library fits. mutmut finds functions by their path below the checkout, which is not the name by
+which they are imported (ansible_collections.slipway.kube...), and knows no files of one name in several directories. cosmic-ray
+starts Python anew for each mutant, which takes longer than most tests, works in the tree itself, changes annotations, which
+nobody evaluates, and never leaves a statement or a result out, which is what tests miss most.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import concurrent.futures
+import contextlib
+import functools
+import hashlib
+import itertools
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCEPTED = Path(__file__).with_suffix(".yml")
+PACKAGE = "ansible_collections.slipway.kube.plugins"
+TESTS = "tests/unit/plugins"
+PLACES = ("plugins/module_utils", "plugins/plugin_utils")
+A_FILE = 12
+SEED = "slipway"
+WANTED = 0.9
+# Seconds beyond three times what the tests take without a change; only a loop without an end needs so long.
+PATIENCE = 30.0
+KILLED, SURVIVED, TIMED_OUT = "killed", "survived", "timed out"
+
+_INVERSE: dict[type[ast.cmpop], str] = {
+    ast.Eq: "!=",
+    ast.NotEq: "==",
+    ast.Lt: ">=",
+    ast.GtE: "<",
+    ast.Gt: "<=",
+    ast.LtE: ">",
+    ast.In: "not in",
+    ast.NotIn: "in",
+    ast.Is: "is not",
+    ast.IsNot: "is",
+}
+_EDGE: dict[type[ast.cmpop], str] = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">"}
+_ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "-", ast.Sub: "+", ast.Mult: "+", ast.Mod: "+"}
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: what stands at C(span) of the file (in characters) becomes C(text)."""
+
+    file: str
+    place: str
+    line: int
+    span: Span
+    before: str
+    text: str
+    # Tells changes apart that look the same in one function.
+    nth: int = 0
+
+    @property
+    def change(self) -> str:
+        """The change in one line, as the list of accepted survivors names it."""
+        shown = f"{' '.join(self.before.split())} -> {' '.join(self.text.split()) or 'nothing'}"
+        return f"{shown} (no. {self.nth + 1})" if self.nth else shown
+
+    @property
+    def rank(self) -> str:
+        """Decides which mutants are taken. It depends on nothing else in the file, so that the others stay when some go."""
+        return hashlib.sha256("\0".join((SEED, self.file, self.place, self.change)).encode()).hexdigest()
+
+    def put_in(self, source: str) -> str:
+        """Return the source with the change."""
+        start, end = self.span
+        return source[:start] + self.text + source[end:]
+
+
+class _Finder(ast.NodeVisitor):
+    """Collects all changes of one file."""
+
+    def __init__(self, file: str, source: str) -> None:
+        self.file, self.source = file, source
+        self.found: list[Mutant] = []
+        self._names: list[str] = []
+        self._seen: Counter[tuple[str, str, str]] = Counter()
+        self._starts = [0]
+        for line in source.encode().splitlines(keepends=True):
+            self._starts.append(self._starts[-1] + len(line))
+        self._bytes = source.encode()
+
+    def span(self, node: Any) -> Span:
+        """Return where a node stands, in characters; the tree counts bytes."""
+        places = (
+            self._starts[node.lineno - 1] + node.col_offset,
+            self._starts[node.end_lineno - 1] + node.end_col_offset,
+        )
+        if self.source.isascii():
+            return places
+        return len(self._bytes[: places[0]].decode()), len(self._bytes[: places[1]].decode())
+
+    def add(self, node: Any, text: str, span: Span | None = None) -> None:
+        span = span or self.span(node)
+        place, before = ".".join(self._names) or "module", self.source[slice(*span)]
+        nth = self._seen[place, before, text]
+        self._seen[place, before, text] += 1
+        self.found.append(Mutant(self.file, place, node.lineno, span, before, text, nth))
+
+    def code(self, node: ast.AST) -> str:
+        return self.source[slice(*self.span(node))]
+
+    # -- what has a name ----------------------------------------------------------------------------------------------
+    def named(self, node: Any) -> None:
+        if any(isinstance(base, ast.Name) and base.id == "Protocol" for base in getattr(node, "bases", ())):
+            return
+        self._names.append(node.name)
+        for default in [*node.args.defaults, *filter(None, node.args.kw_defaults)] if hasattr(node, "args") else ():
+            self.visit(default)
+        for statement in node.body:
+            self.visit(statement)
+        self._names.pop()
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = named
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if node.value:
+            self.visit(node.value)
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):
+            if isinstance(node.value, ast.Call):
+                self.add(node, "pass")
+            self.generic_visit(node)
+
+    # -- statements ---------------------------------------------------------------------------------------------------
+    def visit_Return(self, node: ast.Return) -> None:
+        if node.value and not (isinstance(node.value, ast.Constant) and node.value.value is None):
+            self.add(node, "return None")
+        self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        self.add(node, "pass")  # what stands in an error is told by its words, not by more changes
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self.add(node, "pass")
+        self.generic_visit(node)
+
+    def visit_Continue(self, node: ast.Continue) -> None:
+        self.add(node, "break")
+
+    def visit_Break(self, node: ast.Break) -> None:
+        self.add(node, "continue")
+
+    def visit_Assert(self, node: ast.Assert) -> None:
+        """Says what cannot be."""
+
+    def tested(self, node: Any) -> None:
+        type_checking = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        if not type_checking:
+            if not isinstance(node.test, ast.Compare | ast.UnaryOp):  # those are inverted by themselves
+                self.add(node.test, f"not ({self.code(node.test)})")
+            self.generic_visit(node)
+
+    visit_If = visit_IfExp = tested
+
+    def visit_comprehension(self, node: ast.comprehension) -> None:
+        for condition in node.ifs:
+            self.add(condition, "True")
+        self.generic_visit(node)
+
+    # -- expressions --------------------------------------------------------------------------------------------------
+    def visit_Compare(self, node: ast.Compare) -> None:
+        if len(node.ops) == 1:
+            between = (self.span(node.left)[1], self.span(node.comparators[0])[0])
+            kind = type(node.ops[0])
+            for table in (_INVERSE, _EDGE):
+                if (
+                    kind in table
+                    and "(" not in self.source[slice(*between)]
+                    and ")" not in self.source[slice(*between)]
+                ):
+                    left, right = self.code(node.left), self.code(node.comparators[0])
+                    self.add(node, f"{left} {table[kind]} {right}")
+        self.generic_visit(node)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        word, other = ("and", "or") if isinstance(node.op, ast.And) else ("or", "and")
+        for left, right in zip(node.values, node.values[1:], strict=False):
+            between = (self.span(left)[1], self.span(right)[0])
+            text = self.source[slice(*between)]
+            if text.split() == [word]:
+                span = (self.span(left)[0], self.span(right)[1])
+                if len(node.values) == 2:
+                    self.add(node, f"{self.code(left)} {other} {self.code(right)}", span)
+                else:  # without one of the parts
+                    self.add(node, self.code(left), span)
+        self.generic_visit(node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
+        if isinstance(node.op, ast.Not):
+            self.add(node, f"({self.code(node.operand)})")
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        between = (self.span(node.left)[1], self.span(node.right)[0])
+        sign = self.source[slice(*between)].strip()
+        texts = any(
+            isinstance(side, ast.JoinedStr) or (isinstance(side, ast.Constant) and isinstance(side.value, str | bytes))
+            for side in (node.left, node.right)
+        )
+        other = _ARITHMETIC.get(type(node.op))
+        if other and not texts and sign in "+-*%":
+            self.add(node, f"{self.code(node.left)} {other} {self.code(node.right)}")
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if node.value is True or node.value is False:
+            self.add(node, str(not node.value))
+        elif isinstance(node.value, int):
+            self.add(node, str(node.value + 1))
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        """A text for a person."""
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Name) and node.func.id == "TypeVar":
+            return
+        for keyword in node.keywords:
+            if keyword.arg and len(node.args) + len(node.keywords) > 1:
+                start, end = self.span(keyword)
+                # With the comma before it, which no call has in front of its first argument.
+                head = self.source[:start].rstrip()
+                if head.endswith(","):
+                    self.add(keyword, "", (len(head) - 1, end))
+        self.generic_visit(node)
+
+    def visit_Dict(self, node: ast.Dict) -> None:
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None and len(node.keys) > 1:
+                start, end = self.span(value)
+                self.add(value, "**{}", (self.source.rindex("**", 0, start), end))
+        self.generic_visit(node)
+
+
+def mutants(file: str, source: str) -> Iterator[Mutant]:
+    """Yield the mutants of a file that are programs, by their rank."""
+    finder = _Finder(file, source)
+    finder.visit(ast.parse(source))
+    for one in sorted(finder.found, key=lambda one: one.rank):
+        if _is_program(one.put_in(source)):
+            yield one
+
+
+def _is_program(source: str) -> bool:
+    try:
+        compile(source, "", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+# -- which tests concern a file -----------------------------------------------------------------------------------------
+
+
+def dotted(file: str) -> str:
+    """Return the name by which a file of plugins is imported."""
+    return f"{PACKAGE}.{file.removeprefix('plugins/').removesuffix('.py').replace('/', '.')}"
+
+
+@functools.cache
+def imports(text: str) -> frozenset[str]:
+    """Return what a program imports: modules, and names of modules, which may be modules too."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    return frozenset(found)
+
+
+@functools.cache
+def read_all(root: Path, place: str) -> dict[str, str]:
+    """Return the programs of a directory by their paths."""
+    return {
+        str(path.relative_to(root)): path.read_text(encoding="utf-8") for path in sorted((root / place).rglob("*.py"))
+    }
+
+
+def tests_of(file: str, root: Path = ROOT) -> list[str]:
+    """Return the files of tests that concern a file, the nearest first, because a run ends with the first failure.
+
+    They are the file of its name, and those that import it. A file without tests of its own is tested by those beside it, and by
+    those of what imports it.
+    """
+    tests = {path: text for path, text in read_all(root, TESTS).items() if os.path.basename(path).startswith("test_")}
+    parent, name = os.path.split(file)
+    mirrored = f"{TESTS}/{parent.removeprefix('plugins/').replace('/_', '/')}/"
+    own = f"{mirrored}test_{name.removesuffix('.py').lstrip('_')}.py"
+    beside = [path for path in tests if path.startswith(mirrored)]
+    users = {dotted(path) for path, text in read_all(root, "plugins").items() if dotted(file) in imports(text)}
+    direct = [path for path in tests if dotted(file) in imports(tests[path])]
+    indirect = [path for path in tests if users & imports(tests[path])]
+    # The playbooks of the callbacks' tests are long, and these two show the run that they make.
+    shown = [path for path in tests if "/callback/" in path] if "plugin_utils" in file else []
+    if own in tests:
+        return list(dict.fromkeys([own, *direct]))
+    return list(dict.fromkeys([*direct, *beside, *indirect, *shown]))
+
+
+# -- running ------------------------------------------------------------------------------------------------------------
+
+
+def make_copy(place: Path) -> Path:
+    """Copy what Git knows of the checkout and what is new in it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        target = place / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # removed, and Git does not know yet
+            shutil.copy2(ROOT / name, target, follow_symlinks=False)
+    return place
+
+
+def run_tests(place: Path, tests: Sequence[str], log: Path, patience: float | None) -> tuple[int | None, float]:
+    """Run tests in a fork of this process, which has loaded what is large; the exit code is None when it took too long."""
+    began = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setsid()
+            output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            os.chdir(place)
+            import pytest
+
+            code = int(pytest.main(["-x", "-p", "no:cacheprovider", "--tb=short", "--no-header", *tests]))
+            sys.stdout.flush()
+            os._exit(code)
+        finally:
+            os._exit(70)
+    status = 0
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        seconds = time.monotonic() - began
+        if ended:
+            break
+        if patience is not None and seconds > patience:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return None, seconds
+        time.sleep(0.02)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child, signal.SIGKILL)  # what a test that was broken off has left
+    return os.waitstatus_to_exitcode(status), seconds
+
+
+def judge_file(work: tuple[str, list[Mutant], Path]) -> list[tuple[Mutant, str, float]]:
+    """Run the tests of one file without a change, and with each of its mutants. Raises RuntimeError when the first fails."""
+    file, chosen, base = work
+    copy = base / f"copy-{os.getpid()}"
+    if not copy.exists():
+        make_copy(copy)
+    tests, log, target = tests_of(file), base / f"log-{os.getpid()}", copy / file
+    source = target.read_text(encoding="utf-8")
+    if not tests:
+        return [(one, SURVIVED, 0.0) for one in chosen]
+    code, usual = run_tests(copy, tests, log, None)
+    if code != 0:
+        raise RuntimeError(f"The tests of {file} fail without a change:\n{log.read_text(errors='replace')[-3000:]}")
+    found = []
+    for one in chosen:
+        target.write_text(one.put_in(source), encoding="utf-8")
+        try:
+            code, seconds = run_tests(copy, tests, log, 3 * usual + PATIENCE)
+        finally:
+            target.write_text(source, encoding="utf-8")
+        if code not in (None, 0, 1, 2):
+            raise RuntimeError(f"pytest ended with {code} for {one}:\n{log.read_text(errors='replace')[-3000:]}")
+        found.append((one, {None: TIMED_OUT, 0: SURVIVED}.get(code, KILLED), seconds))
+    return found
+
+
+def load_large() -> None:
+    """Import what most tests need and what takes long, before the forks. Nothing of the collection."""
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    sys.dont_write_bytecode = True
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    import ansible.cli  # noqa: F401  # type: ignore[import-untyped]
+    import docker  # noqa: F401
+    import hypothesis.strategies  # noqa: F401
+    import kubernetes.client  # noqa: F401
+    import pytest  # noqa: F401
+
+
+# -- verdict ------------------------------------------------------------------------------------------------------------
+
+
+def read_accepted() -> dict[tuple[str, str, str], str]:
+    """Return why survivors change nothing, by file, place and change."""
+    listed = yaml.safe_load(ACCEPTED.read_text(encoding="utf-8")) or []
+    return {(one["file"], one["place"], one["change"]): one["reason"] for one in listed}
+
+
+def verdict(
+    found: Sequence[tuple[Mutant, str, float]], accepted: dict[tuple[str, str, str], str], complete: bool = True
+) -> tuple[list[str], int]:
+    """Return what is to be said, and the exit code."""
+    lines = []
+    table: dict[str, Counter[str]] = {}
+    for one, how, _seconds in found:
+        table.setdefault(one.file, Counter())[how] += 1
+    width = max(map(len, table), default=4)
+    lines.append(f"{'file':{width}}  {KILLED:>8}  {SURVIVED:>8}  {TIMED_OUT:>9}")
+    for file, counts in sorted(table.items()):
+        lines.append(f"{file:{width}}  {counts[KILLED]:8}  {counts[SURVIVED]:8}  {counts[TIMED_OUT]:9}")
+    total = sum(table.values(), Counter())
+    lines.append(f"{'all':{width}}  {total[KILLED]:8}  {total[SURVIVED]:8}  {total[TIMED_OUT]:9}")
+    survivors = {(one.file, one.place, one.change): one for one, how, _seconds in found if how == SURVIVED}
+    unexplained = [one for key, one in survivors.items() if key not in accepted]
+    taken = {(one.file, one.place, one.change) for one, _how, _seconds in found}
+    stale = [key for key in accepted if complete and key not in taken]
+    for key in sorted(survivors.keys() & accepted.keys()):
+        lines.append(f"changes nothing: {key[0]} {key[1]}: {key[2]}: {accepted[key]}")
+    lines += [f"NO TEST FAILS: {one.file}:{one.line} {one.place}: {one.change}" for one in unexplained]
+    lines += [f"NOT IN THE SAMPLE, remove it from {ACCEPTED.name}: {' '.join(key)}" for key in stale]
+    count = len(found)
+    rate = (total[KILLED] + total[TIMED_OUT]) / count if count else 0.0
+    lines.append(
+        f"{rate:.1%} of {count} mutants are killed, at least {WANTED:.0%} must be; {len(unexplained)} survivors are not explained"
+    )
+    return lines, int(rate < WANTED or bool(unexplained) or bool(stale))
+
+
+def sample(only: str = "") -> Iterator[tuple[str, list[Mutant]]]:
+    """Yield each file with the mutants that are taken."""
+    for place in PLACES:
+        for path in sorted((ROOT / place).rglob("*.py")):
+            file = str(path.relative_to(ROOT))
+            if only in file:
+                chosen = list(itertools.islice(mutants(file, path.read_text(encoding="utf-8")), A_FILE))
+                if chosen:
+                    yield file, chosen
+
+
+def main() -> int:
+    """Run all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="files at a time")
+    parser.add_argument("--only", default="", help="only files whose path holds this text")
+    parser.add_argument("--list", action="store_true", help="show the mutants and run nothing")
+    options = parser.parse_args()
+    work = list(sample(options.only))
+    if options.list:
+        for _file, chosen in work:
+            print("\n".join(f"{one.file}:{one.line} {one.place}: {one.change}" for one in chosen))
+        return 0
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="slipway-mutants-") as directory:
+        load_large()
+        found = []
+        jobs = [(file, chosen, Path(directory)) for file, chosen in work]
+        with concurrent.futures.ProcessPoolExecutor(options.jobs, multiprocessing.get_context("fork")) as pool:
+            for ended in concurrent.futures.as_completed([pool.submit(judge_file, job) for job in jobs]):
+                done = ended.result()
+                counts = Counter(how for _one, how, _seconds in done)
+                seconds = sum(each for _one, _how, each in done)
+                print(
+                    f"{done[0][0].file}: {counts[KILLED] + counts[TIMED_OUT]} of {len(done)} ({seconds:.0f} s)",
+                    flush=True,
+                )
+                for one, how, _seconds in done:
+                    if how == SURVIVED:
+                        print(f"  survived: line {one.line}, {one.place}: {one.change}", flush=True)
+                found += done
+    lines, code = verdict(found, read_accepted(), complete=not options.only)
+    print("\n".join(["", *lines, f"{time.monotonic() - began:.0f} s"]))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

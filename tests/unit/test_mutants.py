@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that changes the shared code and sees whether a test fails."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+tool = importlib.import_module("tests.tools.mutants")
+
+SOURCE = '''\
+"""Prose = 1."""
+from __future__ import annotations
+LIMIT: int | None = 3
+
+
+class Shape(Protocol):
+    def area(self) -> float: ...
+
+
+def size(items: list[str | None], most: int = 7) -> bool:
+    """A == b."""
+    if not items:
+        raise ValueError("1 < 2")
+    names = [item for item in items if item and "é" != item]
+    names.sort(key=len, reverse=True)
+    return len(names) < most
+'''
+
+
+def test_what_is_changed_and_what_is_not() -> None:
+    found = {f"{one.place}: {one.change}" for one in tool.mutants("a.py", SOURCE)}
+    assert found == {
+        "module: 3 -> 4",
+        "size: 7 -> 8",
+        "size: not items -> (items)",
+        'size: raise ValueError("1 < 2") -> pass',
+        'size: item and "é" != item -> True',
+        'size: item and "é" != item -> item or "é" != item',
+        'size: "é" != item -> "é" == item',
+        "size: names.sort(key=len, reverse=True) -> pass",
+        "size: , reverse=True -> nothing",
+        "size: True -> False",
+        "size: return len(names) < most -> return None",
+        "size: len(names) < most -> len(names) >= most",
+        "size: len(names) < most -> len(names) <= most",
+    }
+
+
+def test_a_change_is_put_in_where_it_stands() -> None:
+    for one in tool.mutants("a.py", SOURCE):
+        start, end = one.span
+        assert SOURCE[start:end] == one.before
+        assert one.put_in(SOURCE) == SOURCE[:start] + one.text + SOURCE[end:] != SOURCE
+
+
+def test_the_sample_stays_when_another_function_is_added() -> None:
+    before = [one.rank for one in tool.mutants("a.py", SOURCE)]
+    after = [one.rank for one in tool.mutants("a.py", SOURCE + "\ndef other():\n    return 5\n")]
+    assert [rank for rank in after if rank in before] == before and len(after) == len(before) + 2
+
+
+def test_a_file_has_the_tests_that_import_it_first_and_those_beside_it() -> None:
+    found = tool.tests_of("plugins/module_utils/_kube/leases.py")
+    assert found[0] == "tests/unit/plugins/module_utils/kube/test_leases.py"
+    assert not any("test_toolchain" in path or "/http/" in path for path in found)
+    # One without tests of its own has those beside it, and those of what imports it.
+    found = tool.tests_of("plugins/module_utils/_kube/objects.py")
+    assert "tests/unit/plugins/module_utils/kube/test_leases.py" in found
+    assert "tests/unit/plugins/module_utils/rollout/test_codes.py" in found
+
+
+def test_every_file_has_tests() -> None:
+    assert [file for file, _chosen in tool.sample() if not tool.tests_of(file)] == []
+
+
+def judged(*outcomes: str) -> list[tuple[object, str, float]]:
+    return [(tool.Mutant("a.py", "f", 1, (0, 1), "1", str(nth + 2)), how, 0.1) for nth, how in enumerate(outcomes)]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "accepted", "code", "words"),
+    [
+        ([tool.KILLED] * 9 + [tool.TIMED_OUT], [], 0, "100.0% of 10 mutants are killed"),
+        ([tool.KILLED] * 9 + [tool.SURVIVED], [], 1, "NO TEST FAILS: a.py:1 f: 1 -> 11"),
+        ([tool.KILLED] * 9 + [tool.SURVIVED], ["1 -> 11"], 0, "changes nothing: a.py f: 1 -> 11: because"),
+        ([tool.KILLED] * 8 + [tool.SURVIVED] * 2, ["1 -> 10", "1 -> 11"], 1, "80.0% of 10 mutants are killed"),
+        ([tool.KILLED] * 9, ["1 -> 99"], 1, "NOT IN THE SAMPLE"),
+        ([], [], 1, "0.0% of 0"),
+    ],
+)
+def test_verdict(outcomes: list[str], accepted: list[str], code: int, words: str) -> None:
+    lines, found = tool.verdict(judged(*outcomes), {("a.py", "f", change): "because" for change in accepted})
+    assert found == code and any(words in line for line in lines), lines
+
+
+def test_a_reason_is_given_for_every_survivor_that_is_accepted() -> None:
+    listed = yaml.safe_load(tool.ACCEPTED.read_text(encoding="utf-8")) or []
+    assert all(set(one) == {"file", "place", "change", "reason"} and one["reason"].endswith(".") for one in listed)
+
+
+def test_tests_are_run_in_a_copy_with_the_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "def double(x):\n    return 2 * x\n"
+    monkeypatch.setattr(tool, "make_copy", lambda place: place)
+    monkeypatch.setattr(tool, "tests_of", lambda _file: ["test_it.py"])
+    copy = tmp_path / f"copy-{tool.os.getpid()}"
+    copy.mkdir()
+    (copy / "it.py").write_text(source, encoding="utf-8")
+    (copy / "pytest.ini").write_text("[pytest]\npythonpath = .\n", encoding="utf-8")
+    test = "import it\ndef test_it():\n    assert it.double(0) == 0 and it.double is not None\n"
+    (copy / "test_it.py").write_text(test, encoding="utf-8")
+    monkeypatch.setitem(tool.os.environ, "PYTHONDONTWRITEBYTECODE", "1")
+    found = {
+        one.change: how
+        for one, how, _seconds in tool.judge_file(("it.py", list(tool.mutants("it.py", source)), tmp_path))
+    }
+    assert found["return 2 * x -> return None"] == tool.KILLED
+    assert found["2 * x -> 2 + x"] == tool.KILLED and found["2 -> 3"] == tool.SURVIVED
+    assert (copy / "it.py").read_text(encoding="utf-8") == source
