@@ -17,7 +17,8 @@ import json
 import pathlib
 import typing as t
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_cached
+from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_cached, sha256_of
+from ansible_collections.slipway.kube.plugins.module_utils._common.trees import walk
 
 with contextlib.suppress(ImportError):  # the modules say so, by _requires
     import yaml
@@ -130,13 +131,17 @@ class Distribution:
 
 
 def digest_of_tree(root: pathlib.Path) -> str:
-    """SHA-256 over the names, executable bits and contents of a directory's files, in hex."""
+    """SHA-256 over the names, executable bits and contents of a directory's files, in hex. Raises ManifestError."""
     total = hashlib.sha256()
-    for path in sorted(root.rglob("*")):
-        if path.is_file():
-            executable = bool(path.stat().st_mode & 0o100)
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            total.update(f"{path.relative_to(root).as_posix()}\0{executable:d}\0{content}\n".encode())
+    try:
+        for entry in walk(root):
+            path = root / entry.path
+            # Of a link counts what it leads to.
+            if entry.kind == "f" or (entry.kind == "l" and path.is_file()):
+                executable = bool(path.stat().st_mode & 0o100)
+                total.update(f"{entry.path}\0{executable:d}\0{sha256_of(path)}\n".encode())
+    except OSError as error:
+        raise ManifestError(f"{error.filename}: {error.strerror}") from error
     return total.hexdigest()
 
 

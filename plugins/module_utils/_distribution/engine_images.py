@@ -11,6 +11,7 @@ import tempfile
 import typing as t
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import Say
+from ansible_collections.slipway.kube.plugins.module_utils._common.trees import add, walk
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import (
     Artifact,
     Distribution,
@@ -64,10 +65,12 @@ class EngineImages:
         arguments.update(mirror_arguments())
         with tempfile.TemporaryFile() as context:
             with tarfile.open(fileobj=context, mode="w") as archive:
-                archive.add(image_directory(self._distribution.root, artifact.name, settings), ".")
+                source = image_directory(self._distribution.root, artifact.name, settings)
+                for entry in walk(source):
+                    add(archive, source / entry.path, entry.path)
                 for program in settings.get("programs", []):
                     binary = self._distribution.of("program", program).path(self._cache)
-                    archive.add(binary, f"programs/{program}", filter=_executable)
+                    add(archive, binary, f"programs/{program}", mode=0o755)
             context.seek(0)
             self._ask_engine(artifact, context, arguments, log)
         image = self.client.images.get(artifact.image)
@@ -126,10 +129,3 @@ class EngineImages:
 
 def _key_of(artifact: Artifact, name: str) -> str:
     return next(key for key in artifact.requires if key in (f"image:{name}", f"rootfs:{name}"))
-
-
-def _executable(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.mode = 0o755
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    return member

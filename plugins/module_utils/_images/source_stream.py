@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import pathlib
 import secrets
@@ -13,6 +12,7 @@ import tarfile
 import threading
 import typing as t
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.trees import add, add_bytes
 from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore import ContextError
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import ImageError
 from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import Context
@@ -38,31 +38,17 @@ def write_context(context: Context, dockerfile: pathlib.Path, name: str, out: t.
     added = name not in paths
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         if added:
-            _add(archive, name, dockerfile.read_bytes())
+            add_bytes(archive, name, dockerfile.read_bytes())
             seen = (context.root / ".dockerignore").read_bytes() if ".dockerignore" in paths else b".dockerignore"
-            _add(archive, ".dockerignore", seen + f"\n{name}\n".encode())
+            add_bytes(archive, ".dockerignore", seen + f"\n{name}\n".encode())
         for entry in context.entries:
             if entry.kind == "o" or (added and entry.path == ".dockerignore"):
                 continue
             path = context.root / entry.path
             try:
-                member = archive.gettarinfo(path, arcname=entry.path)
-                # Owners are those of whoever checked the source out; Docker sends root's too.
-                member.uid = member.gid = 0
-                member.uname = member.gname = ""
-                if member.isreg():
-                    with path.open("rb") as file:
-                        archive.addfile(member, file)
-                else:
-                    archive.addfile(member)
+                add(archive, path, entry.path)
             except FileNotFoundError:
                 raise ContextError(f"{path} vanished while it was read; run this again") from None
-
-
-def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    archive.addfile(member, io.BytesIO(content))
 
 
 class ContextStream:

@@ -13,11 +13,12 @@ import fnmatch
 import hashlib
 import os
 import posixpath
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import sha256_of
+from ansible_collections.slipway.kube.plugins.module_utils._common.trees import Entry, children, entry_of
 from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore import (
     ContextError,
     Pattern,
@@ -30,20 +31,9 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore 
 
 # Part of every digest: a change of the recipe must change every tag.
 _RECIPE = b"slipway context 1\n"
-_CHUNK = 1 << 20
 
 _KEY_FILES = ("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".netrc")
 _HARMLESS = (".env.example", ".env.sample", ".env.template", ".env.dist")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One member of a build context. C(kind) is f (file), d (directory), l (symbolic link) or o (other)."""
-
-    path: str
-    kind: str
-    executable: bool = False
-    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,16 +65,15 @@ def _suspicious(name: str) -> bool:
     return (name == ".env" or name.startswith(".env.")) and name not in _HARMLESS
 
 
-def _scan(root: str, relative: str, patterns: Sequence[Pattern], above: list[bool], walk: _Walk) -> bool:
+def _scan(root: Path, relative: str, patterns: Sequence[Pattern], above: list[bool], walk: _Walk) -> bool:
     """Collect what lies in one directory; returns whether there was anything to keep."""
     kept = False
-    place = os.path.join(root, relative) if relative else root
+    place = root / relative
     try:
-        with os.scandir(place) as found:
-            children = sorted(found, key=lambda child: child.name)
+        found = children(place)
     except OSError as error:
         raise ContextError(f"{place} cannot be read ({error.strerror}); correct its permissions") from None
-    for child in children:
+    for child in found:
         path = f"{relative}/{child.name}" if relative else child.name
         results = match_path(patterns, path, above)
         out = verdict(patterns, results)
@@ -104,19 +93,10 @@ def _scan(root: str, relative: str, patterns: Sequence[Pattern], above: list[boo
         if out:
             continue
         kept = True
-        walk.entries.append(_entry(child, path))
+        walk.entries.append(entry_of(child, path))
         if _suspicious(child.name):
             walk.suspicious.append(path)
     return kept
-
-
-def _entry(child: os.DirEntry[str], path: str) -> Entry:
-    if child.is_symlink():
-        return Entry(path, "l", target=str(Path(child.path).readlink()))
-    if child.is_file(follow_symlinks=False):
-        # Only this bit: the others depend on the umask of whoever checked the source out.
-        return Entry(path, "f", executable=bool(child.stat(follow_symlinks=False).st_mode & stat.S_IXUSR))
-    return Entry(path, "o")
 
 
 def read_context(root: Path, dockerfile: str = "Dockerfile") -> Context:
@@ -135,7 +115,7 @@ def read_context(root: Path, dockerfile: str = "Dockerfile") -> Context:
         except ContextError as error:
             raise ContextError(f"{rules}, {error}; Docker would refuse it too") from None
     walk = _Walk()
-    _scan(str(root), "", patterns, inherited(patterns, []), walk)
+    _scan(root, "", patterns, inherited(patterns, []), walk)
     if walk.suspicious:
         named = ", ".join(walk.suspicious[:5])
         more = f" and {len(walk.suspicious) - 5} more" if len(walk.suspicious) > 5 else ""
@@ -147,14 +127,10 @@ def read_context(root: Path, dockerfile: str = "Dockerfile") -> Context:
 
 
 def _hash_file(path: Path) -> bytes:
-    digest = hashlib.sha256()
     try:
-        with path.open("rb", buffering=0) as source:
-            while chunk := source.read(_CHUNK):
-                digest.update(chunk)
+        return bytes.fromhex(sha256_of(path))
     except OSError as error:
         raise ContextError(f"{path} cannot be read ({error.strerror}); correct its permissions") from None
-    return digest.digest()
 
 
 def _records(context: Context, entries: Iterable[Entry]) -> Iterator[bytes]:
