@@ -1,0 +1,295 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What deploy_lease, helm_history_info and service_address return as modules."""
+
+from __future__ import annotations
+
+import json
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import docker
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
+from ansible_collections.slipway.kube.plugins.module_utils._kube import leases
+from ansible_collections.slipway.kube.plugins.module_utils._kube import service_address as addresses
+from ansible_collections.slipway.kube.plugins.modules import deploy_lease, helm_history_info, service_address
+from fake_kubernetes import FakeKubernetes, nobody, refusal, stand_in
+
+Object = dict[str, Any]
+ANN, BOB = "ann@a/1", "bob@b/2"
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> FakeKubernetes:
+    """A cluster with one namespace."""
+    fake = FakeKubernetes("shop")
+    fake.add("namespaces", "shop")
+    stand_in(fake, monkeypatch)
+    return fake
+
+
+class Runner:
+    """Runs a module and returns its result."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, module: ModuleType, check: bool = False, **options: Any) -> Object:
+        with (
+            patch_module_args({"namespace": "shop", "_ansible_check_mode": check, **options}),
+            pytest.raises(SystemExit),
+        ):
+            module.main()
+        found: Object = json.loads(self._capsys.readouterr().out)
+        return found
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Runner:
+    return Runner(capsys)
+
+
+# -- deploy_lease ------------------------------------------------------------------------------------------------------
+
+
+def lease(run: Runner, holder: str = ANN, **options: Any) -> Object:
+    return run(deploy_lease, **{"holder": holder, "wait": 0, **options})
+
+
+def test_lease_is_taken_renewed_given_back_and_removed(api: FakeKubernetes, run: Runner) -> None:
+    taken = lease(run, note={"shop/web": "3"}, seen="")
+    assert taken["changed"] and taken["held"] and taken["fresh"] and taken["taken_over"] == ""
+    assert taken["holder"] == taken["lease"]["holder"] == ANN and taken["lease"]["note"] == {"shop/web": 3}
+    renewed = lease(run, note={"shop/api": 1}, duration=60)
+    assert renewed["held"] and renewed["lease"]["note"] == {"shop/api": 1, "shop/web": 3}
+    assert api.get("leases", leases.NAME)["spec"]["leaseDurationSeconds"] == 60
+    back = lease(run, state="released", outcome="done")
+    assert back == {**back, "changed": True, "held": False, "holder": ANN}
+    assert lease(run, state="released")["changed"] is False
+    (entry,) = lease(run)["lease"]["log"]
+    assert entry["by"] == "ann@a" and entry["before"] == {"shop/api": 1, "shop/web": 3}
+    assert lease(run, BOB, state="absent")["changed"] and api.names("leases") == []
+    assert lease(run, BOB, state="absent")["changed"] is False
+
+
+def test_lease_of_another_run_is_refused_unless_that_is_gone(api: FakeKubernetes, run: Runner) -> None:
+    first = lease(run)["lease"]
+    refused = lease(run, BOB)
+    assert refused["failed"] and refused["held"] is False and refused["lease"]["holder"] == ANN
+    assert refused["msg"].startswith("Another deploy of namespace shop is under way: ann@a holds its lease since")
+    assert lease(run, BOB, state="released")["changed"] is False
+    taken = lease(run, BOB, dead=ANN, seen=first["version"])
+    assert taken["held"] and taken["taken_over"] == ANN and taken["fresh"] is False
+
+
+def test_lease_that_changed_since_it_was_seen_is_not_fresh(api: FakeKubernetes, run: Runner) -> None:
+    seen = lease(run)["lease"]["version"]
+    assert lease(run, seen=seen)["fresh"] is True
+    assert lease(run, seen=seen)["fresh"] is False
+
+
+def test_lease_in_check_mode_is_not_written(api: FakeKubernetes, run: Runner) -> None:
+    planned = lease(run, check=True, name="other")
+    assert planned["changed"] and planned["held"] and api.names("leases") == []
+    lease(run, name="other")
+    assert api.names("leases") == ["other"]
+    for options in ({"state": "released"}, {"state": "absent"}):
+        assert lease(run, check=True, name="other", **options)["changed"]
+    assert api.get("leases", "other")["spec"]["holderIdentity"] == ANN
+
+
+def test_lease_that_may_not_be_read_fails_with_the_cause(api: FakeKubernetes, run: Runner) -> None:
+    api.go_wrong(refusal(403, "may not get leases"))
+    found = lease(run)
+    assert found["failed"] and "may not get leases" in found["msg"] and api.names("leases") == []
+
+
+# -- helm_history_info -------------------------------------------------------------------------------------------------
+
+RELEASES = [{"name": "web", "namespace": "shop"}, {"name": "api", "namespace": "shop"}]
+ABSENT = {
+    "name": "api",
+    "namespace": "shop",
+    "action": "install",
+    "reason": "it is not installed",
+    "status": "absent",
+    "pending": False,
+    "revision": 0,
+    "deployed_revision": 0,
+    "previous_revision": 0,
+    "images": [],
+    "chart": "",
+    "app_version": "",
+    "updated": "",
+    "description": "",
+    "history": [],
+}
+
+
+def revision(api: FakeKubernetes, number: int, status: str, name: str = "web") -> None:
+    record = {
+        "name": name,
+        "info": {"status": status, "last_deployed": "2026-01-01T00:00:00Z", "description": "Upgrade complete"},
+        "chart": {"metadata": {"name": "component", "version": "1.0.0", "appVersion": "7"}},
+        "config": {},
+        "manifest": f"image: web:{number}",
+    }
+    labels = {"name": name, "owner": "helm", "status": status, "version": str(number)}
+    data = {"release": releases.encode(record)}
+    api.add("secrets", f"sh.helm.release.v1.{name}.v{number}", labels=labels, type=releases.TYPE, data=data)
+
+
+def history(run: Runner, **options: Any) -> Object:
+    options = {"releases": RELEASES, **options}
+    with patch_module_args({"_ansible_check_mode": options.pop("check", False), **options}), pytest.raises(SystemExit):
+        helm_history_info.main()
+    found: Object = json.loads(run._capsys.readouterr().out)
+    return found
+
+
+def test_history_of_releases_and_the_lease(api: FakeKubernetes, run: Runner) -> None:
+    for number, status in enumerate(("superseded", "failed", "deployed", "pending-upgrade"), start=1):
+        revision(api, number, status)
+    revision(api, 9, "deployed", "somebody-else")
+    lease(run, note={"shop/web": 3})
+    found = history(run, lease_namespace="shop")
+    assert found["reachable"] and not found.get("changed") and found["lease"]["note"] == {"shop/web": 3}
+    web, absent = found["releases"]
+    assert absent == ABSENT
+    assert web == {
+        "name": "web",
+        "namespace": "shop",
+        "action": "upgrade",
+        "reason": "an interrupted run left it pending-upgrade",
+        "status": "pending-upgrade",
+        "pending": True,
+        "revision": 4,
+        "deployed_revision": 3,
+        "previous_revision": 1,
+        "images": ["web:4"],
+        "chart": "component-1.0.0",
+        "app_version": "7",
+        "updated": "2026-01-01T00:00:00Z",
+        "description": "Upgrade complete",
+        "history": [
+            {"revision": 1, "status": "superseded"},
+            {"revision": 2, "status": "failed"},
+            {"revision": 3, "status": "deployed"},
+            {"revision": 4, "status": "pending-upgrade"},
+        ],
+    }
+    assert len([call for call in api.calls if call.last == "secrets"]) == 1
+    assert history(run)["lease"]["holder"] == ""
+
+
+def test_history_without_a_cluster(monkeypatch: pytest.MonkeyPatch, run: Runner) -> None:
+    nobody(monkeypatch, "There is no cluster. Bring it up.")
+    found = history(run, check=True, lease_namespace="shop")
+    assert found["reachable"] is False and found["releases"][1] == ABSENT and found["lease"]["version"] == ""
+    failed = history(run)
+    assert failed["failed"] and failed["msg"] == "There is no cluster. Bring it up."
+
+
+# -- service_address ---------------------------------------------------------------------------------------------------
+
+
+class Container:
+    """A node of the engine: what runs in it works on a list of addresses."""
+
+    attrs = {"NetworkSettings": {"Networks": {"n": {"IPAddress": "192.168.49.2", "IPPrefixLen": 24, "NetworkID": "n"}}}}
+
+    def __init__(self) -> None:
+        self.held = ["192.168.49.2"]
+
+    def exec_run(self, command: list[str]) -> tuple[int, bytes]:
+        if "show" in command:
+            shown = [{"ifname": "eth0", "addr_info": [{"local": one} for one in self.held]}]
+            return 0, json.dumps(shown).encode()
+        action, address = command[2], command[3].removesuffix("/32")
+        assert command[:2] == ["ip", "address"] and command[4:] == ["dev", "eth0"]
+        (self.held.append if action == "add" else self.held.remove)(address)
+        return 0, b""
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Container:
+    """The node, in an engine that is asked at the address of the options."""
+    container = Container()
+
+    def engine(base_url: str, timeout: int) -> Any:
+        if base_url != "unix:///engine.sock":
+            raise docker.errors.DockerException("connection refused")
+
+        def get(name: str) -> Container:
+            if name != "slipway":
+                raise docker.errors.NotFound("no such container")
+            return container
+
+        networks = SimpleNamespace(get=lambda _name: SimpleNamespace(attrs={"Containers": {}}))
+        return SimpleNamespace(containers=SimpleNamespace(get=get), networks=networks)
+
+    monkeypatch.setattr(docker, "DockerClient", engine)
+    return container
+
+
+def service(api: FakeKubernetes, kind: str) -> None:
+    ports = [{"name": "http", "port": 80, "nodePort": 30080}, {"name": "admin", "port": 9000, "nodePort": 30900}]
+    api.add("services", "page", spec={"type": kind, "ports": ports}, status={})
+
+
+def address(run: Runner, **options: Any) -> Object:
+    found = run(service_address, **{"name": "page", "timeout": 0, **options})
+    return {key: found[key] for key in ("changed", "url", "address", "port", "msg") if key in found}
+
+
+def test_address_of_a_node_port(api: FakeKubernetes, run: Runner) -> None:
+    service(api, "NodePort")
+    api.add("nodes", "n", status={"addresses": [{"type": "InternalIP", "address": "192.168.49.2"}]})
+    wanted = {"changed": False, "url": "http://192.168.49.2:30080", "address": "192.168.49.2", "port": 30080}
+    assert address(run) == wanted
+    assert address(run, port="admin")["port"] == address(run, port="9000")["port"] == 30900
+    assert "has no port web" in address(run, port="web")["msg"]
+
+
+def test_address_that_the_node_takes_for_a_load_balancer(api: FakeKubernetes, run: Runner, node: Container) -> None:
+    service(api, "LoadBalancer")
+    options = {"node": "slipway", "docker_host": "unix:///engine.sock"}
+    planned = address(run, check=True, **options)
+    assert planned == {"changed": True, "url": "", "address": "", "port": 80}
+    assert node.held == ["192.168.49.2"] and not api.writes
+    api.react("PATCH .*/status", lambda call: api.get("services", "page").update(call.body))
+    found = address(run, **options)
+    assert found == {"changed": True, "url": "http://192.168.49.240", "address": "192.168.49.240", "port": 80}
+    assert node.held == ["192.168.49.2", "192.168.49.240"]
+    assert address(run, **options) == {**found, "changed": False}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "has had no address for 0 s"),
+        ({"name": "other"}, "There is no Service other in namespace shop"),
+        ({"node": "gone", "docker_host": "unix:///engine.sock"}, "The engine has no container gone"),
+        ({"node": "slipway", "docker_host": "unix:///away.sock"}, "The container engine at unix:///away.sock does not"),
+    ],
+)
+def test_no_address(
+    api: FakeKubernetes,
+    run: Runner,
+    node: Container,
+    options: Object,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service(api, "LoadBalancer")
+    monkeypatch.setattr(addresses, "POLL", 0.0)
+    assert words in address(run, **options)["msg"]
+
+
+def test_address_without_a_cluster(monkeypatch: pytest.MonkeyPatch, run: Runner) -> None:
+    nobody(monkeypatch, "There is no cluster. Bring it up.")
+    assert address(run, check=True) == {"changed": False, "url": "", "address": "", "port": 0}
+    assert address(run)["msg"] == "There is no cluster. Bring it up."
