@@ -94,7 +94,7 @@ def main() -> int:
 
     wanted = yaml.safe_load(options.requirements.read_text(encoding="utf-8"))["collections"]
 
-    def lacking() -> list[str]:
+    def missing() -> list[str]:
         names = []
         for entry in wanted:
             version = installed_version(options.into / "ansible_collections" / entry["name"].replace(".", "/"))
@@ -102,7 +102,7 @@ def main() -> int:
                 names.append(entry["name"])
         return names
 
-    names = lacking()
+    names = missing()
     if not names:
         return 0
     try:
@@ -118,7 +118,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    if still := lacking():
+    if still := missing():
         print(f"Still missing after the installation: {', '.join(still)}; see {options.requirements}.", file=sys.stderr)
         return 1
     return 0

@@ -41,7 +41,7 @@ options:
         description: Dotted paths of the values that get the checksum of a Secret, by the names of the Secrets.
         type: dict
       wait:
-        description: Whether the rollout has to end before the next release is begun.
+        description: Whether the rollout has to end before the next release is started.
         type: bool
 """
 

@@ -54,7 +54,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import put_in
+from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import substitute
 
 
 def _resolved(
@@ -62,7 +62,7 @@ def _resolved(
 ) -> dict[str, Any]:
     if check.get("via", "direct") != "direct" or "resolve" in check or check.get("type", "http") == "command":
         return dict(check)
-    host = urlsplit(str(put_in(check.get("url", ""), variables))).hostname or ""
+    host = urlsplit(str(substitute(check.get("url", ""), variables))).hostname or ""
     return {**check, "resolve": {host: resolve[host]}} if host in resolve else dict(check)
 
 

@@ -44,7 +44,7 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import placeholders, put_in
+from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import placeholders, substitute
 
 _NOT_PLAIN = ("method", "type", "via", "headers", "invert")
 
@@ -54,7 +54,7 @@ def plain_urls(checks: Sequence[Mapping[str, Any]], variables: Mapping[str, str 
     plain = [check for check in checks if not any(key in check for key in _NOT_PLAIN)]
     # A check that demands another status is answered as it should, but not with a success.
     good = [check for check in plain if str(((check.get("expect") or {}).get("status") or ["2xx"])[0]).startswith("2")]
-    urls = [str(put_in(check.get("url", ""), variables)) for check in good]
+    urls = [str(substitute(check.get("url", ""), variables)) for check in good]
     return [url for url in urls if url and not placeholders(url)]
 
 

@@ -37,7 +37,7 @@ _value:
   description: The secrets without values.
   type: list
   elements: dict
-  sample: [{name: todo-backend, keys: {JWT_SECRET: {env: JWT_SECRET, available: false, otherwise: {generate: 48}}}}]
+  sample: [{name: todo-backend, keys: {JWT_SECRET: {env: JWT_SECRET, available: false, fallback: {generate: 48}}}}]
 """
 
 from collections.abc import Callable

@@ -35,10 +35,11 @@ options:
   hosts:
     description: Host names that the application answers for.
     type: raw
-  entry:
+  exposure:
     description:
       - How the application is exposed outside the cluster. C(kind) is one of C(ingress), C(node_port), C(load_balancer) and
         C(none); C(node_port) and C(load_balancer) also have C(service), C(namespace) and C(port) (name or number).
+    aliases: [entry]
     type: raw
   project_dir:
     description: Base directory of relative paths.
@@ -122,7 +123,7 @@ plan:
       description: Host names that the application answers for.
       type: list
       elements: str
-    entry:
+    exposure:
       description: How the application is exposed, with C(kind).
       type: dict
     components:
@@ -167,6 +168,7 @@ problems:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils._common.renames import deprecated_aliases
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import build_plan
 from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import SpecificationError
@@ -179,7 +181,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "namespace": {"type": "str"},
             "hosts": {"type": "raw"},
-            "entry": {"type": "raw"},
+            "exposure": {"type": "raw", **deprecated_aliases("application_plan", "exposure")},
             "project_dir": {"type": "path", "required": True},
             "distribution": {"type": "path"},
             "components": {"type": "raw"},

@@ -162,7 +162,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
-from ansible_collections.slipway.kube.plugins.module_utils._kube.secrets import SecretKeeper, read_labels, read_wanted
+from ansible_collections.slipway.kube.plugins.module_utils._kube.secrets import SecretManager, read_labels, read_wanted
 
 KEY_OPTIONS = {
     "name": {"type": "str", "required": True, "no_log": False},
@@ -211,7 +211,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
 
     def work(cluster: client.KubernetesClient | None = None) -> dict[str, Any]:
-        keeper = SecretKeeper(cluster, check_mode=module.check_mode, adopt=module.params["adopt"])
+        keeper = SecretManager(cluster, check_mode=module.check_mode, adopt=module.params["adopt"])
         return keeper.ensure(wanted, module.params["namespaces"], labels)
 
     module_base.run(module, work, work)

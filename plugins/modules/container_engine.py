@@ -105,21 +105,21 @@ def ensure_started(module: AnsibleModule, managed: container_engine.ManagedEngin
     packages = module.params["packages"]
     address, version = container_engine.find()
     wanted = list(packages) if version else [*container_engine.PACKAGES, *packages]
-    lacking = sorted(set(wanted) - installed_packages())
+    missing = sorted(set(wanted) - installed_packages())
     # In check mode too: what would fail is to be known before anything is changed.
     if version is None:
         container_engine.refuse_silent(address)
-    container_engine.refuse_powerless(lacking)
+    container_engine.refuse_powerless(missing)
     if version is None:
         container_engine.refuse_unprivileged_start()
     if module.check_mode:
         return {
-            "changed": bool(lacking) or version is None,
+            "changed": bool(missing) or version is None,
             "docker_host": address,
             "version": (version or {}).get("Version", ""),
-            "installed": lacking,
+            "installed": missing,
         }
-    installed = managed.install(wanted) if lacking else []
+    installed = managed.install(wanted) if missing else []
     started = False
     # A package's own script may have started the engine already.
     if version is None and (version := container_engine.ping(address)) is None:

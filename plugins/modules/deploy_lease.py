@@ -153,7 +153,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, leases, module_base
 
 
-def take(module: AnsibleModule, keeper: leases.LeaseKeeper) -> dict[str, Any]:
+def take(module: AnsibleModule, keeper: leases.LeaseManager) -> dict[str, Any]:
     """Take the lease; fails the module when another run holds it."""
     options = module.params
     note = {str(key): int(revision) for key, revision in options["note"].items()}
@@ -197,11 +197,11 @@ def main() -> None:
     options = module.params
 
     def work(cluster: client.KubernetesClient) -> dict[str, Any]:
-        keeper = leases.LeaseKeeper(cluster, options["namespace"], options["holder"], options["name"])
+        keeper = leases.LeaseManager(cluster, options["namespace"], options["holder"], options["name"])
         if options["state"] == "held":
             return take(module, keeper)
         write = not module.check_mode
-        changed = keeper.remove(write) if options["state"] == "absent" else keeper.give_back(options["outcome"], write)
+        changed = keeper.remove(write) if options["state"] == "absent" else keeper.release(options["outcome"], write)
         return {"changed": changed, "held": False, "holder": options["holder"]}
 
     if not options["holder"]:

@@ -84,12 +84,12 @@ tools:
   returned: success
   type: dict
   sample: {helm: /home/ada/.cache/slipway/artifacts/program-helm-0f3c/helm}
-settled:
+cached:
   description: Whether the cache has every file of the recorded source, so that only the engine or its images can be missing.
   returned: success
   type: bool
   sample: true
-lacking:
+missing:
   description: What is missing before a cluster can be started; empty if setup is complete.
   returned: success
   type: list
@@ -192,16 +192,16 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
         noted = {}
     source = noted.get("source", "")
     tools = {name: path for name, path in noted.get("tools", {}).items() if is_cached(pathlib.Path(path))}
-    lacking = [f"tool {name}" for name in ("kubectl", "helm", "minikube") if name not in tools]
+    missing = [f"tool {name}" for name in ("kubectl", "helm", "minikube") if name not in tools]
     result: dict[str, t.Any] = {
         "source": source,
         "inputs": noted.get("inputs") or {},
         "tools": tools,
-        "lacking": lacking,
+        "missing": missing,
         "node_image": "",
         "preload": "",
     }
-    result["settled"] = bool(source) and not lacking
+    result["cached"] = bool(source) and not missing
     if source not in ("packages", "bundle"):
         return result
 
@@ -209,23 +209,23 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
     distribution = artifacts.load(pathlib.Path(params["distribution"]), noted.get("inputs") or machine_inputs())
     cache = paths.cache_dir(params["cache_dir"])
     tools.clear()
-    lacking.clear()
+    missing.clear()
     for command, program in distribution.host.items():
         if distribution.of("program", program).is_cached(cache):
             tools[command] = str(state / "bin" / command)
         else:
-            lacking.append(f"program {program}")
+            missing.append(f"program {program}")
     present = {tag for image in engine.api.images() for tag in image["RepoTags"] or []} if engine is not None else set()
     for key in distribution.keys_of("images"):
         artifact = distribution.artifacts[key]
         if not present.issuperset([artifact.image, *artifact.names]):
-            lacking.append(f"image {artifact.name}")
+            missing.append(f"image {artifact.name}")
     preload = distribution.of("preload", "preload")
     if preload.is_cached(cache):
         result["preload"] = str(preload.path(cache))
     else:
-        lacking.append("preload")
-    result["settled"] = not distribution.missing(cache)
+        missing.append("preload")
+    result["cached"] = not distribution.missing(cache)
     result["node_image"] = distribution.of("image", preload.settings["node"]).image
     return result
 
@@ -332,7 +332,7 @@ def main() -> None:
     except (artifacts.ManifestError, BuildError, plan.ImageError, docker.errors.DockerException) as error:
         module.fail_json(msg=str(error))
     if engine is None:
-        result["lacking"].insert(0, "container engine")
+        result["missing"].insert(0, "container engine")
     module.exit_json(changed=False, docker_host=address, engine_version=(version or {}).get("Version", ""), **result)
 
 

@@ -180,7 +180,7 @@ def main() -> None:
 
     def work(cluster: client.KubernetesClient) -> dict[str, Any]:
         # First the lease: if it does not change until it is taken, nor have the releases.
-        lease = leases.LeaseKeeper(cluster, namespace, "").look() if namespace else leases.Lease()
+        lease = leases.LeaseManager(cluster, namespace, "").look() if namespace else leases.Lease()
         return {"releases": look(cluster, wanted), "lease": lease.as_result(), "reachable": True}
 
     def without() -> dict[str, Any]:

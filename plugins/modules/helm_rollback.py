@@ -48,10 +48,11 @@ options:
         text, so that nobody rolls back to it.
     type: str
     version_added: 0.2.0
-  least_age:
+  min_age:
     description:
       - Minimum age in seconds of a pending revision to be marked as failed, for O(state=unblocked). Helm may still be working
         on a newer one.
+    aliases: [least_age]
     type: float
     default: 0.0
     version_added: 0.2.0
@@ -112,6 +113,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils._common.renames import deprecated_aliases
 from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, releases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
 
@@ -140,10 +142,10 @@ def unblock(module: AnsibleModule, cluster: client.KubernetesClient, newest: Rec
     status, age = releases.status_of(newest), releases.age(newest, datetime.now(timezone.utc))
     if status not in releases.PENDING:
         return False
-    if age < module.params["least_age"]:
+    if age < module.params["min_age"]:
         module.fail_json(
             msg=f"Release {module.params['name']} is {status} for {age:.0f} s, and no run of Slipway has left it so: somebody may be "
-            f"running Helm by hand. Wait for its end; after {module.params['least_age']:.0f} s it counts as interrupted."
+            f"running Helm by hand. Wait for its end; after {module.params['min_age']:.0f} s it counts as interrupted."
         )
     if not module.check_mode:
         mark_failed(cluster, newest)
@@ -213,7 +215,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["rolled_back", "unblocked"], "default": "rolled_back"},
             "revision": {"type": "int"},
             "reason": {"type": "str"},
-            "least_age": {"type": "float", "default": 0.0},
+            "min_age": {"type": "float", "default": 0.0, **deprecated_aliases("helm_rollback", "min_age")},
             "history_max": {"type": "int", "default": 10},
             "timeout": {"type": "int", "default": 300},
             "binary_path": {"type": "path"},

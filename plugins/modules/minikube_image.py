@@ -89,8 +89,9 @@ options:
       - Only images that this module built or loaded are removed, and none that a container uses. V(0) removes nothing.
     type: int
     default: 3
-  side_by_side:
+  max_parallel:
     description: How many components are built or loaded in parallel.
+    aliases: [side_by_side]
     type: int
     default: 4
   progress_file:
@@ -128,12 +129,12 @@ EXAMPLES = r"""
     home: /home/ada/.local/state/slipway
   async: 3600
   poll: 0
-  register: begun
+  register: started
 
-- name: Wait for what was begun
+- name: Wait for what was started
   slipway.kube.minikube_image:
     components: "{{ application_plan.components }}"
-    job: "{{ begun }}"
+    job: "{{ started }}"
 
 - name: Build and deliver
   slipway.kube.minikube_image:
@@ -206,6 +207,7 @@ sizes:
 import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.slipway.kube.plugins.module_utils._common.renames import deprecated_aliases
 from ansible_collections.slipway.kube.plugins.module_utils._images import plan, runner
 
 try:
@@ -239,7 +241,7 @@ def main() -> None:
             "network": {"type": "str", "default": "host"},
             "build_args": {"type": "dict", "default": {}},
             "keep": {"type": "int", "default": 3},
-            "side_by_side": {"type": "int", "default": 4},
+            "max_parallel": {"type": "int", "default": 4, **deprecated_aliases("minikube_image", "max_parallel")},
             "progress_file": {"type": "path"},
             # Read by the action plugin.
             "job": {"type": "dict"},

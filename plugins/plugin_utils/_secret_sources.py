@@ -4,7 +4,7 @@
 """The one place that reads C(application_secrets) with their values. Private to the collection, and to the controller.
 
 A source of a key is a dictionary with one of C(value), C(generate), C(template) and C(env); the last may have C(required) and
-C(otherwise), another source. Filters call this while a task's options are templated, so that nothing but an outline, or the options of
+C(fallback), another source; C(otherwise) is its old name. Filters call this while a task's options are templated, so that nothing but an outline, or the options of
 a task with C(no_log), ever holds the result.
 """
 
@@ -14,6 +14,9 @@ import base64
 import os
 from collections.abc import Mapping
 from typing import Any
+
+from ansible.utils.display import Display
+from ansible_collections.slipway.kube.plugins.module_utils._common.renames import find
 
 SHOWN = ("env", "generate", "template", "required")
 
@@ -45,16 +48,25 @@ def _source(source: Any, environment: bool) -> Any:
     if not isinstance(source, Mapping):
         return _emptied(source)
     result: dict[str, Any] = {}
-    for key, item in source.items():
+    for key, item in _current(source).items():
         if key == "value":
             result[key] = isinstance(item, (str, int, float)) and not isinstance(item, bool)
-        elif key == "otherwise":
+        elif key == "fallback":
             result[key] = _source(item, environment)
         else:
             result[str(key)] = item if key in SHOWN else _emptied(item)
     if environment and isinstance(source.get("env"), str):
         result["available"] = bool(os.environ.get(source["env"]))
     return result
+
+
+def _current(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a source with the key of today in place of the old one, and warn; with both, leave it to the plan to refuse."""
+    rename = find("key", "otherwise")
+    if rename.old not in source or rename.new in source:
+        return source
+    Display().warning(rename.message)
+    return {rename.new if key == rename.old else key: item for key, item in source.items()}
 
 
 def _emptied(value: Any) -> Any:
@@ -70,6 +82,7 @@ def resolve(source: Any, place: str) -> dict[str, Any] | None:
     """Return the options of M(slipway.kube.application_secret) for a key; None when it is left out. Raises SourceError."""
     if not isinstance(source, Mapping):
         raise SourceError(f"{place}: say where the value comes from, such as {{env: NAME}} or {{generate: 32}}.")
+    source = _current(source)
     if "value" in source:
         return _data(str(source["value"]))
     for key in ("generate", "template"):
@@ -80,12 +93,11 @@ def resolve(source: Any, place: str) -> dict[str, Any] | None:
     value = os.environ.get(name)
     if value:
         return _data(value)
-    if "otherwise" in source:
-        return resolve(source["otherwise"], f"{place}.otherwise")
+    if "fallback" in source:
+        return resolve(source["fallback"], f"{place}.fallback")
     if source.get("required", True):
         raise SourceError(
-            f"{place}: the environment variable {name} is not set. "
-            "Set it, or say 'required: false' or what to take otherwise."
+            f"{place}: the environment variable {name} is not set. Set it, or add 'required: false' or a fallback."
         )
     return None
 

@@ -370,7 +370,7 @@ class Sampler:
 
 
 def measure_starts(cluster: Cluster, node: Any) -> dict[str, list[tuple[float, float]]]:
-    """For each component with a Deployment: seconds from pod made to ready and from process begun to ready, of C(STARTS)."""
+    """For each component with a Deployment: seconds from pod made to ready and from process started_at to ready, of C(STARTS)."""
     found: dict[str, list[tuple[float, float]]] = {}
     pods = {
         pod.metadata.labels["app.kubernetes.io/component"]: pod
@@ -385,8 +385,8 @@ def measure_starts(cluster: Cluster, node: Any) -> dict[str, list[tuple[float, f
             code, output = node.exec_run(["sh", "-c", PROCESSES, "sh", uid])
             if code:
                 raise MeasureError(f"The node's processes cannot be listed: {output.decode()}")
-            begun = process_start(output.decode(), os.sysconf("SC_CLK_TCK"))
-            found.setdefault(component, []).append((ready - made, ready - begun))
+            started_at = process_start(output.decode(), os.sysconf("SC_CLK_TCK"))
+            found.setdefault(component, []).append((ready - made, ready - started_at))
     return found
 
 

@@ -107,7 +107,7 @@ class Bench:
             "network": "host",
             "build_args": {},
             "keep": 2,
-            "side_by_side": 4,
+            "max_parallel": 4,
             "progress_file": None,
             **way.options,
         }

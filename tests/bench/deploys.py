@@ -442,16 +442,16 @@ class Bench:
         if code and scenario != CRASH:
             raise MeasureError(f"{tool.name}, {scenario}: exit code {code}.{tail(log)}")
         try:
-            settled = settle(version)
+            settled_at = settle(version)
         except MeasureError as error:
             raise MeasureError(f"{tool.name}, {scenario}: exit code {code}. {error}{tail(log)}") from error
         run = Run(
             tool.name,
             scenario,
             self._number,
-            (settled or ended) - began,
+            (settled_at or ended) - began,
             ended - began,
-            settled is not None,
+            settled_at is not None,
             readable(log),
             code,
         )
@@ -565,8 +565,8 @@ def look_around(place: Path, options: argparse.Namespace) -> Given:
     if done.returncode:
         raise MeasureError(f"This machine cannot be looked at: {done.stdout[-2000:]}{done.stderr[-500:]}")
     facts = json.loads((place / "facts.json").read_text(encoding="utf-8"))
-    if facts["lacking"]:
-        raise MeasureError(f"There is no {facts['lacking'][0]} yet: run 'make deploy' first.")
+    if facts["missing"]:
+        raise MeasureError(f"There is no {facts['missing'][0]} yet: run 'make deploy' first.")
     return Given(facts, place, options.skaffold, options.skaffold_helm)
 
 

@@ -128,7 +128,7 @@ def deliver(engine: Any, registry: Store, source: Path, version: str) -> dict[st
         "network": "default",
         "build_args": {},
         "keep": 3,
-        "side_by_side": 2,
+        "max_parallel": 2,
         "progress_file": None,
     }
     return runner.run(params, engine, check_mode=False)

@@ -98,10 +98,10 @@ def test_pods_have_no_token_for_the_api(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize(("part", "kind"), [("requests", "cpu"), ("requests", "memory"), ("limits", "memory")])
 def test_resources_are_set(deployment: Deployment, part: str, kind: str) -> None:
-    lacking = [
+    missing = [
         place
         for pod in deployment.every_pod()
         for place, container in containers(pod)
         if not container.get("resources", {}).get(part, {}).get(kind)
     ]
-    assert lacking == []
+    assert missing == []

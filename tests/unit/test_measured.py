@@ -153,17 +153,18 @@ def test_what_delivery_measures_is_what_its_section_reads() -> None:
 
 def test_what_the_machine_must_have_is_said_once_and_fits_the_roles() -> None:
     def default(role: str, name: str) -> int:
-        found: int = yaml.safe_load((ROOT / f"roles/{role}/defaults/main.yml").read_text(encoding="utf-8"))[name]
+        specified = yaml.safe_load((ROOT / f"roles/{role}/meta/argument_specs.yml").read_text(encoding="utf-8"))
+        found: int = specified["argument_specs"]["main"]["options"][name]["default"]
         return found
 
     node, least = (
         default("minikube_setup", "minikube_setup_memory_mb"),
-        default("toolchain", "toolchain_least_memory_mb"),
+        default("toolchain", "toolchain_min_memory_mb"),
     )
     # Minikube refuses a node with more memory than the machine has; the system and the builds take the rest.
     wanted = (
         f"- {default('minikube_setup', 'minikube_setup_cpus')} CPUs, {(node + 2048) // 1024} GiB of memory, "
-        f"{default('toolchain', 'toolchain_least_disk_gb')} GB of free disk. The cluster's node may use {node // 1024} GiB of the memory. "
+        f"{default('toolchain', 'toolchain_min_disk_gb')} GB of free disk. The cluster's node may use {node // 1024} GiB of the memory. "
         f"Slipway refuses a machine with less than {least // 1024} GiB; with {least // 1024} to {(node + 2048) // 1024} GiB, "
         "make the node smaller (`minikube_setup_memory_mb`)."
     )

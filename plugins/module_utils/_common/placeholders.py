@@ -77,15 +77,15 @@ def fill_tree(value: Any, variables: Mapping[str, Any]) -> Any:
     return value
 
 
-def put_in(value: Any, variables: Mapping[str, str | None]) -> Any:
+def substitute(value: Any, variables: Mapping[str, str | None]) -> Any:
     """Replace the known names in all texts of a value by texts as they are; all else, also `$${`, stays as it is written.
 
     A name that stands for nothing, so None, is not known.
     """
     if isinstance(value, Mapping):
-        return {key: put_in(item, variables) for key, item in value.items()}
+        return {key: substitute(item, variables) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [put_in(item, variables) for item in value]
+        return [substitute(item, variables) for item in value]
     if not isinstance(value, str):
         return value
 

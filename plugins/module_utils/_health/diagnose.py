@@ -57,7 +57,7 @@ def own(code: str, detail: str = "") -> Diagnosis:
     return {"code": code, "cause": error.message, "suggestion": error.fault.suggestion, **about}
 
 
-class Behind:
+class WorkloadView:
     """The API as if there were nothing but one workload, the Services that lead to it and their Ingresses."""
 
     def __init__(self, api: Any, workload: Workload) -> None:
@@ -123,7 +123,7 @@ def diagnose(
         return own("library_missing")
     try:
         with (connect or client.KubernetesClient)(workload.kubeconfig, workload.context, timeout) as api:
-            view = Behind(api, workload)
+            view = WorkloadView(api, workload)
             options = watcher.Options(deadline=0.0, selector=view.selector)
             found = watcher.Watcher(view, [(workload.namespace, "")], options).wait().diagnosis
     except client.KubernetesError as error:

@@ -235,7 +235,7 @@ class Runner:
         if self._stop_code == "cancelled" or record.started is None:
             record.state = "skipped"
             record.error = CheckError(
-                self._stop_code, "It was not finished." if record.started else "It was not begun."
+                self._stop_code, "It was not finished." if record.started else "It was not started."
             )
             return
         record.state = "unhealthy"

@@ -16,7 +16,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders 
     as_text,
     of_application,
     placeholders,
-    put_in,
+    substitute,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import is_sensitive
 
@@ -42,7 +42,7 @@ def place(
     A check is left out when it uses a variable that stands for nothing, or what such a check extracts. One that only
     comes after it is asked without waiting for it.
     """
-    filled: list[dict[str, Any]] = put_in(checks, variables)
+    filled: list[dict[str, Any]] = substitute(checks, variables)
     unknown = {name for name, value in variables.items() if value is None}
     left_out: dict[Any, None] = {}
     while True:

@@ -109,11 +109,11 @@ def failed(secret: Mapping[str, Any], why: str = INTERRUPTED) -> dict[str, Any]:
 
 def age(secret: Mapping[str, Any], now: datetime) -> float:
     """Return the seconds since Helm began a revision; a record without a time is as old as can be."""
-    begun = str((decode(secret).get("info") or {}).get("last_deployed", ""))
+    started = str((decode(secret).get("info") or {}).get("last_deployed", ""))
     try:
         # Python reads six digits of a second, Helm writes nine.
         return (
-            now - datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", begun).replace("Z", "+00:00"))
+            now - datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", started).replace("Z", "+00:00"))
         ).total_seconds()
     except (TypeError, ValueError):
         return float("inf")

@@ -34,7 +34,7 @@ class Process(Protocol):
     def kill(self) -> None: ...
 
 
-class Beside(Protocol):
+class HookWatcher(Protocol):
     """What watches beside Helm."""
 
     def begin(self) -> None: ...
@@ -45,7 +45,7 @@ class Beside(Protocol):
 
 
 @dataclass(frozen=True)
-class Ended:
+class HelmResult:
     """How Helm ended: its exit code, its errors, and why it failed where that is known.
 
     C(stopped) says that it was ended because what it waited for could not come.
@@ -77,7 +77,7 @@ def upgrade_command(
     return command
 
 
-def run(command: Sequence[str], values: Mapping[str, Any], watcher: Beside, interval: float = 1.0) -> Ended:
+def run(command: Sequence[str], values: Mapping[str, Any], watcher: HookWatcher, interval: float = 1.0) -> HelmResult:
     """Run Helm with its values on standard input, where no other process can read them, and watch beside it.
 
     Raises OSError when the program cannot be started and KubernetesError when the cluster does not answer before that.
@@ -98,10 +98,10 @@ def run(command: Sequence[str], values: Mapping[str, Any], watcher: Beside, inte
         said = errors.read().decode("utf-8", "replace")
     if code and diagnosis is None:
         diagnosis = _look(watcher)
-    return Ended(code, said, diagnosis if code else None, stopped and code != 0)
+    return HelmResult(code, said, diagnosis if code else None, stopped and code != 0)
 
 
-def watch(process: Process, watcher: Beside, interval: float) -> dict[str, Any] | None:
+def watch(process: Process, watcher: HookWatcher, interval: float) -> dict[str, Any] | None:
     """Watch until Helm ends by itself, or return why what it waits for cannot come."""
     while process.poll() is None:
         diagnosis = _look(watcher)
@@ -124,7 +124,7 @@ def end(process: Process) -> int:
         return process.wait()
 
 
-def _look(watcher: Beside) -> dict[str, Any] | None:
+def _look(watcher: HookWatcher) -> dict[str, Any] | None:
     try:
         finding = watcher.step()
         return watcher.explain(finding) if finding else None

@@ -23,7 +23,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
 
 CHUNK = 1 << 20  # bytes
 START_LOOK = 0.5  # seconds between two looks at a node that starts
-START_BEGIN = 20.0  # seconds in which somebody must have begun to start it
+START_BEGIN = 20.0  # seconds in which somebody must have started to start it
 _MARK = "--- slipway ---"  # between the answers of one script
 _CTR = "ctr --namespace=k8s.io"
 
@@ -117,7 +117,7 @@ class Node:
         """Wait until a starting node can take and build images, and return whether it can.
 
         That is long before its cluster answers. Minikube configures containerd anew before it starts the kubelet, and
-        nothing that is begun earlier would outlive that. It ends early when C(is_started) tells that nobody starts the node.
+        nothing that is started earlier would outlive that. It ends early when C(is_started) tells that nobody starts the node.
         """
         end = time.monotonic() + seconds
         abandoned = time.monotonic() + START_BEGIN

@@ -41,11 +41,11 @@ def execute(
     build_in_node: t.Callable[[Component, Say], None],
     deliver: t.Callable[[Component], None],
     steps: StepReporter,
-    side_by_side: int,
+    max_parallel: int,
 ) -> None:
     """Build each image as soon as those it is built from exist, and deliver each as soon as it is there.
 
-    At most ``side_by_side`` go on at once. After a failure nothing new is started. Raises the first ImageError.
+    At most ``max_parallel`` go on at once. After a failure nothing new is started. Raises the first ImageError.
     """
     builders = dict.fromkeys(work.build, build) | dict.fromkeys(work.build_in_node, build_in_node)
     names = [name for name in components if name in builders or name in work.deliver]
@@ -75,7 +75,7 @@ def execute(
         finally:
             ready[name].set()
 
-    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, side_by_side)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, max_parallel)) as pool:
         futures = [pool.submit(one, name) for name in names]
         concurrent.futures.wait(futures)
     for future in futures:
@@ -202,7 +202,7 @@ def _work(
         node.note(component.image)
 
     with StepReporter(ProgressFile(params["progress_file"]).say) as steps:
-        execute(work, components, build, build_in_node, deliver, steps, params["side_by_side"])
+        execute(work, components, build, build_in_node, deliver, steps, params["max_parallel"])
     return {what: round(seconds, 2) for what, seconds in steps.seconds.items()}
 
 

@@ -148,7 +148,7 @@ def taken(lease: Lease, holder: str, now: datetime, duration: int, note: Mapping
     )
 
 
-def given_back(lease: Lease, outcome: str, now: datetime) -> Lease:
+def released(lease: Lease, outcome: str, now: datetime) -> Lease:
     """Return a Lease that nobody holds, its note moved to the log, dropped, or with the log's newest entry dropped."""
     log = list(lease.log)
     if outcome == "done" and lease.note:
@@ -177,7 +177,7 @@ def workers(holder: str, root: Path = Path("/proc")) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Taking:
+class Acquisition:
     """How taking a Lease went: as it was found first, right before it was taken, and now."""
 
     first: Lease
@@ -186,7 +186,7 @@ class Taking:
     held: bool
 
 
-class LeaseKeeper:
+class LeaseManager:
     """Takes, renews and gives back the Lease of one namespace."""
 
     def __init__(
@@ -225,7 +225,7 @@ class LeaseKeeper:
         seen: str | None = None,
         dead: str = "",
         write: bool = True,
-    ) -> Taking:
+    ) -> Acquisition:
         """Take or renew the Lease; without C(write) only tell what would come of it.
 
         The note is written unless the Lease is another than C(seen) or taken over, for then it may be wrong.
@@ -241,12 +241,12 @@ class LeaseKeeper:
                 known = seen in (None, found.version) and found.holder in ("", self._holder)
                 wanted = taken(found, self._holder, self._clock(), duration, note or {} if known else {})
                 try:
-                    return Taking(first, found, self._write(wanted) if write else wanted, True)
+                    return Acquisition(first, found, self._write(wanted) if write else wanted, True)
                 except ApiError as error:
                     if error.status != 409:  # somebody else was faster
                         raise
             elif (self._clock() - start).total_seconds() >= wait:
-                return Taking(first, found, found, False)
+                return Acquisition(first, found, found, False)
             self._sleep(0.5)
 
     def _may_take(self, found: Lease, dead: str) -> bool:
@@ -255,14 +255,14 @@ class LeaseKeeper:
         gone = found.holder == dead or found.expired(self._clock())
         return gone and not list(self._working(found.holder))
 
-    def give_back(self, outcome: str, write: bool = True) -> bool:
+    def release(self, outcome: str, write: bool = True) -> bool:
         """Give the Lease back if this run holds it; returns whether it did."""
         found = self.look()
         if found.holder != self._holder:
             return False
         if write:
             try:
-                self._write(given_back(found, outcome, self._clock()))
+                self._write(released(found, outcome, self._clock()))
             except ApiError as error:
                 if error.status != 409:  # otherwise it ran out and has been taken over
                     raise

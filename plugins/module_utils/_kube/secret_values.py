@@ -52,7 +52,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredSecret:
     """One Secret as it should be."""
 
     name: str
@@ -101,7 +101,7 @@ def generate(length: int) -> bytes:
 
 
 def resolve(
-    wanted: Sequence[Wanted],
+    wanted: Sequence[DesiredSecret],
     existing: Mapping[tuple[str, str], Mapping[str, bytes]],
     make: Callable[[int], bytes] = generate,
 ) -> dict[tuple[str, str], dict[str, bytes]]:

@@ -19,8 +19,8 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values i
     MANAGED_BY,
     MANAGER,
     SALT,
+    DesiredSecret,
     Source,
-    Wanted,
     checksum,
     differences,
     resolve,
@@ -34,12 +34,12 @@ class SecretError(ValueError):
     """A Secret that cannot be brought to what is declared: a sentence of cause and one of what to do."""
 
 
-def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[Wanted]:
+def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[DesiredSecret]:
     """Turn the module's option into typed Secrets.
 
     Raises SecretError for what cannot be, and TemplateError for a template that could never be filled.
     """
-    wanted: list[Wanted] = []
+    wanted: list[DesiredSecret] = []
     for item in given:
         if any(item["name"] == other.name for other in wanted):
             raise SecretError(f"Secret {item['name']} is declared twice. Give every Secret a name of its own.")
@@ -48,7 +48,7 @@ def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[Wanted]:
             if key["name"] in keys:
                 raise SecretError(f"Key {key['name']} of Secret {item['name']} is declared twice. Remove one of them.")
             keys[key["name"]] = _source(item["name"], key)
-        wanted.append(Wanted(item["name"], item["namespace"], keys, item.get("type") or "Opaque"))
+        wanted.append(DesiredSecret(item["name"], item["namespace"], keys, item.get("type") or "Opaque"))
     resolve(wanted, {}, make=bytes)
     return wanted
 
@@ -80,7 +80,7 @@ def _source(secret: str, key: Mapping[str, Any]) -> Source:
     return Source(template=key["template"])
 
 
-class SecretKeeper:
+class SecretManager:
     """Compares Secrets with the cluster and applies the differences."""
 
     def __init__(self, cluster: Api | None, check_mode: bool = False, adopt: bool = False) -> None:
@@ -91,7 +91,7 @@ class SecretKeeper:
 
     def ensure(
         self,
-        wanted: Sequence[Wanted],
+        wanted: Sequence[DesiredSecret],
         namespaces: Sequence[str] = (),
         labels: Mapping[str, Mapping[str, str]] | None = None,
     ) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class SecretKeeper:
             },
         }
 
-    def _found(self, wanted: Sequence[Wanted], places: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    def _found(self, wanted: Sequence[DesiredSecret], places: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
         names = {(item.namespace, item.name) for item in wanted}
         found = {}
         for place in places if self._cluster else ():
@@ -147,7 +147,7 @@ class SecretKeeper:
                     found[key] = secret
         return found
 
-    def _refuse(self, item: Wanted, found: Mapping[str, Any] | None) -> None:
+    def _refuse(self, item: DesiredSecret, found: Mapping[str, Any] | None) -> None:
         if found is None:
             return
         where = f"Secret {item.name} in namespace {item.namespace}"
@@ -177,9 +177,9 @@ class SecretKeeper:
             if found is None:
                 made.append(place)
             present = ((found or {}).get("metadata") or {}).get("labels") or {}
-            lacking = {key: text for key, text in wanted.items() if present.get(key) != text}
-            if lacking:
-                labelled[place] = lacking
+            missing = {key: text for key, text in wanted.items() if present.get(key) != text}
+            if missing:
+                labelled[place] = missing
             if self._check:
                 continue
             path = "/api/v1/namespaces"
@@ -191,8 +191,8 @@ class SecretKeeper:
                 except ApiError as error:
                     if error.status != 409:  # another run was faster
                         raise
-            elif lacking:
-                patch = {"metadata": {"labels": lacking}}
+            elif missing:
+                patch = {"metadata": {"labels": missing}}
                 self._api.request("PATCH", f"{path}/{place}", body=patch, content_type=MERGE_PATCH)
         return made, labelled
 
@@ -211,7 +211,7 @@ class SecretKeeper:
 
     def _apply(
         self,
-        item: Wanted,
+        item: DesiredSecret,
         found: Mapping[str, Any] | None,
         data: Mapping[tuple[str, str], Mapping[str, bytes]],
     ) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class SecretKeeper:
 
     def _write(
         self,
-        item: Wanted,
+        item: DesiredSecret,
         found: Mapping[str, Any] | None,
         after: Mapping[str, bytes],
         changes: Mapping[str, str],

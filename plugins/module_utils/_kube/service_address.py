@@ -58,7 +58,7 @@ class Node(Protocol):
 
 
 @dataclass
-class Balancing:
+class LoadBalancing:
     """What is to be done so that every Service of type LoadBalancer has an address."""
 
     give: list[tuple[str, str, str]] = field(default_factory=list)  # namespace, name, address
@@ -77,14 +77,14 @@ def given_address(service: Mapping[str, Any]) -> str:
     return next((str(way.get("ip") or way.get("hostname") or "") for way in ways), "")
 
 
-def balance(services: Iterable[Mapping[str, Any]], network: Network, present: Iterable[str]) -> Balancing:
+def balance(services: Iterable[Mapping[str, Any]], network: Network, present: Iterable[str]) -> LoadBalancing:
     """Decide which Service gets which address of the pool, and what the node must take and drop.
 
     A Service with a loadBalancerClass, or with an address of somebody else, is left alone. Raises AddressError when the pool is
     empty.
     """
     pool = network.pool()
-    result = Balancing()
+    result = LoadBalancing()
     held: set[str] = set()
     without = []
     for service in services:
@@ -112,7 +112,7 @@ def balance(services: Iterable[Mapping[str, Any]], network: Network, present: It
     return result
 
 
-def apply_balancing(balancing: Balancing, api: Api, node: Node) -> None:
+def apply_balancing(balancing: LoadBalancing, api: Api, node: Node) -> None:
     """Carry out what was decided. The node answers for an address before its Service names it."""
     for address in balancing.remove:
         node.remove(address)
@@ -188,7 +188,7 @@ def find_address(
         if error.status != 404:
             raise
         raise AddressError(
-            f"There is no Service {name} in namespace {namespace}. Correct application_entry, or deploy the release that has it."
+            f"There is no Service {name} in namespace {namespace}. Correct application_exposure, or deploy the release that has it."
         ) from None
     kind = service["spec"].get("type")
     way = wanted_port(service, port)
@@ -197,7 +197,7 @@ def find_address(
     if kind != "LoadBalancer":
         raise AddressError(
             f"Service {namespace}/{name} is of type {kind}, which nothing outside of the cluster reaches. "
-            "Make it NodePort or LoadBalancer in the release's values, or let application_entry.kind be ingress."
+            "Make it NodePort or LoadBalancer in the release's values, or let application_exposure.kind be ingress."
         )
     changed = False
     if node is not None:

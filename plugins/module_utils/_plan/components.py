@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import DependencyCycleError, order
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import (
     placeholders,
-    put_in,
+    substitute,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import ManifestError
 from ansible_collections.slipway.kube.plugins.module_utils._images.dockerfiles import base_images, made_here
@@ -190,7 +190,7 @@ def _component(
 ) -> Component | None:
     """Return a component with the digest of all it is made of, None when its sources cannot be read."""
     validate_names(validator, f"{place}.build_args", declared.build_args, component_names(components))
-    arguments: dict[str, str] = put_in(
+    arguments: dict[str, str] = substitute(
         declared.build_args,
         {key: value for one in components.values() if one for key, value in one.variables.items()},
     )

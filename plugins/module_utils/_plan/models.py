@@ -111,20 +111,20 @@ class SecretSource:
     """Where one key of a Secret comes from, without its value.
 
     C(kind) is V(env), V(generate), V(template) or V(value); C(argument) is the variable's name, the length or the
-    template, and nothing for a value. C(otherwise) is what is taken when the environment variable is not set.
+    template, and nothing for a value. C(fallback) is the source if the environment variable is not set.
     """
 
     kind: str
     argument: str | int | None = None
     required: bool = True
-    otherwise: SecretSource | None = None
+    fallback: SecretSource | None = None
 
     def alternatives(self) -> Iterator[SecretSource]:
         """Yield this source and those that stand in for it, in the order in which they are tried."""
         source: SecretSource | None = self
         while source:
             yield source
-            source = source.otherwise
+            source = source.fallback
 
 
 @dataclass(frozen=True)

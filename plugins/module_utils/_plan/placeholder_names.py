@@ -14,14 +14,14 @@ from typing import Any
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import (
     of_application,
     placeholders,
-    put_in,
+    substitute,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._common.renames import REMOVED_IN, find
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import COMPONENT_FACTS
 from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import Validator, nearest
 
 APPLICATION_NAMES = tuple(f"application.{fact}" for fact in ("name", "namespace", "host", "url"))
-# Old names that still work, and those that took their place.
-_RENAMED = {"digest": "source_digest"}
+_OLD = find("placeholder", "components.NAME.digest")
 
 
 def component_names(components: Mapping[str, Any]) -> list[str]:
@@ -39,16 +39,14 @@ def validate_names(validator: Validator, place: str, value: Any, known: Sequence
 
 def current_names(place: str, value: Any, components: Sequence[str]) -> tuple[Any, list[str]]:
     """Return a value in which old names are replaced by those of today, and a warning for each."""
-    renamed = {
-        f"components.{name}.{old}": f"components.{name}.{new}" for name in components for old, new in _RENAMED.items()
-    }
+    renamed = {_OLD.old.replace("NAME", name): _OLD.new.replace("NAME", name) for name in components}
     warnings = [
-        f"{where}: ${{{name}}} is deprecated and goes with version 1.0.0. Write ${{{renamed[name]}}}."
+        f"{where}: ${{{name}}} is deprecated and will be removed in version {REMOVED_IN}. Use ${{{renamed[name]}}}."
         for where, text in texts(place, value)
         for name in placeholders(text)
         if name in renamed
     ]
-    return put_in(value, {old: f"${{{new}}}" for old, new in renamed.items()}) if warnings else value, warnings
+    return substitute(value, {old: f"${{{new}}}" for old, new in renamed.items()}) if warnings else value, warnings
 
 
 def texts(place: str, value: Any) -> Iterator[tuple[str, str]]:

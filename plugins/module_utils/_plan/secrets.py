@@ -59,7 +59,7 @@ def _source(validator: Validator, place: str, given: Any) -> SecretSource | None
             place, f"it is {kind_of(given)}", "say where it comes from, such as {env: NAME} or {generate: 32}"
         )
         return None
-    known = (*_SOURCES, "otherwise", "required") if "env" in given else _SOURCES
+    known = (*_SOURCES, "fallback", "required") if "env" in given else _SOURCES
     validator.keys(place, {key: None for key in given if key != "available"}, known)
     named = [key for key in _SOURCES if key in given]
     if len(named) != 1:
@@ -86,19 +86,19 @@ def _environment(validator: Validator, place: str, given: Mapping[str, Any]) -> 
     name = validator.text(f"{place}.env", given["env"], example="DATABASE_URL")
     if name and not ENVIRONMENT.match(name):
         validator.error(f"{place}.env", f"{name!r} is no name of an environment variable", "use letters, digits and _")
-    required = given.get("required", "otherwise" not in given)
+    required = given.get("required", "fallback" not in given)
     if not isinstance(required, bool):
         validator.error(f"{place}.required", f"it is {kind_of(required)}", "write true or false")
-    elif "otherwise" in given and given.get("required"):
-        validator.error(place, "required and otherwise are both given", "remove one of them")
-    elif required and "otherwise" not in given and given.get("available") is False:
+    elif "fallback" in given and given.get("required"):
+        validator.error(place, "required and fallback are both given", "remove one of them")
+    elif required and "fallback" not in given and given.get("available") is False:
         validator.error(
             place,
             f"the environment variable {name} is not set",
-            "set it, or say 'required: false' or what to take otherwise",
+            "set it, or add 'required: false' or a fallback",
         )
-    otherwise = _source(validator, f"{place}.otherwise", given["otherwise"]) if "otherwise" in given else None
-    return SecretSource("env", name, bool(required), otherwise)
+    fallback = _source(validator, f"{place}.fallback", given["fallback"]) if "fallback" in given else None
+    return SecretSource("env", name, bool(required), fallback)
 
 
 def _templates(validator: Validator, secrets: Sequence[Secret]) -> None:

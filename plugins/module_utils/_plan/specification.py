@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.renames import renamed_variables
 from ansible_collections.slipway.kube.plugins.module_utils._plan.checks import read_checks
 from ansible_collections.slipway.kube.plugins.module_utils._plan.components import read_components
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import Check, Component, Release, Secret
@@ -30,7 +31,7 @@ VARIABLES = (
     "name",
     "namespace",
     "hosts",
-    "entry",
+    "exposure",
     "project_dir",
     "components",
     "releases",
@@ -40,8 +41,8 @@ VARIABLES = (
 )
 NOT_SPECIFICATION = ("plan", "secrets_needed")
 
-_ENTRIES = ("ingress", "node_port", "load_balancer", "none")
-_ENTRY_KEYS = ("kind", "service", "namespace", "port")
+_EXPOSURES = ("ingress", "node_port", "load_balancer", "none")
+_EXPOSURE_KEYS = ("kind", "service", "namespace", "port")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Plan:
     namespace: str
     project_dir: str
     hosts: Sequence[str]
-    entry: Mapping[str, str]
+    exposure: Mapping[str, str]
     components: Mapping[str, Component]
     releases: Sequence[Release]
     secrets: Sequence[Secret]
@@ -77,7 +78,7 @@ class Plan:
             "namespace": self.namespace,
             "project_dir": self.project_dir,
             "hosts": list(self.hosts),
-            "entry": dict(self.entry),
+            "exposure": dict(self.exposure),
             "components": {name: component.as_dict() for name, component in self.components.items()},
             "releases": [release.as_dict() for release in self.releases],
             "secrets": [secret.as_dict() for secret in self.secrets],
@@ -95,7 +96,10 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
     set. C(base) is what a relative project_dir starts from. Raises SpecificationError with every mistake found.
     """
     validator = Validator()
+    retired = {rename.old for rename in renamed_variables(specification.get("given") or ())}
     for variable in specification.get("given") or ():
+        if variable in retired:  # The role's defaults warn about it.
+            continue
         short = str(variable).removeprefix("application_")
         if short not in VARIABLES and short not in NOT_SPECIFICATION:
             known = [f"application_{one}" for one in VARIABLES]
@@ -110,7 +114,7 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
         validator.error("application_project_dir", f"there is no directory {project}", "correct it")
     distribution, given = specification.get("distribution"), specification.get("releases")
     found, warnings = read_components(validator, specification.get("components"), project, name, distribution, given)
-    entry = _entry(validator, specification.get("entry"), namespace)
+    exposure = _exposure(validator, specification.get("exposure"), namespace)
     secrets = read_secrets(validator, specification.get("secrets"), namespace)
     releases = read_releases(validator, given, project, namespace, found, secrets)
     checks, old = read_checks(validator, "application_checks", specification.get("checks"), hosts, list(found))
@@ -123,7 +127,7 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
         namespace=namespace,
         project_dir=str(project),
         hosts=hosts,
-        entry=entry,
+        exposure=exposure,
         components=components,
         releases=releases,
         secrets=secrets,
@@ -144,14 +148,14 @@ def _hosts(validator: Validator, given: Any) -> list[str]:
     return hosts
 
 
-def _entry(validator: Validator, given: Any, namespace: str) -> dict[str, str]:
+def _exposure(validator: Validator, given: Any, namespace: str) -> dict[str, str]:
     """Return how the application is reached from outside the cluster."""
-    place = "application_entry"
+    place = "application_exposure"
     fields = validator.mapping(place, given)
-    validator.keys(place, fields, _ENTRY_KEYS)
+    validator.keys(place, fields, _EXPOSURE_KEYS)
     kind = fields.get("kind") or "ingress"
-    if kind not in _ENTRIES:
-        validator.error(f"{place}.kind", f"{kind!r} is unknown", nearest(str(kind), _ENTRIES))
+    if kind not in _EXPOSURES:
+        validator.error(f"{place}.kind", f"{kind!r} is unknown", nearest(str(kind), _EXPOSURES))
     if kind not in ("node_port", "load_balancer"):
         for key in set(fields) - {"kind"}:
             validator.error(f"{place}.{key}", f"it does not go with kind {kind}", "remove it")

@@ -110,7 +110,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Snapshot:
     """One round of lists: workloads with their progress, and by namespace what explains the unfinished ones."""
 
     workloads: list[tuple[str, Object]]
@@ -159,7 +159,7 @@ class Watcher:
         options = self._options
         start = moved = self._clock()
         last = ""
-        good: _Look | None = None
+        good: _Snapshot | None = None
         failed = 0
         while True:
             try:
@@ -190,7 +190,7 @@ class Watcher:
                 return Outcome(tuple(look.items), self.explain(finding), self._clock() - start)
             self._sleep(min(options.interval, max(0.0, options.deadline - (now - start))))
 
-    def _judge(self, look: _Look) -> tuple[bool, Finding | None]:
+    def _judge(self, look: _Snapshot) -> tuple[bool, Finding | None]:
         """Tell whether everything is there, or else what is wrong if that is known."""
         if look.missing or not all(item.done for item in look.items):
             return False, self._finding(look)
@@ -223,7 +223,7 @@ class Watcher:
             "events": [mask_text(line) for line in self._events(finding.namespace, names)],
         }
 
-    def _look(self) -> _Look:
+    def _look(self) -> _Snapshot:
         workloads: list[tuple[str, Object]] = []
         missing = []
         lists = _LISTS + ((("Pod", _PODS),) if self._options.hooks else ())
@@ -244,7 +244,7 @@ class Watcher:
                     workloads.append((kind, item))
             missing += [f"{namespace}/{name or self._options.selector}" for name, count in found.items() if not count]
         items = [progress(kind, item) for kind, item in workloads]
-        look = _Look(workloads, items, missing, {}, {}, {})
+        look = _Snapshot(workloads, items, missing, {}, {}, {})
         for namespace in dict.fromkeys(item.namespace for item in items if not item.done):
             look.pods[namespace] = list(self._api.items(_PODS.format(namespace)))
             look.sets[namespace] = list(self._api.items(f"/apis/apps/v1/namespaces/{namespace}/replicasets"))
@@ -275,7 +275,7 @@ class Watcher:
         except KubernetesError:
             return []
 
-    def _finding(self, look: _Look) -> Finding | None:
+    def _finding(self, look: _Snapshot) -> Finding | None:
         if look.missing:
             names = ", ".join(look.missing)
             if not self._heals("workloads_missing", names):
@@ -296,7 +296,7 @@ class Watcher:
             return True
         return self._before.get(meta(item, "uid")) != number(item, "metadata", "generation")
 
-    def _found(self, kind: str, item: Object, pods: list[Object], look: _Look) -> Iterator[Finding]:
+    def _found(self, kind: str, item: Object, pods: list[Object], look: _Snapshot) -> Iterator[Finding]:
         namespace = meta(item, "namespace")
         events, restarts = look.about(namespace), self._options.crash_restarts
         own = workload_finding(kind, item, pods, look.sets.get(namespace, []), events, restarts)
@@ -311,7 +311,7 @@ class Watcher:
                 if found:
                     yield found
 
-    def _on_its_way(self, unfinished: Sequence[tuple[str, Object, list[Object]]], look: _Look) -> bool:
+    def _on_its_way(self, unfinished: Sequence[tuple[str, Object, list[Object]]], look: _Snapshot) -> bool:
         """Tell whether a workload is still starting without a fault, such as the database that a migration waits for."""
         for kind, item, mine in unfinished:
             events = look.about(meta(item, "namespace"))
@@ -326,7 +326,7 @@ class Watcher:
             self._nodes = (now, list(self._readable("/api/v1/nodes") or []))
         return self._nodes[1]
 
-    def _unready(self, unfinished: Sequence[tuple[str, Object, list[Object]]], look: _Look) -> Finding | None:
+    def _unready(self, unfinished: Sequence[tuple[str, Object, list[Object]]], look: _Snapshot) -> Finding | None:
         """Return a readiness probe that keeps failing, as long as nothing else that it may depend on is on its way."""
         first: Finding | None = None
         for _kind, item, mine in unfinished:
@@ -341,7 +341,7 @@ class Watcher:
         first = self._first_seen.setdefault((code, name), self._clock())
         return self._clock() - first < min(self._options.heal, self._options.deadline)
 
-    def _route_finding(self, look: _Look) -> tuple[Finding | None, bool]:
+    def _route_finding(self, look: _Snapshot) -> tuple[Finding | None, bool]:
         """Return what is wrong with Services and Ingresses for good, and whether anything may yet come right."""
         if not self._options.routes:
             return None, False
@@ -352,7 +352,7 @@ class Watcher:
             waits = True
         return None, waits
 
-    def _routes(self, look: _Look) -> Iterator[Finding]:
+    def _routes(self, look: _Snapshot) -> Iterator[Finding]:
         workloads = [item for kind, item in look.workloads if kind not in ("Job", "Pod")]
         classes: list[dict[str, Any]] | None = None
         for namespace in dict.fromkeys(namespace for namespace, _name in self._releases):
@@ -399,7 +399,7 @@ class Watcher:
         pods = self._readable("/api/v1/pods") if words else None
         return pods is None or serving(words, pods)
 
-    def _give_up(self, code: str, look: _Look, why: str) -> Finding:
+    def _give_up(self, code: str, look: _Snapshot, why: str) -> Finding:
         for _kind, item, mine in look.unfinished():
             found = not_ready(mine, look.about(meta(item, "namespace")))
             if found:
@@ -472,11 +472,11 @@ class Watcher:
         return [sentence(f"{event.get('reason')}: {event.get('message')}") for event in found[-3:]]
 
 
-def _unfinished(look: _Look) -> str:
+def _unfinished(look: _Snapshot) -> str:
     return "; ".join([f"{item.kind} {item.name}: {item.message}" for item in look.items if not item.done][:3])
 
 
-def _before(look: _Look, failed: int) -> str:
+def _before(look: _Snapshot, failed: int) -> str:
     """Return how often looking failed in a row, and what the last good look showed."""
     words = _unfinished(look) or "everything was rolled out"
     return f" {failed} looks in a row failed. Before that: {words}."

@@ -42,7 +42,7 @@ def specification(**changes: Any) -> dict[str, Any]:
             {
                 "name": "todo-api",
                 "keys": {
-                    "URL": {"env": "URL", "available": False, "otherwise": {"template": "db://{PASSWORD}@x"}},
+                    "URL": {"env": "URL", "available": False, "fallback": {"template": "db://{PASSWORD}@x"}},
                     "KEY": {"env": "KEY", "required": False, "available": False},
                     "OWN": {"value": True},
                 },

@@ -27,7 +27,7 @@ def test_a_look_at_another_profile_tells_nothing(
             "application_plan": {"components": {}},
         }
         # The parts of the roles that do nothing here.
-        parts = [("minikube_setup", "settle.yml"), ("image_build", "begin.yml")]
+        parts = [("minikube_setup", "wait.yml"), ("image_build", "start.yml")]
         roles = [
             {"ansible.builtin.import_role": {"name": f"slipway.kube.{name}", "tasks_from": part}, "vars": variables}
             for name, part in parts

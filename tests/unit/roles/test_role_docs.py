@@ -46,6 +46,9 @@ def test_defaults_are_those_of_the_specification(role: str) -> None:
     options = load(path / "meta/argument_specs.yml")["argument_specs"]["main"].get("options") or {}
     for name, value in load(path / "defaults/main.yml").items():
         said = options[name].get("default")
+        if "slipway.kube.renamed(" in str(value) and not isinstance(said, str):
+            assert f" is defined else {said} }}}}" in value, name  # behind the old name of the variable
+            continue
         if isinstance(said, str) and "{{" in str(value):
             continue  # the specification says, in words or shorter, what the expression computes
         assert said == value, name

@@ -232,8 +232,8 @@ class Machine:
             "toolchain_cache_dir": str(self.cache),
             "toolchain_state_dir": str(self.state),
             "toolchain_engine_dir": str(self.home / "engine"),
-            "toolchain_least_disk_gb": 0,
-            "toolchain_least_memory_mb": 0,
+            "toolchain_min_disk_gb": 0,
+            "toolchain_min_memory_mb": 0,
             "toolchain_kubeconfig": str(self.home / "kubeconfig"),
             "minikube_setup_kubeconfig": str(self.home / "kubeconfig"),
             "ansible_python_interpreter": sys.executable,
@@ -475,8 +475,8 @@ def test_what_cannot_work_is_said_before_anything_is_changed(machine: Machine, e
         one.bind((address, 65530 + number))
         one.listen()
     cases: dict[str, tuple[dict[str, Any], list[str]]] = {
-        "disk": ({"toolchain_least_disk_gb": 9999999}, ["GB are free", "9999999", "toolchain_cache_dir"]),
-        "memory": ({"toolchain_least_memory_mb": 9999999999}, ["MiB of memory", "9999999999", "Use a larger machine"]),
+        "disk": ({"toolchain_min_disk_gb": 9999999}, ["GB are free", "9999999", "toolchain_cache_dir"]),
+        "memory": ({"toolchain_min_memory_mb": 9999999999}, ["MiB of memory", "9999999999", "Use a larger machine"]),
         "ports": (
             {"toolchain_ingress_port": 65530, "toolchain_ingress_address": address},
             [f"No port from 65530 to 65535 is free on {address}", "minikube_setup_ingress_first_port"],

@@ -111,7 +111,7 @@ def test_the_earlier_version_is_asked_where_the_failed_one_was(
             "components": {},
             "journey": [],
             "hosts": [],
-            "entry": {"kind": "none"},
+            "exposure": {"kind": "none"},
             "checks": [
                 {
                     "name": "page",
@@ -179,7 +179,7 @@ def test_the_earlier_version_is_asked_for_what_is_deployed_of_it(
                 "components.gone.tag": None,
             },
             "hosts": [],
-            "entry": {"kind": "none"},
+            "exposure": {"kind": "none"},
             "checks": [
                 check("page", "page ${components.web.tag}"),
                 check("mail", "mail ${components.mail.tag}"),

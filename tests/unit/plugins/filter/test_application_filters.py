@@ -10,15 +10,46 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 from ansible_collections.slipway.kube.plugins.filter.journey_checks import journey_checks
 from ansible_collections.slipway.kube.plugins.filter.plain_urls import plain_urls
 from ansible_collections.slipway.kube.plugins.filter.release_values import release_values
+from ansible_collections.slipway.kube.plugins.filter.renamed import renamed
 from ansible_collections.slipway.kube.plugins.filter.secret_inputs import secret_inputs
 from ansible_collections.slipway.kube.plugins.filter.secret_outline import secret_outline
+from ansible_collections.slipway.kube.plugins.module_utils._common.renames import find
 
 
 def keys(**sources: Any) -> list[dict[str, Any]]:
     return [{"name": "api", "keys": sources}]
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is warned of."""
+    found: list[str] = []
+    monkeypatch.setattr(Display, "warning", lambda _self, text: found.append(text))
+    return found
+
+
+def test_the_old_name_of_the_fallback_warns_and_works(warned: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MISSING", raising=False)
+    old, new = (keys(A={"env": "MISSING", name: {"generate": 16}}) for name in ("otherwise", "fallback"))
+    assert secret_outline(new) == secret_outline(old) and secret_inputs(new, "shop") == secret_inputs(old, "shop")
+    assert set(warned) == {find("key", "otherwise").message}
+
+
+def test_both_names_of_the_fallback_are_left_for_the_plan_to_refuse(warned: list[str]) -> None:
+    both = keys(A={"env": "MISSING", "fallback": {"generate": 16}, "otherwise": {"generate": 16}})
+    assert "otherwise" in secret_outline(both)[0]["keys"]["A"] and warned == []
+
+
+def test_an_old_name_of_a_variable_warns_and_its_value_stays(warned: list[str]) -> None:
+    assert renamed({"kind": "none"}, "verify_entry") == {"kind": "none"}
+    assert renamed("undo.yml", "helm_release/rollback.yml") == "undo.yml"
+    assert warned == [find("variable", "verify_entry").message, find("entry point", "rollback.yml").message]
+    with pytest.raises(AnsibleFilterError, match="verify_exposure is no old name"):
+        renamed(1, "verify_exposure")
 
 
 def test_outline_holds_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +58,7 @@ def test_outline_holds_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
     given = keys(
         A={"value": "hunter2"},
         B={"env": "GIVEN"},
-        C={"env": "EMPTY", "otherwise": {"value": "hunter2"}},
+        C={"env": "EMPTY", "fallback": {"value": "hunter2"}},
         D={"generate": 32},
         E="hunter2",
         F={"value": None},
@@ -37,7 +68,7 @@ def test_outline_holds_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
     assert outlined[0]["keys"] == {
         "A": {"value": True},
         "B": {"env": "GIVEN", "available": True},
-        "C": {"env": "EMPTY", "available": False, "otherwise": {"value": True}},
+        "C": {"env": "EMPTY", "available": False, "fallback": {"value": True}},
         "D": {"generate": 32},
         "E": "",
         "F": {"value": False},
@@ -70,8 +101,8 @@ def test_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MISSING", raising=False)
     (found,) = secret_inputs(
         keys(
-            A={"env": "GIVEN", "otherwise": {"generate": 16}},
-            B={"env": "MISSING", "otherwise": {"env": "MISSING", "otherwise": {"template": "{A}"}}},
+            A={"env": "GIVEN", "fallback": {"generate": 16}},
+            B={"env": "MISSING", "fallback": {"env": "MISSING", "fallback": {"template": "{A}"}}},
             C={"env": "MISSING", "required": False},
             D={"value": 5},
         ),

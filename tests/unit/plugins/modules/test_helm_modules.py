@@ -155,9 +155,9 @@ def test_pending_release_is_freed_when_it_is_old_enough(
     helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api = cluster(secret(1, "deployed"), secret(2, "pending-upgrade"))
-    young = rolled_back(api, helm, monkeypatch, capsys, state="unblocked", least_age=1e12)
+    young = rolled_back(api, helm, monkeypatch, capsys, state="unblocked", min_age=1e12)
     assert young["failed"] and "running Helm by hand" in young["msg"] and not api.writes
-    freed = rolled_back(api, helm, monkeypatch, capsys, state="unblocked", least_age=300)
+    freed = rolled_back(api, helm, monkeypatch, capsys, state="unblocked", min_age=300)
     assert freed["changed"] and freed["status"] == "pending-upgrade" and patched(api)[0][0] == "v2"
     assert not rolled_back(cluster(secret(1, "deployed")), helm, monkeypatch, capsys, state="unblocked")["changed"]
 

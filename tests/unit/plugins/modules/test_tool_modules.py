@@ -276,24 +276,24 @@ def home_of(place: Path, *owned: str) -> Path:
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-@pytest.mark.parametrize("lacking", ["engine", "minikube", "nothing"])
+@pytest.mark.parametrize("missing", ["engine", "minikube", "nothing"])
 def test_files_go_with_the_cluster(
     act: Callable[..., dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    lacking: str,
+    missing: str,
     check_mode: bool,
 ) -> None:
     home = home_of(tmp_path, "slipway")
-    if lacking == "engine":
+    if missing == "engine":
         monkeypatch.setattr(engine_module, "ping", lambda _address: None)
     minikube = Minikube(RUNNING)
-    options = {"home": str(home), "state_dir": str(home), "binary": "/missing" if lacking == "minikube" else "/bin/sh"}
+    options = {"home": str(home), "state_dir": str(home), "binary": "/missing" if missing == "minikube" else "/bin/sh"}
     result = act(minikube, check_mode, state="absent", **options)
     assert (result["changed"], result["removed"], result["kept"]) == (True, [str(home / ".minikube")], "")
-    assert result["state"] == ("running" if lacking == "nothing" else "unknown")
+    assert result["state"] == ("running" if missing == "nothing" else "unknown")
     assert (home / ".minikube").exists() is check_mode
-    assert minikube.calls == (["delete"] if lacking == "nothing" and not check_mode else [])
+    assert minikube.calls == (["delete"] if missing == "nothing" and not check_mode else [])
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
@@ -349,8 +349,8 @@ def note(params: dict[str, Any], **noted: Any) -> None:
 
 def test_new_machine_lacks_every_tool(params: dict[str, Any]) -> None:
     found = environment_info.toolchain(params, None)
-    assert (found["source"], found["tools"], found["settled"]) == ("", {}, False)
-    assert found["lacking"] == ["tool kubectl", "tool helm", "tool minikube"]
+    assert (found["source"], found["tools"], found["cached"]) == ("", {}, False)
+    assert found["missing"] == ["tool kubectl", "tool helm", "tool minikube"]
 
 
 def test_released_tool_that_was_removed_is_lacking(params: dict[str, Any], tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_released_tool_that_was_removed_is_lacking(params: dict[str, Any], tmp_p
     note(params, source="release", tools={name: str(tmp_path / name) for name in ("helm", "kubectl", "minikube")})
     found = environment_info.toolchain(params, None)
     assert found["tools"] == {"helm": str(tmp_path / "helm")}
-    assert found["lacking"] == ["tool kubectl", "tool minikube"]
+    assert found["missing"] == ["tool kubectl", "tool minikube"]
 
 
 def test_cut_note_counts_as_none(params: dict[str, Any]) -> None:
@@ -379,8 +379,8 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
     keep("program:helm")
     found = environment_info.toolchain(params, None)
     assert found["tools"] == {"helm": f"{params['state_dir']}/bin/helm"}
-    assert {"program kube", "program minikube", "image kicbase", "preload"} <= set(found["lacking"])
-    assert "program helm" not in found["lacking"]
+    assert {"program kube", "program minikube", "image kicbase", "preload"} <= set(found["missing"])
+    assert "program helm" not in found["missing"]
 
     for artifact in distribution.portable():
         keep(artifact.key)
@@ -395,12 +395,12 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
 
     engine = SimpleNamespace(api=SimpleNamespace(images=listed))
     found = environment_info.toolchain(params, engine)
-    assert (found["lacking"], found["settled"]) == ([], True)
+    assert (found["missing"], found["cached"]) == ([], True)
     assert found["preload"] and found["node_image"].startswith("slipway.local/kicbase:")
 
     # Somebody took a name away from an image.
     tags["python"].pop()
-    assert environment_info.toolchain(params, engine)["lacking"] == ["image python"]
+    assert environment_info.toolchain(params, engine)["missing"] == ["image python"]
 
 
 def test_profiles_that_need_the_tools_are_those_of_both_directories(params: dict[str, Any], tmp_path: Path) -> None:

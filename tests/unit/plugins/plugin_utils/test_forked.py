@@ -33,7 +33,7 @@ ALIKE: list[dict[str, Any]] = [
     {HEALTH: {"checks": [NOBODY | {"invert": True}], "report_json": "{{ playbook_dir }}"}},
     {HEALTH: {"chekcs": [NOBODY]}},  # codespell:ignore chekcs
     {"slipway.kube.helm_history_info": {"releases": [], "kubeconfig": "/missing"}},
-    {"slipway.kube.reachable_info": {"urls": ["http://127.0.0.1:1/{{ item }}"]}, "loop": ["one", "two"]},
+    {"slipway.kube.url_probe_info": {"urls": ["http://127.0.0.1:1/{{ item }}"]}, "loop": ["one", "two"]},
 ]
 OTHER_PYTHON = {"vars": {"ansible_python_interpreter": "{{ playbook_dir }}/python"}}
 # What a task asks for, and whether its module runs in a fork.
@@ -105,21 +105,21 @@ def play(ansible_environment: dict[str, str], tmp_path_factory: pytest.TempPathF
     return Play(book, output, dict(zip(tasks, results, strict=True)))
 
 
-def settled(result: Any) -> Any:
+def normalized(result: Any) -> Any:
     """The result without what differs from run to run."""
     if isinstance(result, dict):
         return {
-            key: settled(value)
+            key: normalized(value)
             for key, value in result.items()
             if key not in ("elapsed", "timings", "first_ok_at", "ansible_facts")
         }
-    return [settled(one) for one in result] if isinstance(result, list) else result
+    return [normalized(one) for one in result] if isinstance(result, list) else result
 
 
 def test_results_are_those_of_a_module_in_a_python_of_its_own(play: Play) -> None:
     forked = [play.results[f"alike {number}"] for number in range(len(ALIKE))]
     for number, result in enumerate(forked):
-        assert settled(result) == settled(play.results[f"alike {number} elsewhere"])
+        assert normalized(result) == normalized(play.results[f"alike {number} elsewhere"])
     assert [one.get("failed", False) for one in forked] == [True, False, False, True, True, False]
     assert "could not be written" in forked[2]["warnings"][0]
     assert [list(one["reasons"]) for one in forked[5]["results"]] == [

@@ -139,16 +139,16 @@ def test_job_in_the_background_is_told_apart_and_leaves_its_file() -> None:
 
 
 def test_later_task_shows_what_a_job_says_and_returns_its_result(tmp_path: Path) -> None:
-    begun = job(tmp_path)
-    Path(begun["progress_file"]).write_text("said before\n")
-    action = Action(lambda options: pytest.fail("nothing is to be begun"), job=begun)
+    started = job(tmp_path)
+    Path(started["progress_file"]).write_text("said before\n")
+    action = Action(lambda options: pytest.fail("nothing is to be started"), job=started)
 
     def go_on() -> None:
         while not action._display.lines:
             time.sleep(0.01)
-        with Path(begun["progress_file"]).open("a") as file:
+        with Path(started["progress_file"]).open("a") as file:
             file.write("said meanwhile\n")
-        Path(begun["results_file"]).write_text(json.dumps({"changed": True, "finished": True}))
+        Path(started["results_file"]).write_text(json.dumps({"changed": True, "finished": True}))
 
     thread = threading.Thread(target=go_on)
     thread.start()
@@ -157,11 +157,11 @@ def test_later_task_shows_what_a_job_says_and_returns_its_result(tmp_path: Path)
     assert result["changed"]
     assert action._display.lines == ["    said before", "    said meanwhile"]
     assert action.calls == [{"mode": "status", "job": "7"}, {"mode": "cleanup", "job": "7"}]
-    assert not Path(begun["progress_file"]).exists()
+    assert not Path(started["progress_file"]).exists()
 
 
 def test_job_that_was_killed_does_not_make_the_run_wait_for_ever(tmp_path: Path) -> None:
-    action = Action(lambda options: pytest.fail("nothing is to be begun"), job=job(tmp_path, limit=0.1))
+    action = Action(lambda options: pytest.fail("nothing is to be started"), job=job(tmp_path, limit=0.1))
     result = action.run()
     assert result["failed"] and "0.1 seconds" in result["msg"]
 

@@ -18,7 +18,7 @@ def test_placeholders() -> None:
 
 def test_known_names_are_put_in_and_all_else_stays() -> None:
     value = {"a": "${one}/${two}/$${one}/${none}", "b": [4, ("${one}",)], "c": None}
-    found = placeholders.put_in(value, {"one": "1 /${two}", "none": None})
+    found = placeholders.substitute(value, {"one": "1 /${two}", "none": None})
     assert found == {"a": "1 /${two}/${two}/$${one}/${none}", "b": [4, ["1 /${two}"]], "c": None}
 
 

@@ -165,6 +165,6 @@ def test_images_of_the_newest_revision() -> None:
 
 def test_age() -> None:
     now = datetime(2026, 1, 1, 0, 1, tzinfo=timezone.utc)
-    begun = {"info": {"last_deployed": "2026-01-01T01:00:30.123456789+01:00"}}
-    assert releases.age(secret(1, "pending-upgrade", **begun), now) == pytest.approx(29.876544)
+    started = {"info": {"last_deployed": "2026-01-01T01:00:30.123456789+01:00"}}
+    assert releases.age(secret(1, "pending-upgrade", **started), now) == pytest.approx(29.876544)
     assert releases.age(secret(1, "pending-upgrade", info={}), now) == float("inf")

@@ -18,7 +18,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._rollout.codes import
 FINDING = Finding("job_failed", "The hook failed.", "todo", "Job/migration")
 
 
-class Beside:
+class HookWatcher:
     """Finds something at the given look, the first being 1; fails to look before that when told so."""
 
     def __init__(self, finds_at: int = 0, broken: bool = False) -> None:
@@ -38,23 +38,25 @@ class Beside:
         return {"code": finding.code}
 
 
-def run(program: str, watcher: Beside, **values: Any) -> upgrade.Ended:
+def run(program: str, watcher: HookWatcher, **values: Any) -> upgrade.HelmResult:
     return upgrade.run([sys.executable, "-c", program], values, watcher, interval=0.05)
 
 
 def test_success_is_told_without_a_diagnosis() -> None:
-    ended = run("pass", Beside())
+    ended = run("pass", HookWatcher())
     assert (ended.code, ended.diagnosis, ended.stopped) == (0, None, False)
 
 
 def test_values_come_by_standard_input(tmp_path: Path) -> None:
     seen = tmp_path / "values"
-    ended = run(f"import sys; open({str(seen)!r}, 'w').write(sys.stdin.read())", Beside(), a={"b": 1}, c="x" * 200_000)
+    ended = run(
+        f"import sys; open({str(seen)!r}, 'w').write(sys.stdin.read())", HookWatcher(), a={"b": 1}, c="x" * 200_000
+    )
     assert ended.code == 0 and json.loads(seen.read_text()) == {"a": {"b": 1}, "c": "x" * 200_000}
 
 
 def test_helm_is_ended_when_a_hook_cannot_succeed() -> None:
-    ended = run("import time; time.sleep(60)", Beside(finds_at=3))
+    ended = run("import time; time.sleep(60)", HookWatcher(finds_at=3))
     assert ended.stopped and ended.code != 0 and ended.diagnosis == {"code": "job_failed"}
 
 
@@ -64,14 +66,14 @@ def test_helm_may_write_down_that_it_failed() -> None:
         "def over(*_):\n    print('Error: release cancelled', file=sys.stderr); sys.exit(1)\n"
         "signal.signal(signal.SIGTERM, over)\nprint('ready', file=sys.stderr, flush=True)\ntime.sleep(60)"
     )
-    ended = run(program, Beside(finds_at=20))
+    ended = run(program, HookWatcher(finds_at=20))
     assert ended.stopped and ended.code == 1 and "release cancelled" in ended.errors
 
 
 def test_helm_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrade, "_PATIENCE", 0.2)
     ended = run(
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)", Beside(finds_at=20)
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)", HookWatcher(finds_at=20)
     )
     assert ended.stopped and ended.code == -9
 
@@ -81,26 +83,26 @@ def test_helm_that_succeeds_after_all_has_succeeded() -> None:
         "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
         "print('ready', file=sys.stderr, flush=True)\ntime.sleep(60)"
     )
-    ended = run(program, Beside(finds_at=20))
+    ended = run(program, HookWatcher(finds_at=20))
     assert ended.code == 0 and ended.diagnosis is None and not ended.stopped
 
 
 def test_failure_of_helm_itself_is_explained_if_it_can_be() -> None:
     program = "import sys; print('Error: no', file=sys.stderr); sys.exit(3)"
-    ended = run(program, Beside())
+    ended = run(program, HookWatcher())
     assert (ended.code, ended.diagnosis, ended.stopped) == (3, None, False) and ended.errors == "Error: no\n"
-    ended = run(program, Beside(finds_at=1))
+    ended = run(program, HookWatcher(finds_at=1))
     assert ended.code != 0 and ended.diagnosis == {"code": "job_failed"}
 
 
 def test_a_look_that_fails_does_not_disturb_helm() -> None:
-    ended = run("import time; time.sleep(0.3)", Beside(broken=True))
+    ended = run("import time; time.sleep(0.3)", HookWatcher(broken=True))
     assert (ended.code, ended.diagnosis) == (0, None)
 
 
 def test_program_that_is_missing_is_the_callers_matter() -> None:
     with pytest.raises(OSError):
-        upgrade.run(["/no/such/helm"], {}, Beside())
+        upgrade.run(["/no/such/helm"], {}, HookWatcher())
 
 
 def test_command_holds_no_value() -> None:

@@ -52,20 +52,20 @@ class Record:
         return act
 
 
-def execute(record: Record, work: Work, side_by_side: int = 4, **needs: list[str]) -> list[str]:
+def execute(record: Record, work: Work, max_parallel: int = 4, **needs: list[str]) -> list[str]:
     words: list[str] = []
     steps = StepReporter(words.append)
     runner.execute(
-        work, components(**needs), record("build"), record("build in node"), record("deliver"), steps, side_by_side
+        work, components(**needs), record("build"), record("build in node"), record("deliver"), steps, max_parallel
     )
     return words
 
 
 def test_base_comes_first_with_one_worker_too() -> None:
-    for side_by_side in (1, 4):
+    for max_parallel in (1, 4):
         record = Record()
         work = Work(build=("base", "one", "two"), deliver=("one", "two"))
-        execute(record, work, side_by_side, base=[], one=["base"], two=["one"])
+        execute(record, work, max_parallel, base=[], one=["base"], two=["one"])
         assert [what for what in record.done if what.startswith("build")] == ["build base", "build one", "build two"]
         assert {"deliver one", "deliver two"} < set(record.done)
 
@@ -193,7 +193,7 @@ def run(
         "network": "host",
         "build_args": {},
         "keep": 3,
-        "side_by_side": 2,
+        "max_parallel": 2,
         "progress_file": None,
         **params,
     }

@@ -42,8 +42,8 @@ class Clock:
 
 def keeper(
     api: FakeKubernetes, clock: Clock, holder: str, working: Callable[[str], list[int]] = lambda _: []
-) -> leases.LeaseKeeper:
-    return leases.LeaseKeeper(api, "todo", holder, clock=clock, sleep=clock.sleep, working=working)
+) -> leases.LeaseManager:
+    return leases.LeaseManager(api, "todo", holder, clock=clock, sleep=clock.sleep, working=working)
 
 
 def test_second_run_waits_for_the_first() -> None:
@@ -54,7 +54,7 @@ def test_second_run_waits_for_the_first() -> None:
     assert not refused.held and refused.now.holder == "ann@a/1" and clock.now == NOON + timedelta(seconds=10)
     text = leases.refusal(refused.now, "todo", "slipway-deploy", [])
     assert "ann@a holds its lease since 2026-01-01 12:00:00 UTC" in text and "kubectl delete lease" in text
-    assert first.give_back("done")
+    assert first.release("done")
     taking = second.take(900, 10, {"todo/web": 4})
     assert taking.held and taking.now.note == {"todo/web": 4} and taking.now.transitions == 1
     assert [(entry["by"], entry["before"]) for entry in taking.now.log] == [("ann@a", {"todo/web": 3})]
@@ -77,7 +77,7 @@ def test_lease_that_ran_out_is_taken_over_with_its_note() -> None:
     other = keeper(api, clock, "bob@b/2")
     taking = other.take(60, 0, {"todo/web": 4, "todo/api": 7}, other.look().version)
     assert taking.held and taking.before.holder == "ann@a/1" and taking.now.note == {"todo/web": 3}
-    assert not keeper(api, clock, "ann@a/1").give_back("done")
+    assert not keeper(api, clock, "ann@a/1").release("done")
 
 
 def test_lease_of_a_run_that_is_gone_is_taken_over_when_its_programs_are_too() -> None:
@@ -108,7 +108,7 @@ def test_lease_that_may_not_be_read_is_not_taken_for_none(status: int) -> None:
     api, clock = cluster(), Clock()
     api.go_wrong(refusal(status), "GET", times=None)
     mine = keeper(api, clock, "ann@a/1")
-    for act in (mine.look, lambda: mine.take(900, 0), lambda: mine.give_back("done"), mine.remove):
+    for act in (mine.look, lambda: mine.take(900, 0), lambda: mine.release("done"), mine.remove):
         with pytest.raises(ApiError) as caught:
             act()
         assert caught.value.status == status
@@ -120,7 +120,7 @@ def test_lease_that_was_taken_over_while_it_was_given_back() -> None:
     mine = keeper(api, clock, "ann@a/1")
     mine.take(900, 0)
     api.go_wrong(refusal(409), "PATCH")
-    assert mine.give_back("done") is False
+    assert mine.release("done") is False
     assert mine.look().holder == "ann@a/1"
 
 
@@ -130,7 +130,7 @@ def test_lease_that_cannot_be_given_back_or_taken_is_told(status: int) -> None:
     mine = keeper(api, clock, "ann@a/1")
     mine.take(900, 0)
     api.go_wrong(refusal(status), "PATCH", times=None)
-    for act in (lambda: mine.give_back("done"), lambda: mine.take(900, 0)):
+    for act in (lambda: mine.release("done"), lambda: mine.take(900, 0)):
         with pytest.raises(ApiError) as caught:
             act()
         assert caught.value.status == status
@@ -143,7 +143,7 @@ def test_note_of_another_state_is_not_written() -> None:
     assert seen == ""
     other = keeper(api, clock, "bob@b/2")
     other.take(900, 0)
-    other.give_back("failed")
+    other.release("failed")
     assert mine.take(900, 0, {"todo/web": 3}, seen).now.note == {}
     assert mine.take(900, 0, {"todo/web": 4}, mine.look().version).now.note == {"todo/web": 4}
 
@@ -153,13 +153,13 @@ def test_log_is_short_and_a_way_back_takes_from_it() -> None:
     mine = keeper(api, clock, "ann@a/1")
     for revision in range(leases.LOG_LENGTH + 3):
         mine.take(900, 0, {"todo/web": revision})
-        mine.give_back("done")
+        mine.release("done")
     assert len(mine.look().log) == leases.LOG_LENGTH and mine.look().log[0]["before"] == {"todo/web": 12}
     mine.take(900, 0, {"todo/web": 99})
-    mine.give_back("undone")
+    mine.release("undone")
     assert mine.look().log[0]["before"] == {"todo/web": 11} and not mine.look().note
     mine.take(900, 0, {"todo/web": 99})
-    mine.give_back("failed")
+    mine.release("failed")
     assert mine.look().log[0]["before"] == {"todo/web": 11} and not mine.look().note
 
 
@@ -167,7 +167,7 @@ def test_nothing_is_written_in_check_mode() -> None:
     api, clock = cluster(), Clock()
     assert keeper(api, clock, "ann@a/1").take(900, 0, write=False).held and not api.names("leases")
     keeper(api, clock, "ann@a/1").take(900, 0)
-    assert keeper(api, clock, "ann@a/1").give_back("done", write=False) and len(api.writes) == 1
+    assert keeper(api, clock, "ann@a/1").release("done", write=False) and len(api.writes) == 1
     assert keeper(api, clock, "ann@a/1").remove(write=False) and api.names("leases")
     assert keeper(api, clock, "ann@a/1").remove() and not api.names("leases")
     assert not keeper(api, clock, "ann@a/1").remove()

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import (
+    DesiredSecret,
     Source,
     TemplateError,
-    Wanted,
     checksum,
     differences,
     generate,
@@ -21,7 +21,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values i
 )
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secrets import (
     SecretError,
-    SecretKeeper,
+    SecretManager,
     read_labels,
     read_wanted,
 )
@@ -60,7 +60,7 @@ WANTED = [
 
 
 def ensure(api: FakeKubernetes | None, given: list[dict[str, Any]] | None = None, **options: bool) -> dict[str, Any]:
-    return SecretKeeper(api, **options).ensure(read_wanted(WANTED if given is None else given))
+    return SecretManager(api, **options).ensure(read_wanted(WANTED if given is None else given))
 
 
 def test_first_run_makes_everything_and_tells_no_value() -> None:
@@ -147,15 +147,15 @@ def test_labels_of_namespaces_are_kept_beside_others() -> None:
     level = {"pod-security.kubernetes.io/enforce": "restricted"}
     api = cluster()
     api.add("namespaces", "todo", labels={"team": "a"})
-    planned = SecretKeeper(api, check_mode=True).ensure([], (), {"todo": level, "new": level})
+    planned = SecretManager(api, check_mode=True).ensure([], (), {"todo": level, "new": level})
     assert planned["changed"] and planned["namespaces"] == ["new"] and not api.writes
-    result = SecretKeeper(api).ensure([], (), {"todo": level, "new": level})
+    result = SecretManager(api).ensure([], (), {"todo": level, "new": level})
     assert result["labels"] == planned["labels"] == {"todo": level, "new": level}
     assert result["diff"] == planned["diff"]
     assert "namespace todo: pod-security.kubernetes.io/enforce=restricted\n" in result["diff"]["prepared"]
     labels = [api.get("namespaces", name)["metadata"]["labels"] for name in ("todo", "new")]
     assert labels[0] == {"team": "a", **level} and labels[1].items() >= level.items()
-    assert not SecretKeeper(api).ensure([], (), {"todo": level, "new": level})["changed"]
+    assert not SecretManager(api).ensure([], (), {"todo": level, "new": level})["changed"]
 
 
 def test_labels_that_are_none() -> None:
@@ -197,8 +197,8 @@ def test_binary_data_survives() -> None:
 
 def test_templates() -> None:
     wanted = [
-        Wanted("a", "n", {"P": Source(value=b"p@ss/w"), "T": Source(template="{P} {P|url} {b/Q} {{x")}),
-        Wanted("b", "n", {"Q": Source(template="<{T2}>"), "T2": Source(value=b"q")}),
+        DesiredSecret("a", "n", {"P": Source(value=b"p@ss/w"), "T": Source(template="{P} {P|url} {b/Q} {{x")}),
+        DesiredSecret("b", "n", {"Q": Source(template="<{T2}>"), "T2": Source(value=b"q")}),
     ]
     assert resolve(wanted, {})["n", "a"]["T"] == b"p@ss/w p%40ss%2Fw <q> {{x"
 
@@ -208,9 +208,9 @@ def test_templates() -> None:
 )
 def test_reference_that_leads_nowhere(template: str, words: str) -> None:
     wanted = [
-        Wanted("a", "n", {"T": Source(template=template)}),
-        Wanted("b", "n", {"D": Source(value=b"1")}),
-        Wanted("c", "n", {"D": Source(value=b"2")}),
+        DesiredSecret("a", "n", {"T": Source(template=template)}),
+        DesiredSecret("b", "n", {"D": Source(value=b"1")}),
+        DesiredSecret("c", "n", {"D": Source(value=b"2")}),
     ]
     with pytest.raises(TemplateError, match=words):
         resolve(wanted, {})
@@ -218,12 +218,12 @@ def test_reference_that_leads_nowhere(template: str, words: str) -> None:
 
 def test_circle_is_found_when_resolving() -> None:
     with pytest.raises(TemplateError, match=r"a\.X -> a\.Y -> a\.X"):
-        resolve([Wanted("a", "n", {"X": Source(template="{Y}"), "Y": Source(template="{X}")})], {})
+        resolve([DesiredSecret("a", "n", {"X": Source(template="{Y}"), "Y": Source(template="{X}")})], {})
 
 
 def test_a_long_chain_of_templates_is_filled() -> None:
     keys = {f"K{at}": Source(template=f"{{K{at + 1}}}") for at in range(3000)}
-    assert resolve([Wanted("a", "n", {**keys, "K3000": Source(value=b"end")})], {})["n", "a"]["K0"] == b"end"
+    assert resolve([DesiredSecret("a", "n", {**keys, "K3000": Source(value=b"end")})], {})["n", "a"]["K0"] == b"end"
 
 
 def test_generated_values_differ() -> None:

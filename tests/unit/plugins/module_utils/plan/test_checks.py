@@ -35,8 +35,8 @@ def test_old_name_of_the_source_digest_works_and_is_said(project: Path) -> None:
     assert found["checks"][0]["body"] == {"built": ["of ${components.api.source_digest}"]}
     assert found["checks"][1] == checks[1]
     assert plan.warnings == (
-        "application_checks[0].body.built[0]: ${components.api.digest} is deprecated and goes with version 1.0.0. "
-        "Write ${components.api.source_digest}.",
+        "application_checks[0].body.built[0]: ${components.api.digest} is deprecated and will be removed in version 1.0.0. "
+        "Use ${components.api.source_digest}.",
     )
 
 

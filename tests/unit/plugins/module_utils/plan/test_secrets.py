@@ -20,7 +20,7 @@ def key(source: Any) -> dict[str, Any]:
 def test_circle_over_two_secrets(project: Path) -> None:
     secrets = [
         {"name": "a", "keys": {"X": {"template": "{Y}"}}},
-        {"name": "b", "keys": {"Y": {"env": "Y", "otherwise": {"template": "{a/X}"}}}},
+        {"name": "b", "keys": {"Y": {"env": "Y", "fallback": {"template": "{a/X}"}}}},
     ]
     (found,) = problems(project, secrets=secrets, releases=[])
     assert "a.X -> b.Y -> a.X" in found
@@ -49,8 +49,8 @@ def test_environment_is_asked_for_only_when_told(project: Path) -> None:
         (key({"generate": 16, "required": True}), "keys.K.required", "unknown"),
         (key({"env": "1A"}), "keys.K.env", "no name"),
         (key({"env": "A", "available": False}), "keys.K", "environment variable A is not set"),
-        (key({"env": "A", "required": True, "otherwise": {"generate": 16}}), "keys.K", "both given"),
-        (key({"env": "A", "otherwise": {"generate": 1}}), "keys.K.otherwise.generate", "no length"),
+        (key({"env": "A", "required": True, "fallback": {"generate": 16}}), "keys.K", "both given"),
+        (key({"env": "A", "fallback": {"generate": 1}}), "keys.K.fallback.generate", "no length"),
         (key({"value": False}), "keys.K.value", "no text"),
         (key({"template": "{NOWHERE}"}), "keys.K.template", "names no declared key"),
         (key({"template": "{K}"}), "keys.K", "circle"),

@@ -70,7 +70,7 @@ def test_all_mistakes_are_reported_at_once(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "entry"),
+    ("given", "exposure"),
     [
         (None, {"kind": "ingress"}),
         ({"kind": "none"}, {"kind": "none"}),
@@ -80,8 +80,8 @@ def test_all_mistakes_are_reported_at_once(project: Path) -> None:
         ),
     ],
 )
-def test_entry(project: Path, given: Any, entry: dict[str, str]) -> None:
-    assert build_plan(specification(entry=given), project).as_dict()["entry"] == entry
+def test_exposure(project: Path, given: Any, exposure: dict[str, str]) -> None:
+    assert build_plan(specification(exposure=given), project).as_dict()["exposure"] == exposure
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,15 @@ def test_entry(project: Path, given: Any, entry: dict[str, str]) -> None:
         ({"project_dir": "missing"}, "application_project_dir", "no directory"),
         ({"hosts": "todo.local"}, "application_hosts", "write a list"),
         ({"hosts": ["a.b", "a.b"]}, "application_hosts[1]", "twice"),
-        ({"entry": {"kind": "nodeport"}}, "application_entry.kind", "did you mean node_port"),
-        ({"entry": {"kind": "ingress", "service": "page"}}, "application_entry.service", "does not go with"),
-        ({"entry": {"kind": "node_port"}}, "application_entry.service", "missing"),
-        ({"entry": {"kind": "load_balancer", "service": "page", "port": True}}, "application_entry.port", "a boolean"),
-        ({"entry": {"knd": "ingress"}}, "application_entry.knd", "did you mean kind"),
+        ({"exposure": {"kind": "nodeport"}}, "application_exposure.kind", "did you mean node_port"),
+        ({"exposure": {"kind": "ingress", "service": "page"}}, "application_exposure.service", "does not go with"),
+        ({"exposure": {"kind": "node_port"}}, "application_exposure.service", "missing"),
+        (
+            {"exposure": {"kind": "load_balancer", "service": "page", "port": True}},
+            "application_exposure.port",
+            "a boolean",
+        ),
+        ({"exposure": {"knd": "ingress"}}, "application_exposure.knd", "did you mean kind"),
     ],
 )
 def test_mistake_names_place_and_remedy(project: Path, changes: dict[str, Any], place: str, words: str) -> None:

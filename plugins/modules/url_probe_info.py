@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: reachable_info
+module: url_probe_info
 short_description: Test which URLs are reachable within a time limit
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
@@ -30,7 +30,7 @@ seealso:
 
 EXAMPLES = r"""
 - name: Ask whether the download host and the registry answer
-  slipway.kube.reachable_info:
+  slipway.kube.url_probe_info:
     urls: [https://dl.k8s.io/release/stable.txt, https://registry.k8s.io/v2/]
   register: network
 """
