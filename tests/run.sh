@@ -153,7 +153,7 @@ else
   run_parts molecule
 fi
 
-printf '\n'
+printf '\n== all steps (%ss)\n' "$SECONDS"
 grep '^FAILED ' "$outcomes"
 failed=$(grep -c '^FAILED ' "$outcomes")
 printf '%d passed, %d failed\n' "$(grep -c '^passed ' "$outcomes")" "$failed"

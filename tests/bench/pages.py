@@ -20,7 +20,13 @@ from tests.bench.text import WRITE, markdown, minutes, with_section
 Entry = Mapping[str, Any]
 Verdict = tuple[str, str, str, bool]  # figure, measured, wanted, kept
 
-BUDGETS, HEALTH, DELIVERY, DEPLOYS = "budgets", "health checks", "ways to the node", "deploys"
+BUDGETS, HEALTH, DELIVERY, DEPLOYS, SUITE = (
+    "budgets",
+    "health checks",
+    "ways to the node",
+    "deploys",
+    "steps of make test",
+)
 MEASURED = "measured"  # the block of README.md
 
 # -- budgets -----------------------------------------------------------------------------------------------------------
@@ -422,6 +428,32 @@ def readme_block(results: Mapping[str, Entry]) -> str:
     )
 
 
+# -- steps of make test -------------------------------------------------------------------------------------------------
+
+
+def suite_section(entry: Entry) -> str:
+    """The section Steps of make test: seconds of each step, a column for each state of the caches."""
+    runs = {state: entry["runs"][state] for state in ("cold", "warm") if state in entry["runs"]}
+    names = dict.fromkeys(name for run in runs.values() for name in run["steps"])
+    rows = [
+        (name, *(minutes(run["steps"][name]) if name in run["steps"] else "–" for run in runs.values()))
+        for name in names
+    ]
+    rows.append(("the whole run", *(minutes(run["seconds"]) for run in runs.values())))
+    dates = " ".join(
+        f"{state}: {run['date']}.{' ' + run['note'] if run['note'] else ''}" for state, run in runs.items()
+    )
+    return "\n\n".join(
+        [
+            "## Steps of make test",
+            f"Recorded by `python -m tests.bench.suite` from the output of `{entry['command']}`. {entry['machine']}. Cold: neither container "
+            "engine nor packages nor caches of Slipway; warm: with the caches of an earlier run. Two lists of steps run beside each other, so "
+            f"the whole is less than the sum. {dates}",
+            markdown(("Step", *runs), rows),
+        ]
+    )
+
+
 # -- all ---------------------------------------------------------------------------------------------------------------
 
 SECTIONS: Mapping[str, Callable[[Entry], str]] = {
@@ -429,6 +461,7 @@ SECTIONS: Mapping[str, Callable[[Entry], str]] = {
     HEALTH: health_section,
     DELIVERY: delivery_section,
     DEPLOYS: deploys_section,
+    SUITE: suite_section,
 }
 
 
