@@ -80,3 +80,61 @@ def test_picture_of_the_layers_shows_the_contract() -> None:
     shown = re.findall(r'class="name"[^>]*>([^<]*)<', (ROOT / "docs/images/layers.svg").read_text("utf-8"))
     # The packages of module_utils stand for it.
     assert [sorted(name.split(", ")) for name in shown] == [layer for layer in layers if layer != ["module_utils"]]
+
+
+# Names and phrases that were given up. Old public names stand in the list of renames and where that list makes them work.
+RETIRED = re.compile(
+    r"""\b(?:Doings|LeaseKeeper|SecretKeeper|carry_out|reachable_info)\b
+    | \bclass\ (?:Behind|Beside|Held|Taking|Wanted)\b
+    | \b(?:application_entry|verify_entry|image_build_side_by_side|toolchain_least_\w+|least_age)\b
+    | \b(?:begin|begun|settled?|done|return)\.yml\b | \bway\.svg\b | ^\s*otherwise:
+    | [Ee]nds?\ again\ and\ again | ^\#\#\ Rooms$ | [Tt]he\ way\ of\ the\ data | [Ll]et\ others\ deploy""",
+    re.VERBOSE | re.MULTILINE,
+)
+MAY_NAME_THEM = (
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",  # the glossary
+    "changelogs/",
+    "docs/interface.md",
+    "meta/runtime.yml",
+    "plugins/module_utils/_common/renames.py",
+    "tests/unit/test_repository.py",
+    # Records of what was measured with an earlier version, and the pages written from them.
+    "docs/diagnosis.md",
+    "docs/measurements.md",
+    "tests/bench/results.json",
+    "tests/faults/measured.json",
+)
+
+
+def retired(text: str) -> list[str]:
+    """Return the retired names in a text, but for those by which an old name still works."""
+    aliased = re.sub(
+        r"[\w\"{ ]*\|? ?slipway\.kube\.renamed\([^)]*\)(?: if \w+ is defined)?|aliases: \[[^]]*\]", "", text
+    )
+    return RETIRED.findall(aliased)
+
+
+def test_no_retired_name_is_left(tracked: list[Path]) -> None:
+    names = {file.relative_to(ROOT).as_posix(): file for file in tracked}
+    found = {
+        name: words
+        for name, file in names.items()
+        if not name.startswith(MAY_NAME_THEM)
+        and (words := retired(file.read_text(encoding="utf-8", errors="ignore").replace(f"{name}:", "")))
+    }
+    tests_of_old_names = {
+        "tests/unit/plugins/filter/test_application_filters.py",
+        "tests/unit/plugins/module_utils/common/test_renames.py",
+        "tests/unit/roles/test_roles_alone.py",
+    }
+    assert {name: words for name, words in found.items() if name not in tests_of_old_names} == {}
+
+
+def test_retired_names_are_found_and_aliases_are_not() -> None:
+    assert retired("x: {{ application_entry }}") == ["application_entry"]
+    assert retired("        otherwise:\n          generate: 48") == ["        otherwise:"]
+    assert retired("The container ends again and again.") == ["ends again and again"]
+    assert retired("{{ verify_entry | slipway.kube.renamed('verify_entry') if verify_entry is defined else 1 }}") == []
+    assert retired("'undo.yml' | slipway.kube.renamed('helm_release/done.yml')") == []
+    assert retired("aliases: [least_age]") == []
