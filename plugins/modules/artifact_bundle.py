@@ -188,12 +188,12 @@ def unpack(module: AnsibleModule, cache: pathlib.Path, progress: ProgressFile) -
         absent = distribution.missing(cache)
         if absent:
             raise BundleError(
-                f"The cache {cache} lacks {', '.join(absent)}, and {f'there is no bundle at {path}' if path else 'toolchain_bundle names no bundle'}: "
-                "set toolchain_bundle to the file that 'make bundle' wrote, as this machine sees it."
+                f"The cache {cache} lacks {', '.join(absent)}, and {f'there is no bundle at {path}' if path else 'toolchain_bundle is empty'}: "
+                "set toolchain_bundle to the path on this machine of a file that 'make bundle' created."
             )
     elif path is None:
         raise BundleError(
-            "toolchain_bundle names no file: set it to the one that 'make bundle' wrote, as this machine sees it."
+            "toolchain_bundle is empty: set it to the path on this machine of a file that 'make bundle' created."
         )
     else:
         bundle = bundles.read(path)

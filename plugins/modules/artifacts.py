@@ -203,7 +203,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except ENGINE_ERRORS as error:
         module.fail_json(
-            msg=f"The container engine at {module.params['docker_host']} does not do what is asked of it: {error}"
+            msg=f"The container engine at {module.params['docker_host']} failed to do the request: {error}"
         )
     module.exit_json(**result)
 

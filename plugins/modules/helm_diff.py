@@ -103,7 +103,7 @@ def render(module: AnsibleModule, upgrade: bool) -> str:
         code, output, errors = module.run_command(command, data=json.dumps(options["values"]))
     if code:
         raise ValueError(
-            f"Helm refuses release {options['name']}: {' '.join(errors.split())[-600:]}. Correct its values or the chart."
+            f"Helm rejected release {options['name']}: {' '.join(errors.split())[-600:]}. Correct its values or the chart."
         )
     return str(json.loads(output).get("manifest") or "") if upgrade else str(output)
 

@@ -144,8 +144,8 @@ def unblock(module: AnsibleModule, cluster: client.KubernetesClient, newest: Rec
         return False
     if age < module.params["min_age"]:
         module.fail_json(
-            msg=f"Release {module.params['name']} is {status} for {age:.0f} s, and no run of Slipway has left it so: somebody may be "
-            f"running Helm by hand. Wait for its end; after {module.params['min_age']:.0f} s it counts as interrupted."
+            msg=f"Release {module.params['name']} is {status} for {age:.0f} s, and no Slipway run left it in that status: someone may be "
+            f"running Helm by hand. Wait until it ends; after {module.params['min_age']:.0f} s it counts as interrupted."
         )
     if not module.check_mode:
         mark_failed(cluster, newest)
@@ -201,7 +201,7 @@ def roll_back(
         last = " ".join(errors.split())[-500:]
         module.fail_json(
             msg=f"Release {module.params['name']} could not be rolled back to revision {target}: {last}. "
-            f"See what Helm knows of it by 'helm history {module.params['name']} -n {module.params['namespace']}'.",
+            f"Check it with 'helm history {module.params['name']} -n {module.params['namespace']}'.",
             rc=code,
         )
     return differences

@@ -198,8 +198,8 @@ def ensure_started(
     wanted = wanted_of(module.params)
     if found.driver and (differences := found.differences(wanted)):
         raise MinikubeError(
-            f"The cluster {wanted.profile} is not the one that is asked for: {'; '.join(differences)}. "
-            "Ask for what it is, name another minikube_setup_profile, or delete it with 'make teardown'."
+            f"The cluster {wanted.profile} is not as requested: {'; '.join(differences)}. "
+            "Request the existing settings, set another minikube_setup_profile, or delete it with 'make teardown'."
         )
     changed = found.state != "running"
     cluster = found
@@ -258,7 +258,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     found = minikube.inspect(profile)
     if found.state == "foreign":
         raise MinikubeError(
-            f"A container or Minikube profile named {profile} exists that Slipway did not create, so it is left alone. "
+            f"A container or Minikube profile named {profile} exists that Slipway did not create, so it is not changed. "
             "Set minikube_setup_profile to another name."
         )
     if params["state"] == "started":
@@ -305,7 +305,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except docker.errors.DockerException as error:
         module.fail_json(
-            msg=f"The container engine at {module.params['docker_host']} does not answer as it should: {error}"
+            msg=f"The container engine at {module.params['docker_host']} does not work as expected: {error}"
         )
     module.exit_json(**result)
 

@@ -252,7 +252,7 @@ def main() -> None:
     if DOCKER_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("docker"), exception=DOCKER_IMPORT_ERROR)
     if module.params["start_wait"] and not module.params["home"]:
-        module.fail_json(msg="start_wait is set and home is not: it tells whether anybody starts the cluster.")
+        module.fail_json(msg="start_wait is set, but home is not, which shows whether the cluster is starting.")
     address = module.params["docker_host"]
     try:
         # Reading an image of several hundred MB is one answer.
@@ -262,7 +262,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except ENGINE_ERRORS as error:
         module.fail_json(
-            msg=f"The container engine at {address} does not answer as it should: {error}. Start it with --tags setup."
+            msg=f"The container engine at {address} does not work as expected: {error}. Start it with --tags setup."
         )
     module.exit_json(**result)
 

@@ -115,10 +115,10 @@ def main() -> None:
     option = params["sum_option"]
     if params["sha256"] and not re.fullmatch(r"[0-9a-fA-F]{64}", params["sha256"]):
         module.fail_json(
-            msg=f"{option} is {params['sha256']!r}, which is no SHA-256: give its 64 hex digits, or nothing to use the publisher's sum."
+            msg=f"{option} is {params['sha256']!r}, which is not a SHA-256: set its 64 hex digits, or leave it empty to use the publisher's checksum."
         )
     if not params["sha256"] and not params["sum_url"]:
-        module.fail_json(msg=f"Nothing says which sum {params['url']} must have: give sum_url, or pin it in {option}.")
+        module.fail_json(msg=f"There is no checksum for {params['url']}: set sum_url, or pin it in {option}.")
     path = pathlib.Path(params["path"])
     program = pathlib.Path(params["program"]) if params["program"] else path
     download = downloads.Download(params["url"], path, params["sha256"], params["sum_url"], option, params["timeout"])

@@ -120,7 +120,7 @@ def _node(module: AnsibleModule) -> ContainerNode | None:
         return ContainerNode(docker.DockerClient(base_url=module.params["docker_host"], timeout=30), name)
     except docker.errors.DockerException as error:
         raise AddressError(
-            f"The container engine at {module.params['docker_host']} does not answer: {error}. Start it (--tags setup)."
+            f"The container engine at {module.params['docker_host']} is not reachable: {error}. Start it (--tags setup)."
         ) from None
 
 

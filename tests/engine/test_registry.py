@@ -168,5 +168,5 @@ def test_only_changed_layers_travel(engine: Any, registry: Store, source: Path) 
 @pytest.mark.usefixtures("tidy")
 def test_refused_push_is_told_with_its_words(engine: Any, registry: Store, source: Path) -> None:
     registry.refuses = True
-    with pytest.raises(ImageError, match=r"did not take .*slipway-test-registry:1: denied.*docker login 127\.0\.0\.1"):
+    with pytest.raises(ImageError, match=r"rejected .*slipway-test-registry:1: denied.*docker login 127\.0\.0\.1"):
         deliver(engine, registry, source, "1")

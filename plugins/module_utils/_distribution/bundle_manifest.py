@@ -86,7 +86,7 @@ def parse(document: bytes, path: pathlib.Path) -> Bundle:
         if content["format"] != FORMAT:
             raise BundleError(
                 f"The bundle {path} has format {content['format']}, and this version of the collection reads format {FORMAT}: "
-                "make the bundle with the version of the collection that is used here."
+                "create the bundle with this version of the collection."
             )
         members = tuple(
             Member(**{field.name: _typed(entry[field.name], field.type) for field in dataclasses.fields(Member)})
@@ -96,7 +96,7 @@ def parse(document: bytes, path: pathlib.Path) -> Bundle:
         version = str(content["kubernetes_version"])
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(
-            f"The {MANIFEST} of {path} makes no sense ({error!r}): it was changed, or is no bundle's. Carry the bundle here again."
+            f"The {MANIFEST} of {path} is invalid ({error!r}): it was modified, or does not belong to a bundle. Copy the bundle again."
         ) from None
     for member in members:
         parts = pathlib.PurePosixPath(member.name).parts
@@ -106,7 +106,7 @@ def parse(document: bytes, path: pathlib.Path) -> Bundle:
             )
         if len(member.sha256) != 64 or not set(member.sha256) <= HEX or member.size < 0:
             raise BundleError(
-                f"The {MANIFEST} of {path} has no valid sum or size for {member.name!r}: it was changed. Carry the bundle here again."
+                f"The {MANIFEST} of {path} has no valid sum or size for {member.name!r}: it was modified. Copy the bundle again."
             )
     return Bundle(version, inputs, members)
 
@@ -126,7 +126,7 @@ def distribution_of(bundle: Bundle, root: pathlib.Path, architecture: str, path:
     """
     if bundle.architecture != architecture:
         raise BundleError(
-            f"The bundle {path} is for {bundle.architecture} and this machine is {architecture}: make one on a machine of this kind."
+            f"The bundle {path} is for {bundle.architecture} and this machine is {architecture}: create one on a machine with this architecture."
         )
     distribution = load_distribution(root, bundle.inputs)
     has = {member.key: member for member in bundle.members}
@@ -140,14 +140,14 @@ def distribution_of(bundle: Bundle, root: pathlib.Path, architecture: str, path:
     differences += [f"{key} (only in the bundle)" for key in has if key not in needs]
     if differences:
         raise BundleError(
-            f"The bundle {path} (Kubernetes {bundle.kubernetes_version}) was made from another distribution directory than {root} "
+            f"The bundle {path} (Kubernetes {bundle.kubernetes_version}) was created from a different distribution directory than {root} "
             f"(Kubernetes {distribution.kubernetes_version}). What differs: {'; '.join(differences)}. "
-            "Use the version of Slipway that made the bundle, or make a new one with this version ('make bundle')."
+            "Use the version of Slipway that created the bundle, or create a new one with this version ('make bundle')."
         )
     for key, member in has.items():
         if member.name != needs[key].place:
             raise BundleError(
-                f"The bundle {path} calls {key} {member.name!r} instead of {needs[key].place!r}: it was changed. Carry it here again."
+                f"The bundle {path} calls {key} {member.name!r} instead of {needs[key].place!r}: it was modified. Copy it again."
             )
     return distribution
 

@@ -42,11 +42,11 @@ def _readable(path: pathlib.Path) -> t.Iterator[None]:
         yield
     except FileNotFoundError:
         raise BundleError(
-            f"There is no bundle at {path}: name the file that 'make bundle' wrote in toolchain_bundle, as this machine sees it."
+            f"There is no bundle at {path}: set toolchain_bundle to the path on this machine of a file that 'make bundle' created."
         ) from None
     except tarfile.TarError as error:
         raise BundleError(
-            f"The bundle {path} is damaged or cut off ({error}). Carry it here again, and compare its SHA-256 with the one that was printed when it was made."
+            f"The bundle {path} is damaged or truncated ({error}). Copy it again, and compare its SHA-256 with the one that was printed when it was created."
         ) from None
     except OSError as error:
         raise BundleError(
@@ -67,13 +67,13 @@ def read(path: pathlib.Path) -> Bundle:
         content = archive.extractfile(first) if first is not None and first.isfile() else None
         if content is None or first is None or first.name != MANIFEST or first.size > MANIFEST_MOST:
             raise BundleError(
-                f"{path} is a tar file and no bundle: it does not begin with {MANIFEST}. Name the file that 'make bundle' wrote."
+                f"{path} is a tar file but not a bundle: it does not start with {MANIFEST}. Use a file that 'make bundle' created."
             )
         bundle = parse(content.read(), path)
     size = path.stat().st_size
     if size < bundle.least_size():
         raise BundleError(
-            f"The bundle {path} is cut off: it has {size} bytes of at least {bundle.least_size()}. Carry it here again; is the disk that it is on full?"
+            f"The bundle {path} is truncated: it has {size} bytes of at least {bundle.least_size()}. Copy it again; is its disk full?"
         )
     return bundle
 
@@ -92,7 +92,7 @@ def unpack(
     free = shutil.disk_usage(place).free
     if free < needed:
         raise BundleError(
-            f"{free >> 20} MiB are free in {place}, and what the bundle brings takes {needed >> 20}: free some, or set toolchain_cache_dir."
+            f"{free >> 20} MiB are free in {place}, and the contents of the bundle need {needed >> 20}: free some space, or set toolchain_cache_dir."
         )
     names = {member.name: member for member in wanted}
     with tempfile.TemporaryDirectory(dir=place, prefix=".unpacking-") as directory:
@@ -130,13 +130,13 @@ def _contents(path: pathlib.Path, bundle: Bundle) -> t.Iterator[tuple[Member, t.
             content = archive.extractfile(entry) if entry.isreg() else None
             if entry.name != member.name or content is None:
                 raise BundleError(
-                    f"The bundle {path} has {entry.name!r} where its {MANIFEST} promises the file {member.name!r}: it was changed. Carry it here again."
+                    f"The bundle {path} has {entry.name!r} where its {MANIFEST} lists the file {member.name!r}: it was modified. Copy it again."
                 )
             yield member, content
         surplus = archive.next()
         if surplus is not None:
             raise BundleError(
-                f"The bundle {path} holds {surplus.name!r}, which its {MANIFEST} does not name: it was changed. Carry it here again."
+                f"The bundle {path} holds {surplus.name!r}, which its {MANIFEST} does not name: it was modified. Copy it again."
             )
 
 
@@ -154,8 +154,8 @@ def _compare(path: pathlib.Path, member: Member, content: t.IO[bytes], out: t.IO
             out.write(chunk)
     if (size, sum_of.hexdigest()) != (member.size, member.sha256):
         raise BundleError(
-            f"{member.name} in the bundle {path} is not what was packed: it has {size} bytes and the SHA-256 {sum_of.hexdigest()}, "
-            f"and the {MANIFEST} says {member.size} and {member.sha256}. Carry the bundle here again; nothing of it was used."
+            f"{member.name} in the bundle {path} is not the file that was packed: it has {size} bytes and the SHA-256 {sum_of.hexdigest()}, "
+            f"and the {MANIFEST} says {member.size} and {member.sha256}. Copy the bundle again; nothing from it was used."
         )
 
 
@@ -191,7 +191,7 @@ def describe(
     if absent:
         raise BundleError(
             f"The cache {cache} lacks {', '.join(absent)}, which a bundle must hold: "
-            "have the set-up make it first ('make bundle' does, or toolchain_source=packages)."
+            "build it first with 'make bundle', or with toolchain_source=packages."
         )
     members = []
     for artifact in distribution.portable():
@@ -213,7 +213,7 @@ def write(path: pathlib.Path, bundle: Bundle, cache: pathlib.Path, say: t.Callab
         free = shutil.disk_usage(path.parent).free
         if free < bundle.least_size():
             raise BundleError(
-                f"{free >> 20} MiB are free in {path.parent}, and the bundle takes {bundle.least_size() >> 20}: free some, or write it elsewhere."
+                f"{free >> 20} MiB are free in {path.parent}, and the bundle needs {bundle.least_size() >> 20}: free some space, or write it elsewhere."
             )
         with scratch.open("wb") as file:
             out = _Summed(file)

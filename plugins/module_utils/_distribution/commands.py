@@ -21,9 +21,7 @@ def output(command: list[str]) -> str:
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
     except FileNotFoundError as error:
-        raise BuildError(
-            f"{command[0]} is not installed; packages are built on Debian and what derives from it."
-        ) from error
+        raise BuildError(f"{command[0]} is not installed; packages are built on Debian and its derivatives.") from error
     except subprocess.CalledProcessError as error:
         raise BuildError(f"{command[0]} failed: {error.stderr.strip()[-500:]}") from error
 

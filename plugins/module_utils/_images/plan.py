@@ -94,13 +94,13 @@ def read_components(
             image = str(item["image"])
         except (KeyError, TypeError):
             raise ImageError(
-                f"The component {name} has no source or no image; give it both, as application_plan does."
+                f"The component {name} has no source or no image; set both, as application_plan does."
             ) from None
         needs = tuple(item.get("needs") or ())
         early = [need for need in needs if need not in components]
         if early:
             raise ImageError(
-                f"The component {name} needs {', '.join(early)}, which does not come before it; put it there."
+                f"The component {name} needs {', '.join(early)}, which does not come before it; reorder the components."
             )
         components[name] = Component(
             name,

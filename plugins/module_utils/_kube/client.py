@@ -164,7 +164,7 @@ class KubernetesClient:
             except connections.TooLargeError as error:
                 raise KubernetesError(
                     f"The answer to {method} {path} of the Kubernetes API at {self._host} is longer than {error}. "
-                    "Remove what is no longer needed there, or ask for less."
+                    "Remove what is no longer needed, or request less."
                 ) from None
             else:
                 if status < 400:
@@ -201,13 +201,13 @@ class KubernetesClient:
         return UnreachableError(
             f"The Kubernetes API at {self._host} does not answer: {_short(error)}. "
             + (f"Whether {method} {path} was carried out is not known. " if unsure else "")
-            + "Bring the cluster up, or correct the kubeconfig."
+            + "Start the cluster, or correct the kubeconfig."
         )
 
     def _not_kubernetes(self, method: str, path: str, what: str) -> KubernetesError:
         proxy = " and the proxy on the way to it (HTTPS_PROXY, NO_PROXY)" if self.connections.proxy else ""
         return KubernetesError(
-            f"{self._host} answers {method} {path} {what}, so it is no Kubernetes API: a login page or a proxy stands before it. "
+            f"{self._host} answers {method} {path} {what}, so it is not a Kubernetes API: a login page or a proxy is in front of it. "
             f"Correct the server in the kubeconfig{proxy}."
         )
 

@@ -69,7 +69,7 @@ def _source(secret: str, key: Mapping[str, Any]) -> Source:
             return Source(value=base64.b64decode(key["data"], validate=True))
         except (binascii.Error, ValueError):
             raise SecretError(
-                f"The data of key {key['name']} of Secret {secret} is not base64. Encode it so."
+                f"The data of key {key['name']} of Secret {secret} is not base64. Encode it as base64."
             ) from None
     if key.get("value") is not None:
         return Source(value=str(key["value"]).encode())
@@ -155,12 +155,12 @@ class SecretManager:
         if labels.get(MANAGED_BY) != MANAGER and not self._adopt:
             owner = labels.get(MANAGED_BY)
             raise SecretError(
-                f"{where} was not made by Slipway{f' but by {owner}' if owner else ''} and is left alone. "
-                "Give the declared one another name, or set adopt to take it over."
+                f"{where} was not created by Slipway{f' but by {owner}' if owner else ''} and is not changed. "
+                "Rename the declared Secret, or set adopt to take it over."
             )
         if found.get("type", "Opaque") != item.type:
             raise SecretError(
-                f"{where} has type {found.get('type')}, which cannot change. Remove it, or declare that type."
+                f"{where} has type {found.get('type')}, which cannot change. Delete it, or declare that type."
             )
         if found.get("immutable") and _data(found).keys() != item.keys.keys():
             raise SecretError(f"{where} is immutable. Remove it first if it shall change.")

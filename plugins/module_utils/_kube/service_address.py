@@ -101,7 +101,7 @@ def balance(services: Iterable[Mapping[str, Any]], network: Network, present: It
         if not free:
             raise AddressError(
                 f"Service {where}/{name} gets no address: all {len(pool)} of the node's network are in use. "
-                "Remove a Service of type LoadBalancer, or make one a ClusterIP."
+                "Remove a Service of type LoadBalancer, or change one to ClusterIP."
             )
         address = free.pop(0)
         held.add(address)
@@ -196,8 +196,8 @@ def find_address(
         return Address(node_address(api.items("/api/v1/nodes")), int(way["nodePort"]))
     if kind != "LoadBalancer":
         raise AddressError(
-            f"Service {namespace}/{name} is of type {kind}, which nothing outside of the cluster reaches. "
-            "Make it NodePort or LoadBalancer in the release's values, or let application_exposure.kind be ingress."
+            f"Service {namespace}/{name} is of type {kind}, which is not reachable from outside the cluster. "
+            "Change it to NodePort or LoadBalancer in the values of the release, or set application_exposure.kind to ingress."
         )
     changed = False
     if node is not None:
@@ -209,8 +209,8 @@ def find_address(
     while not given_address(service) and not dry:
         if time.monotonic() > end:
             raise AddressError(
-                f"Service {namespace}/{name} has had no address for {timeout:.0f} s: nothing in the cluster gives addresses to Services of "
-                "type LoadBalancer. Look at its events by kubectl describe, or make it a NodePort."
+                f"Service {namespace}/{name} has had no address for {timeout:.0f} s: the cluster assigns no addresses to Services of "
+                "type LoadBalancer. Check its events with kubectl describe, or change it to a NodePort."
             )
         time.sleep(POLL)
         service = api.request("GET", path)
@@ -227,7 +227,7 @@ class ContainerNode:
             self._container = engine.containers.get(container)
         except docker.errors.NotFound:
             raise AddressError(
-                f"The engine has no container {container}, so nothing can answer for the Service. Bring the cluster up (--tags setup)."
+                f"The engine has no container {container}, so the Service is not reachable. Start the cluster (--tags setup)."
             ) from None
         self._engine = engine
         self._interface = ""

@@ -127,7 +127,7 @@ def remove_files(paths: t.Iterable[pathlib.Path]) -> None:
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise MinikubeError(
-                f"{path} cannot be removed: {error.strerror} ({error.filename}). Remove it yourself, with the rights that it needs."
+                f"{path} cannot be removed: {error.strerror} ({error.filename}). Remove it yourself, with the required permissions."
             ) from None
 
 

@@ -340,7 +340,7 @@ def test_auto_takes_releases_where_the_hosts_answer_and_keeps_to_them(
     assert "Tools from their official releases" in wrong.text
     assert (
         "minikube-linux-amd64 has the SHA-256" in wrong.text
-        and "pin the right sum in toolchain_minikube_sha256" in wrong.text
+        and "pin the right checksum in toolchain_minikube_sha256" in wrong.text
     )
     assert not (machine.cache / "release/minikube-v1.0.0").exists() and not (machine.state / "toolchain.json").exists()
 
@@ -458,7 +458,7 @@ def test_a_damaged_bundle_leaves_nothing_behind(machine: Machine, bundle: tuple[
     path.write_bytes(data.replace(b"echo helm", b"echo HELM"))
     run = machine.set_up(toolchain_source="bundle", toolchain_bundle=str(path), toolchain_distribution=str(root))
     assert run.code != 0
-    assert "is not what was packed" in run.text and "Carry the bundle here again" in run.text
+    assert "is not the file that was packed" in run.text and "Copy the bundle again" in run.text
     assert not [file for file in machine.cache.rglob("*") if file.is_file() and file.name != "lock"]
     assert not machine.state.exists() and not engine.tags
 
@@ -531,7 +531,8 @@ def test_a_docker_host_that_names_nothing_ends_the_run(machine: Machine, mirror:
     run = machine.set_up(toolchain_source="release", **releases(mirror[0]))
     assert run.code != 0
     assert (
-        f"DOCKER_HOST is unix://{tmp_path}/none.sock and no engine answers there" in run.text and "unset it" in run.text
+        f"DOCKER_HOST is unix://{tmp_path}/none.sock but no engine is reachable there" in run.text
+        and "unset it" in run.text
     )
     assert not machine.cache.exists() and not machine.state.exists()
 

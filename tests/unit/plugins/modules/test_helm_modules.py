@@ -214,7 +214,7 @@ def test_values_that_the_chart_refuses(
     options = {"name": "web", "namespace": "shop", "chart": str(chart), "binary_path": str(helm.path)}
     helm.answer("", 1)
     result = run(helm_diff, cluster(), options, monkeypatch, capsys)
-    assert result["failed"] and "Helm refuses release web: broken. Correct" in result["msg"]
+    assert result["failed"] and "Helm rejected release web: broken. Correct" in result["msg"]
     away = {**options, "binary_path": "/nowhere/helm", "_ansible_check_mode": True}
     assert "not there yet" in run(helm_diff, cluster(), away, monkeypatch, capsys)["msg"]
 

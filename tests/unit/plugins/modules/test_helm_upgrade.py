@@ -49,11 +49,11 @@ def test_helm_gets_a_copy_of_the_chart_with_its_dependencies(
         (tmp_path / name / "Chart.yaml").write_text(f"name: {name}\nversion: 1.0.0\n{more}")
     seen: list[Path] = []
 
-    def run_helm(command: list[str], *_rest: Any) -> upgrade.Ended:
+    def run_helm(command: list[str], *_rest: Any) -> upgrade.HelmResult:
         chart = Path(command[3])
         seen.append(chart)
         assert (chart / "Chart.yaml").is_file() and (chart / "charts/common/Chart.yaml").is_file()
-        return upgrade.Ended(0, "", None, False)
+        return upgrade.HelmResult(0, "", None, False)
 
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
     stand_in(FakeKubernetes(), monkeypatch)

@@ -123,7 +123,7 @@ def test_check_mode_says_and_does_nothing(machine: Callable[..., None]) -> None:
 def test_remote_engine_that_is_silent_is_not_replaced_by_a_local_one(machine: Callable[..., None]) -> None:
     machine(False, False, packages=engine_module.PACKAGES, address="tcp://build.example:2376")
     managed = Managed()
-    with pytest.raises(EngineError, match="DOCKER_HOST is tcp://build.example:2376.*no engine answers there"):
+    with pytest.raises(EngineError, match="DOCKER_HOST is tcp://build.example:2376.*no engine is reachable there"):
         container_engine.ensure_started(Module(packages=[], runtime_shim=None), managed)
     assert managed.calls == []
 

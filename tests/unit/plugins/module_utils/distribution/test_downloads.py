@@ -137,7 +137,7 @@ def test_what_may_go_better_is_tried_three_times(mirror: Mirror, tmp_path: Path,
 
 def test_a_page_in_place_of_the_sums_is_recognised(mirror: Mirror, tmp_path: Path) -> None:
     mirror.answers["/kubectl.sha256"] = (200, b"<html>Welcome to the guest network</html>")
-    with pytest.raises(downloads.DownloadError, match="holds no SHA-256"):
+    with pytest.raises(downloads.DownloadError, match="contains no SHA-256"):
         download(mirror, tmp_path).fetch()
 
 

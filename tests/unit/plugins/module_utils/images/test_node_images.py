@@ -217,13 +217,13 @@ def test_image_is_streamed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_refused_import_is_told_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ImageError, match="did not take todo:1: ctr: no space left on device"):
+    with pytest.raises(ImageError, match="rejected todo:1: ctr: no space left on device"):
         load(monkeypatch, Channel(errors=b"ctr: no space left on device"), code=1)
 
 
 def test_broken_stream_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     channel = Channel(breaks=True)
-    with pytest.raises(ImageError, match=r"broke: .*Broken pipe.* Does the node have room"):
+    with pytest.raises(ImageError, match=r"broke: .*Broken pipe.* Is the node's disk full"):
         load(monkeypatch, channel)
     assert channel.closed
 
@@ -301,7 +301,7 @@ def test_registry_tells_what_it_has() -> None:
 def test_push_names_repository_and_tag() -> None:
     registry(pushes := Pushes(messages=({"status": "Pushed"},))).push("registry.example:5000/team/todo:1")
     assert pushes.pushed == [("registry.example:5000/team/todo", "1")]
-    with pytest.raises(ImageError, match="did not take registry.example:5000/team/todo:1: denied"):
+    with pytest.raises(ImageError, match="rejected registry.example:5000/team/todo:1: denied"):
         registry(Pushes(messages=({"error": "denied"},))).push("registry.example:5000/team/todo:1")
 
 

@@ -153,7 +153,7 @@ def test_write_that_nobody_took_is_sent_again(fake: FakeKubernetes, tmp_path: Pa
         port = server.server_port
     tried: list[float] = []
     with KubernetesClient(place, None, sleep=tried.append) as client:
-        with pytest.raises(UnreachableError, match="does not answer.*refused.*Bring the cluster up") as caught:
+        with pytest.raises(UnreachableError, match="does not answer.*refused.*Start the cluster") as caught:
             client.request("POST", SECRETS, body={"metadata": {"name": "api"}})
         assert len(tried) == 2 and "not known" not in str(caught.value)
 
@@ -217,7 +217,7 @@ def test_something_else_than_an_api_is_named(
     client: KubernetesClient, fake: FakeKubernetes, answer: Answer, words: str
 ) -> None:
     fake.go_wrong(answer)
-    with pytest.raises(KubernetesError, match=f"{words}.*it is no Kubernetes API.*Correct the server") as caught:
+    with pytest.raises(KubernetesError, match=f"{words}.*it is not a Kubernetes API.*Correct the server") as caught:
         client.items(SECRETS)
     assert not caught.value.passing and not isinstance(caught.value, UnreachableError)
 

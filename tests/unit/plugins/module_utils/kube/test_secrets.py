@@ -118,7 +118,7 @@ def test_check_mode_writes_nothing_and_promises_no_checksum() -> None:
 
 def test_secret_of_somebody_else_stops_all_of_it() -> None:
     api = cluster(foreign(labels={"app.kubernetes.io/managed-by": "Helm"}))
-    with pytest.raises(SecretError, match="by Helm and is left alone.*adopt"):
+    with pytest.raises(SecretError, match="by Helm and is not changed.*adopt"):
         ensure(api)
     assert not api.writes
     result = ensure(api, adopt=True)

@@ -120,7 +120,7 @@ def test_somebody_elses_address_is_waited_for(monkeypatch: pytest.MonkeyPatch) -
     ("found", "words"),
     [
         (service("other"), "no Service page in namespace todo"),
-        (service(kind="ClusterIP"), "nothing outside of the cluster reaches"),
+        (service(kind="ClusterIP"), "not reachable from outside the cluster"),
         (service(), "has had no address"),
     ],
 )
