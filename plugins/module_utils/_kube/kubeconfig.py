@@ -159,7 +159,7 @@ class Access:
         if failed == [None]:
             return
         reason = _reason(failed[0]) if failed else f"Logging in did not end within {self._seconds:g} s"
-        remedy = "Bring the cluster up, or correct the path and the context."
+        remedy = "Start the cluster, or correct the path and the context."
         if not failed or isinstance(failed[0], _LoginError):
             remedy = _LOG_IN
         raise KubeconfigError(f"{self._where}: {reason}. {remedy}") from None

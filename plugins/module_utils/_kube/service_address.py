@@ -242,7 +242,7 @@ class ContainerNode:
                 return Network(
                     found["IPAddress"], int(found["IPPrefixLen"]), frozenset({*taken, found.get("Gateway", "")})
                 )
-        raise AddressError("The node's container has no address. Bring the cluster up (--tags setup).")
+        raise AddressError("The node's container has no address. Start the cluster (--tags setup).")
 
     def addresses(self) -> list[str]:
         """Addresses of the interface that has the node's own."""

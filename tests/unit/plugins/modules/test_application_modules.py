@@ -151,7 +151,7 @@ def test_history_without_a_cluster(capsys: pytest.CaptureFixture[str], log: list
     code, _text, result = run("helm_history_info", capsys, releases=wanted, _ansible_check_mode=True, **NOWHERE)
     assert not code and not result["reachable"] and result["releases"][0]["action"] == "install"
     code, text, result = run("helm_history_info", capsys, releases=wanted, **NOWHERE)
-    assert code and "Bring the cluster up" in result["msg"] and "Traceback" not in text
+    assert code and "Start the cluster" in result["msg"] and "Traceback" not in text
 
 
 def test_rollout_without_a_cluster(capsys: pytest.CaptureFixture[str], log: list[str]) -> None:

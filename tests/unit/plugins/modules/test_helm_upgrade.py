@@ -35,7 +35,7 @@ def test_check_mode_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_cluster_that_does_not_answer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
     code, result = run(capsys, **OPTIONS, **NOWHERE)
-    assert code and result["diagnosis"]["code"] == "cluster_unreachable" and "Bring the cluster up" in result["msg"]
+    assert code and result["diagnosis"]["code"] == "cluster_unreachable" and "Start the cluster" in result["msg"]
 
 
 def test_helm_gets_a_copy_of_the_chart_with_its_dependencies(
