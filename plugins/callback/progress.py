@@ -7,31 +7,32 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: progress
 type: stdout
-short_description: Shows a run as a few lines that matter
+short_description: Shows only the important lines of a run
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - Shows each phase of a run (a role of the collection is a phase, other roles go by their own name), and in it one
-    line per task that changed something, failed, or took long. Tasks with nothing to tell are quiet.
-  - A failure is told once, when the run ends, in at most fifteen lines, that is what failed, why, the evidence, what to
-    do, which version is in service, and where the report lies. When it happens, one line says which task failed.
-  - Failures that rescue tasks have put right have a line each at the end.
-  - Where a task stands (file and line) is told with C(-v).
-  - On a terminal the running task is shown in a line that is rewritten in place. Where the output is not a terminal, or
-    E(NO_COLOR), E(ANSIBLE_NOCOLOR) or E(CI) is set, long tasks report by a line now and then instead.
-  - The run ends with the times of the phases, the number of changes, and the address to open.
-  - With C(-v) every task gets its line, with C(-vv) its result too.
-  - A task's result or a fact may hold C(slipway_address), the address to open, which is shown at the end, and
-    C(slipway_summary), a list of lines that is shown at once.
-  - A failed result may hold C(code), C(cause), C(evidence) and C(suggestion), itself or in C(diagnosis). A task that
-    ends a rescue may hold the same in C(slipway_failure), with C(in_service), which says what is in service now.
+  - Shows each phase of a run (a role of the collection is a phase, other roles go by their own name), with one line for each
+    task that changed something, failed, or took long. Other tasks are not shown.
+  - Each failure is explained once, at the end of the run, in at most fifteen lines. They contain what failed, the cause, the
+    evidence, the remedy, which version is in service, and the path of the report. At the time of the failure, one line names
+    the failed task.
+  - Failures that rescue tasks fixed have one line each at the end.
+  - C(-v) shows the file and line of each task.
+  - On a terminal, one line that is updated in place shows the running task. If the output is not a terminal, or E(NO_COLOR),
+    E(ANSIBLE_NOCOLOR) or E(CI) is set, long tasks print a line at intervals instead.
+  - The run ends with the duration of each phase, the number of changes, and the URL to open.
+  - C(-v) shows every task, C(-vv) also its result.
+  - A result or a fact may contain C(slipway_address), the URL to open, which is shown at the end, and C(slipway_summary), a
+    list of lines that is shown immediately.
+  - A failed result may contain C(code), C(cause), C(evidence) and C(suggestion), directly or in C(diagnosis). A task that ends
+    a rescue may contain the same in C(slipway_failure), with C(in_service), which says what is now in service.
 extends_documentation_fragment:
   - ansible.builtin.result_format_callback
 requirements:
   - Set as the stdout callback in the configuration.
 options:
   show_ok:
-    description: Whether tasks that changed nothing get a line too.
+    description: Whether to show tasks that changed nothing.
     type: bool
     default: false
     env:
@@ -40,7 +41,7 @@ options:
       - section: slipway_progress
         key: show_ok
   slow:
-    description: A task that changed nothing gets a line when it lasted longer than this number of seconds.
+    description: A task that changed nothing is shown if it took longer than this number of seconds.
     type: float
     default: 2
     env:
@@ -50,8 +51,8 @@ options:
         key: slow
   heartbeat:
     description:
-      - How often, in seconds, a running task is reported where no line can be rewritten in place.
-      - After four reports the pauses are four times as long. V(0) means never.
+      - Interval, in seconds, between lines about a running task if no line can be updated in place.
+      - After four lines, the interval is four times as long. V(0) means never.
     type: float
     default: 15
     env:
@@ -60,7 +61,7 @@ options:
       - section: slipway_progress
         key: heartbeat
   live:
-    description: Whether the running task may be shown in a line that is rewritten in place on a terminal.
+    description: Whether to show the running task in a line that is updated in place on a terminal.
     type: bool
     default: true
     env:

@@ -33,17 +33,16 @@ author: Slipway contributors (@slipway)
 description:
   - Writes a JSON file and a self-contained HTML page per run, with the phases, the tasks and their durations, what
     failed and why, and the results of health checks.
-  - Writes only about runs in which a role of the collection had tasks.
-  - Keeps the reports of the last runs and removes older ones. C(latest.html) and C(latest.json) lead to the newest.
-  - Arguments of modules are never written. Values whose names look like secrets, and credentials within texts, are
-    masked.
+  - Writes a report only for runs with tasks of the collection's roles.
+  - Keeps the reports of the last runs and removes older ones. C(latest.html) and C(latest.json) are links to the newest.
+  - Never writes the arguments of modules. Redacts values whose names suggest a secret, and credentials in texts.
 requirements:
   - Enable it with C(callbacks_enabled = slipway.kube.report) in the section C([defaults]) of the configuration.
 options:
   directory:
     description:
-      - Directory for the reports. It is made when needed.
-      - By default C(reports) beside the configuration file of the project, or in the working directory.
+      - Directory of the reports. It is created if needed.
+      - By default C(reports) next to the configuration file of the project, or in the working directory.
     type: path
     env:
       - name: SLIPWAY_REPORT_DIR

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: deployed_variables
-short_description: Say what the placeholders of checks stand for where other images are deployed than those of the plan
+short_description: Compute the variables of checks for the deployed images
 version_added: 0.2.0
 author: Slipway contributors (@slipway)
 description:
-  - Returns the plan's variables as they are for the images that are deployed, so that an earlier version can be asked after a
-    rollback.
-  - The tag and image of a component that is not deployed, and the source digest of one of another version, are null, because nobody
-    knows them. M(slipway.kube.health_check) leaves out the checks that use them.
+  - Returns the plan's variables for the images that are deployed, so that an earlier version can be checked after a rollback.
+  - The tag and image of a component that is not deployed, and the source digest of one of another version, are null, because
+    they are unknown. M(slipway.kube.health_check) skips the checks that use them.
 options:
   _input:
     description: The plan as returned by M(slipway.kube.application_plan).
@@ -36,7 +35,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: What each name stands for.
+  description: The value of each name.
   type: dict
   sample:
     application.name: todo

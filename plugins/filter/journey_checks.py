@@ -11,9 +11,9 @@ short_description: Join checks and the steps of a user's journey
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - Returns the checks followed by the steps. A step depends on the one before it, and the first on all checks, unless it
-    says otherwise.
-  - Checks of type C(http), C(tls) and C(tcp) that go directly to a host of O(resolve) are sent to the address given there.
+  - Returns the checks followed by the steps. By default, each step depends on the previous one, and the first step on all
+    checks.
+  - Checks of type C(http), C(tls) and C(tcp) that go directly to a host of O(resolve) use the address given there.
 options:
   _input:
     description: Checks as in M(slipway.kube.health_check).
@@ -26,11 +26,11 @@ options:
     elements: dict
     default: []
   resolve:
-    description: Hosts and the addresses to ask them at, as V(address:port).
+    description: Hosts and the addresses for their requests, as V(address:port).
     type: dict
     default: {}
   variables:
-    description: What the placeholders in the addresses stand for, by name, to find their hosts. The checks keep their placeholders.
+    description: Values of the placeholders in the URLs, by name, to find their hosts. The checks keep their placeholders.
     type: dict
     default: {}
 """

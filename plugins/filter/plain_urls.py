@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: plain_urls
-short_description: Find the addresses of checks that a plain GET answers with 2xx
+short_description: Find the URLs of checks that answer a plain GET with 2xx
 version_added: 0.2.0
 author: Slipway contributors (@slipway)
 description:
-  - Returns the addresses of the HTTP checks that go directly to an address, send nothing but a GET without headers of their own, and
-    expect a status from 200 to 299.
-  - An address with a placeholder that stands for nothing here is left out.
+  - Returns the URLs of the HTTP checks that connect directly, send a GET without extra headers, and expect a status from 200 to
+    299.
+  - Skips URLs with a placeholder that has no value here.
 options:
   _input:
     description: Checks as in M(slipway.kube.health_check).
@@ -21,13 +21,13 @@ options:
     elements: dict
     required: true
   variables:
-    description: What the placeholders stand for, by name. What is null is not known.
+    description: Values of the placeholders, by name; null means unknown.
     type: dict
     required: true
 """
 
 EXAMPLES = r"""
-- name: Delete the pods one by one while the application is asked
+- name: Delete the pods one by one while requests run
   slipway.kube.restart_test:
     releases: "{{ application_plan.releases }}"
     urls: "{{ application_plan.checks | slipway.kube.plain_urls({'application.url': 'http://todo.localhost:8080'}) }}"
@@ -35,7 +35,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The addresses, in the order of the checks.
+  description: The URLs, in the order of the checks.
   type: list
   elements: str
   sample: ["http://todo.localhost:8080/"]

@@ -11,11 +11,9 @@ short_description: Complete the values of releases
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - Adds the chart's digest as C(global.slipway.chartDigest), so that an edited template is a change even when the
-    chart's
-    version stays.
-  - Puts the checksums of Secrets where C(secret_checksums) of each release says, so that pods are restarted when a
-    Secret
+  - Adds the chart's digest as C(global.slipway.chartDigest), so that an edited template counts as a change even if the chart's
+    version is the same.
+  - Adds the checksums of Secrets at the paths in C(secret_checksums) of each release, so that pods restart when a Secret
     changes.
 options:
   _input:

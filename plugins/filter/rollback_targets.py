@@ -7,21 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: rollback_targets
-short_description: Choose the revisions to return to
+short_description: Choose the revisions to roll back to
 version_added: 0.2.0
 author: Slipway contributors (@slipway)
 description:
-  - Without a O(revision), the releases that the last deploy changed return to what was in service before it, as the log of the
-    lease of M(slipway.kube.deploy_lease) tells.
-  - Without a log, as of an application that other tools have deployed, each release's own history has to do.
+  - Without a O(revision), the releases that the last deploy changed are rolled back to what was in service before it, according
+    to the log in the lease of M(slipway.kube.deploy_lease).
+  - Without a log, for example if other tools deployed the application, uses each release's own history.
 positional: revision
 options:
   _input:
-    description: What M(slipway.kube.helm_history_info) returned, with the lease.
+    description: The result of M(slipway.kube.helm_history_info), with the lease.
     type: dict
     required: true
   revision:
-    description: A number for all releases, or a dictionary of numbers by the releases' names. Empty for what was in service before.
+    description: A number for all releases, or a dictionary of numbers by the releases' names. If empty, what was in service
+      before.
     type: raw
     default: ""
 """
@@ -35,9 +36,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(releases) to take back, the last first, each with C(name), C(namespace) and C(revision).
-    - C(in_service) says by C(namespace/release) which revision each release has now, 0 when it has none.
-    - C(problem) says in which case there is nothing to return to, and what to do. It is empty otherwise.
+    - C(releases) to roll back, in reverse order, each with C(name), C(namespace) and C(revision).
+    - C(in_service) is the current revision of each release by C(namespace/release), 0 if it has none.
+    - C(problem) says why there is nothing to roll back to, and what to do. Otherwise it is empty.
   type: dict
   sample:
     releases: [{name: todo, namespace: todo, revision: 3}]

@@ -12,8 +12,8 @@ version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
   - Turns C(application_secrets) into the option O(slipway.kube.application_secret#module:secrets).
-  - Environment variables are those of the controller. One that is empty counts as not set.
-  - The result holds values, encoded with base64. Use it in a task with C(no_log).
+  - Environment variables are those of the controller. Empty ones count as unset.
+  - The result contains values, encoded with base64. Use it in a task with C(no_log).
 options:
   _input:
     description: The secrets as in C(application_secrets).
@@ -21,7 +21,7 @@ options:
     elements: dict
     required: true
   namespace:
-    description: Namespace of the secrets that name none.
+    description: Default namespace of the Secrets.
     type: str
     default: default
 """
@@ -35,7 +35,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The secrets with the source that counts for each key.
+  description: The Secrets with the effective source of each key.
   type: list
   elements: dict
   sample: [{name: todo-backend, namespace: todo, keys: [{name: JWT_SECRET, generate: 48}]}]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: secret_outline
-short_description: Take the values out of a specification of secrets
+short_description: Remove the values from a specification of Secrets
 version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
-  - Returns the same structure with V(true) in place of every C(value), so that it can be checked and shown.
-  - With O(environment), every C(env) is joined by C(available), which tells whether the controller has that environment
-    variable and it is not empty.
+  - Returns the same structure with V(true) instead of every C(value), so that it can be validated and shown.
+  - With O(environment), adds C(available) to every C(env), which is true if the controller has that environment variable and it
+    is not empty.
 options:
   _input:
     description: The secrets as in C(application_secrets).
