@@ -158,7 +158,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils._common import paths
-from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_cached
+from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_cached, is_link_to
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, container_engine
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
@@ -211,8 +211,10 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
     tools.clear()
     missing.clear()
     for command, program in distribution.host.items():
-        if distribution.of("program", program).is_cached(cache):
-            tools[command] = str(state / "bin" / command)
+        link = state / "bin" / command
+        # A link to another version of the program is none: what calls it expects this one.
+        if is_link_to(link, distribution.of("program", program).path(cache)):
+            tools[command] = str(link)
         else:
             missing.append(f"program {program}")
     present = {tag for image in engine.api.images() for tag in image["RepoTags"] or []} if engine is not None else set()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,10 +39,11 @@ def engine() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def image_build() -> str:
-    """The program image-build: where SLIPWAY_IMAGE_BUILD says, or where a set-up put it."""
-    place = os.environ.get("SLIPWAY_IMAGE_BUILD") or str(Path.home() / ".local/state/slipway/bin/image-build")
-    if not Path(place).exists():
-        pytest.fail(
-            f"There is no {place}.\nWhat to do: set the tools up first (playbooks/site.yml --tags setup).", False
-        )
-    return place
+    """The program image-build: where SLIPWAY_IMAGE_BUILD says, otherwise made from its sources, once."""
+    if place := os.environ.get("SLIPWAY_IMAGE_BUILD"):
+        return place
+    tools = Path(__file__).resolve().parents[1] / "tools/tools.py"
+    run = subprocess.run([sys.executable, tools, "image-build"], capture_output=True, text=True)
+    if run.returncode:
+        pytest.fail(f"There is no image-build: {run.stderr}", False)
+    return run.stdout.strip()

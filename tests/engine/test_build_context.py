@@ -139,6 +139,31 @@ def test_buildkit_copies_what_the_digest_covers(
     assert contents(image) == expected(source, source / "Dockerfile")
 
 
+def test_buildkit_sees_nothing_that_the_digest_does_not_cover(
+    engine: Any,
+    image_build: str,
+    source: Path,
+    contents: Callable[[str], set[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (source / ".dockerignore").write_text("a.txt\n")
+    # The first name of two for one file is not sent, so the second must not refer to it.
+    (source / "b.txt").unlink()
+    (source / "b.txt").hardlink_to(source / "a.txt")
+    covered = expected(source, source / "Dockerfile")
+    context = read_context(source)
+    monkeypatch.setattr(builders, "context_of", lambda _component: context)
+    (source / "later").mkdir()
+    (source / "later/file").touch()
+    (source / "src/later.py").touch()
+    image = name()
+    builder = builders.BuildKit(
+        image_build, lambda: engine_buildkit(engine), builders.engine_output, host_network=False
+    )
+    builder.build(component(source, source / "Dockerfile", image), lambda _step: None)
+    assert contents(image) == covered and "b.txt" in covered
+
+
 # Docker's classic client does not look into an ignored directory for what such an exception brings back. BuildKit does.
 LAZY = ("exception with a wildcard",)
 

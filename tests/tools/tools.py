@@ -4,9 +4,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Find or make the programs that the tests run, and print the path of each, in the order asked for.
 
-    tools.py helm helm-unittest kubeconform schemas gofmt
+    tools.py helm image-build helm-unittest kubeconform schemas gofmt
 
-Helm is the one that a deploy set up, otherwise it is made as a deploy would make it. The others are for tests only; schemas is
+Helm is the one that a deploy set up, otherwise it is made as a deploy would make it; image-build is always the one of these sources. The
+others are for tests only; schemas is
 the directory that kubeconform judges by. What is made lies in the cache under a digest of its sources, so a second call only
 looks.
 """
@@ -68,8 +69,13 @@ def helm() -> pathlib.Path:
     noted = paths.state_dir() / "bin" / "helm"
     if is_cached(noted):
         return noted
+    return distributed("helm")
+
+
+def distributed(command: str) -> pathlib.Path:
+    """A command of the distribution, made from its module as a deploy makes it."""
     distribution = artifacts.load(ROOT / "distribution", machine_inputs())
-    artifact = distribution.of("program", distribution.host["helm"])
+    artifact = distribution.of("program", distribution.host[command])
     if not artifact.is_cached(CACHE):
         with lock(CACHE, say):
             Builder(distribution, CACHE, say, None).build([artifact.key])
@@ -149,6 +155,8 @@ def main(names: t.Sequence[str]) -> None:
         for name in names:
             if name == "helm":
                 print(helm())
+            elif name == "image-build":
+                print(distributed(name))
             elif name == "gofmt":
                 print(gofmt())
             elif name == "schemas":
@@ -156,7 +164,7 @@ def main(names: t.Sequence[str]) -> None:
             elif name in PACKAGES:
                 print(compiled(name))
             else:
-                sys.exit(f"There is no tool {name}: ask for helm, gofmt, schemas, {', '.join(PACKAGES)}.")
+                sys.exit(f"There is no tool {name}: ask for helm, image-build, gofmt, schemas, {', '.join(PACKAGES)}.")
     except (artifacts.ManifestError, BuildError, schemas.SchemaError) as error:
         sys.exit(str(error))
 

@@ -8,6 +8,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -26,6 +28,7 @@ import (
 type request struct {
 	Address    string            `json:"address"`    // of the daemon, unix:///...
 	Context    string            `json:"context"`    // directory
+	Entries    [][]byte          `json:"entries"`    // paths in it that the builder sees, each after its directory; all without them
 	Dockerfile string            `json:"dockerfile"` // file, inside of the context or not
 	Options    map[string]string `json:"options"`    // of the Dockerfile frontend
 	Allow      []string          `json:"allow"`      // entitlements
@@ -55,6 +58,9 @@ func run(ctx context.Context) error {
 	source, err := fsutil.NewFS(wanted.Context)
 	if err != nil {
 		return err
+	}
+	if wanted.Entries != nil {
+		source = listed{source, setOf(wanted.Entries)}
 	}
 	directory, name := filepath.Split(wanted.Dockerfile)
 	recipe, err := fsutil.NewFS(directory)
@@ -97,4 +103,39 @@ func run(ctx context.Context) error {
 		return err
 	})
 	return group.Wait()
+}
+
+// listed is a directory of which only some entries are seen: those that the digest was computed over.
+type listed struct {
+	fsutil.FS
+	entries map[string]bool
+}
+
+func setOf(paths [][]byte) map[string]bool {
+	set := make(map[string]bool, len(paths))
+	for _, path := range paths {
+		set[string(path)] = true
+	}
+	return set
+}
+
+// Walk calls visit for what lies below target, directories before what is in them.
+func (l listed) Walk(ctx context.Context, target string, visit fs.WalkDirFunc) error {
+	return l.FS.Walk(ctx, target, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case l.entries[path]:
+			return visit(path, entry, err)
+		case entry != nil && entry.IsDir():
+			return filepath.SkipDir
+		}
+		return nil
+	})
+}
+
+// Open opens a file by its path in the directory.
+func (l listed) Open(path string) (io.ReadCloser, error) {
+	if !l.entries[path] {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	return l.FS.Open(path)
 }

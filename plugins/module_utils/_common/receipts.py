@@ -38,6 +38,14 @@ def is_cached(path: pathlib.Path, receipt: Receipt | None = None) -> bool:
         return False
 
 
+def is_link_to(link: pathlib.Path, path: pathlib.Path) -> bool:
+    """Whether a link leads to a cached file."""
+    try:
+        return link.samefile(path)
+    except OSError:
+        return False
+
+
 def is_copy(path: pathlib.Path, source: pathlib.Path) -> bool:
     """Whether a file is the same as another: a link to it, or a copy that kept its size and time. Raises OSError without the source."""
     expected = source.stat()

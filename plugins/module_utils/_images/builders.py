@@ -4,11 +4,12 @@
 """Builds one image: in the engine by BuildKit or by its classic builder, or in the node. Private to the collection.
 
 BuildKit is asked by the program image-build (distribution/programs/image-build) through a socket of this process, which
-is forwarded to the BuildKit of the engine or of the node.
+is forwarded to the BuildKit of the engine or of the node. Each builder gets the entries of the source tree that the digest is computed over.
 """
 
 from __future__ import annotations
 
+import base64
 import collections
 import json
 import os
@@ -103,6 +104,8 @@ class BuildKit:
         return {
             "address": address,
             "context": str(context.root),
+            # A file's name need not be UTF-8, as JSON is.
+            "entries": [base64.b64encode(os.fsencode(entry.path)).decode() for entry in context.entries],
             "dockerfile": str(component.dockerfile),
             "options": options,
             "allow": ["network.host"] if self._host_network else [],

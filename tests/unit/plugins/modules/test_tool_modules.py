@@ -376,7 +376,20 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
 
+    def link(command: str, target: Path) -> None:
+        place = Path(params["state_dir"]) / "bin" / command
+        place.parent.mkdir(exist_ok=True)
+        place.unlink(missing_ok=True)
+        place.symlink_to(target)
+
     keep("program:helm")
+    older = cache / "older"
+    older.touch()
+    link("helm", older)
+    found = environment_info.toolchain(params, None)
+    assert found["tools"] == {} and "program helm" in found["lacking"]
+
+    link("helm", distribution.of("program", "helm").path(cache))
     found = environment_info.toolchain(params, None)
     assert found["tools"] == {"helm": f"{params['state_dir']}/bin/helm"}
     assert {"program kube", "program minikube", "image kicbase", "preload"} <= set(found["missing"])
@@ -384,6 +397,8 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
 
     for artifact in distribution.portable():
         keep(artifact.key)
+    for command, program in distribution.host.items():
+        link(command, distribution.of("program", program).path(cache))
     images = [one for one in distribution.artifacts.values() if one.kind == "image" and one.file is not None]
     tags = {
         one.name: [one.image, *(name.removeprefix("docker.io/library/") for name in one.settings.get("names", []))]

@@ -14,6 +14,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.receipts impo
     Receipt,
     is_cached,
     is_copy,
+    is_link_to,
     read_receipt,
     sha256_of,
     write_receipt,
@@ -52,6 +53,16 @@ def test_what_is_not_there_or_cannot_be_read_is_not_cached(tmp_path: Path, file:
     (tmp_path / "link").symlink_to(tmp_path / "none")
     assert not is_cached(tmp_path / "link")
     assert is_cached(tmp_path) and not is_cached(tmp_path, Receipt(sha256=ONE))
+
+
+def test_link_leads_to_one_file_only(tmp_path: Path, file: Path) -> None:
+    link, other = tmp_path / "link", tmp_path / "other"
+    other.write_bytes(b"one")
+    assert not is_link_to(link, file)
+    link.symlink_to(file)
+    assert is_link_to(link, file) and not is_link_to(link, other)
+    file.unlink()
+    assert not is_link_to(link, file)
 
 
 def test_receipt_lies_beside_its_file(file: Path) -> None:

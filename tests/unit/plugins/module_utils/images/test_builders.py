@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import os
 import socket
 import sys
 import tarfile
@@ -59,6 +61,16 @@ def test_build_arguments_are_not_on_the_command_line(source: Path, program: Call
     assert told["output"] == {"type": "moby", "attributes": {"name": "todo:1"}}
     assert told["allow"] == ["network.host"] and told["options"]["force-network-mode"] == "host"
     assert (told["context"], told["dockerfile"]) == (str(source), str(source / "Dockerfile"))
+
+
+def test_buildkit_is_given_the_entries_that_the_digest_covers(source: Path) -> None:
+    (source / ".dockerignore").write_text("src/run\n")
+    (source / os.fsdecode(b"\xff")).touch()
+    context = builders.context_of(component(source))
+    told = json.loads(json.dumps(buildkit("none").request(component(source), context, "unix:///x")))
+    paths = [os.fsdecode(base64.b64decode(path)) for path in told["entries"]]
+    assert paths == [entry.path for entry in context.entries]
+    assert "src/app.py" in paths and "src/run" not in paths
 
 
 def test_network_is_the_builders_own_unless_it_is_the_machines(source: Path) -> None:
