@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._images import builders
 from ansible_collections.slipway.kube.plugins.module_utils._images.channels import engine_buildkit
-from ansible_collections.slipway.kube.plugins.module_utils._images.plan import Component
+from ansible_collections.slipway.kube.plugins.module_utils._images.plan import ComponentImage
 from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import read_context
 
 FILES = (
@@ -104,8 +104,8 @@ def contents(engine: Any) -> Iterator[Callable[[str], set[str]]]:
         engine.api.remove_image(image)
 
 
-def component(source: Path, dockerfile: Path, image: str) -> Component:
-    return Component("context", image, source, dockerfile, {}, (), True)
+def component(source: Path, dockerfile: Path, image: str) -> ComponentImage:
+    return ComponentImage("context", image, source, dockerfile, {}, (), True)
 
 
 def expected(source: Path, dockerfile: Path) -> set[str]:

@@ -24,7 +24,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.channels impo
 from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore import ContextError
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     COMPONENT_LABEL,
-    Component,
+    ComponentImage,
     ImageError,
     normal_name,
     with_credentials,
@@ -38,7 +38,7 @@ _BUILDKIT_STEP = re.compile(r"#\d+ (\[(?!internal\]).*)")
 _CLASSIC_STEP = re.compile(r"Step \d+/\d+ : (.*)")
 
 
-def context_of(component: Component) -> Context:
+def context_of(component: ComponentImage) -> Context:
     """A component's context, as .dockerignore leaves it. Raises ImageError."""
     try:
         return read_context(component.source, os.path.relpath(component.dockerfile, component.source))
@@ -46,7 +46,7 @@ def context_of(component: Component) -> Context:
         raise ImageError(f"The build context of {component.name} cannot be read: {error}.") from None
 
 
-def _failed(component: Component, reason: str, lines: t.Iterable[str]) -> ImageError:
+def _failed(component: ComponentImage, reason: str, lines: t.Iterable[str]) -> ImageError:
     last = "\n".join(lines)
     return ImageError(f"The image of {component.name} could not be built: {reason.strip()}\n{last}".rstrip())
 
@@ -82,7 +82,7 @@ class BuildKit:
         self,
         program: str,
         dial: t.Callable[[], Channel],
-        output: t.Callable[[Component], tuple[str, dict[str, str]]],
+        output: t.Callable[[ComponentImage], tuple[str, dict[str, str]]],
         host_network: bool,
     ) -> None:
         self._program = program
@@ -90,7 +90,7 @@ class BuildKit:
         self._output = output
         self._host_network = host_network
 
-    def request(self, component: Component, context: Context, address: str) -> dict[str, t.Any]:
+    def request(self, component: ComponentImage, context: Context, address: str) -> dict[str, t.Any]:
         """What image-build is told."""
         kind, attributes = self._output(component)
         options = {
@@ -112,7 +112,7 @@ class BuildKit:
             "output": {"type": kind, "attributes": attributes},
         }
 
-    def build(self, component: Component, say: Say) -> None:
+    def build(self, component: ComponentImage, say: Say) -> None:
         """Build one image. Raises ImageError."""
         context = context_of(component)
         steps = BuildOutput(_BUILDKIT_STEP, say)
@@ -142,12 +142,12 @@ class BuildKit:
             raise _failed(component, reason, steps.last)
 
 
-def engine_output(component: Component) -> tuple[str, dict[str, str]]:
+def engine_output(component: ComponentImage) -> tuple[str, dict[str, str]]:
     """The exporter into the engine's own images."""
     return "moby", {"name": component.image}
 
 
-def node_output(component: Component) -> tuple[str, dict[str, str]]:
+def node_output(component: ComponentImage) -> tuple[str, dict[str, str]]:
     """The exporter into the node's containerd.
 
     Layers stay uncompressed, because nothing is sent anywhere. Those of a base image that lacks in the content store, because
@@ -168,7 +168,7 @@ class Classic:
         self._engine = engine
         self._network = network
 
-    def build(self, component: Component, say: Say) -> None:
+    def build(self, component: ComponentImage, say: Say) -> None:
         """Build one image. Raises ImageError."""
         context = context_of(component)
         name = dockerfile_name(context, component.dockerfile)
@@ -203,7 +203,7 @@ class InNode:
         self._engine = engine
         self._container = container
 
-    def command(self, component: Component, dockerfile: str) -> list[str]:
+    def command(self, component: ComponentImage, dockerfile: str) -> list[str]:
         """What runs in the node: unpack, build, tidy up. Raises ImageError."""
         open_secrets = with_credentials(component.arguments)
         if open_secrets:
@@ -223,7 +223,7 @@ class InNode:
         )
         return ["/bin/sh", "-c", script]
 
-    def build(self, component: Component, say: Say) -> None:
+    def build(self, component: ComponentImage, say: Say) -> None:
         """Build one image. Raises ImageError."""
         context = context_of(component)
         name = dockerfile_name(context, component.dockerfile)

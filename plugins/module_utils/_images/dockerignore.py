@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Docker's rules for C(.dockerignore). Private to the collection.
 
-Written by hand, because pathspec knows Git's rules only, in which a pattern without a slash holds at every depth, and docker-py's matcher comes
-with a library that plans and digests do without.
+Written by hand, because no library reads them as Docker does: pathspec knows Git's rules only, in which a pattern without a slash holds at every
+depth, and docker-py's matcher takes C([^a]) for the opposite of what the engine does (findings/docker-sdk-ignore-classes.sh).
 """
 
 from __future__ import annotations

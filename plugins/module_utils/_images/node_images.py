@@ -15,7 +15,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.channels impo
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     COMPONENT_LABEL,
     DELIVERED_LABEL,
-    Component,
+    ComponentImage,
     ImageError,
     StoredImage,
     normal_name,
@@ -201,7 +201,7 @@ class Registry:
         self._client = client
         self._address = address
 
-    def refuse_foreign(self, components: t.Iterable[Component]) -> None:
+    def refuse_foreign(self, components: t.Iterable[ComponentImage]) -> None:
         """Raise ImageError for an image whose name does not lead to the registry."""
         for component in components:
             if component.deliver and not component.image.startswith(f"{self._address}/"):

@@ -27,7 +27,7 @@ class ImageError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class Component:
+class ComponentImage:
     """What is known of one image. ``needs`` are components it is built from, ``deliver`` is whether the node needs it."""
 
     name: str
@@ -82,12 +82,12 @@ def normal_name(reference: str) -> str:
 
 def read_components(
     given: t.Mapping[str, t.Mapping[str, t.Any]], arguments: t.Mapping[str, t.Any]
-) -> dict[str, Component]:
+) -> dict[str, ComponentImage]:
     """The components of a plan, in its order; ``arguments`` go to every build, a component's own win.
 
     Raises ImageError.
     """
-    components: dict[str, Component] = {}
+    components: dict[str, ComponentImage] = {}
     for name, item in given.items():
         try:
             source = pathlib.Path(item["source"])
@@ -102,7 +102,7 @@ def read_components(
             raise ImageError(
                 f"The component {name} needs {', '.join(early)}, which does not come before it; reorder the components."
             )
-        components[name] = Component(
+        components[name] = ComponentImage(
             name,
             image,
             source,
@@ -121,7 +121,7 @@ def lacks(image: str, engine: t.Mapping[str, str], node: t.Mapping[str, str]) ->
 
 
 def decide(
-    components: t.Mapping[str, Component], engine: t.Mapping[str, str], node: t.Mapping[str, str], in_node: bool
+    components: t.Mapping[str, ComponentImage], engine: t.Mapping[str, str], node: t.Mapping[str, str], in_node: bool
 ) -> Work:
     """What is to be done, each list in the order of building.
 
@@ -155,7 +155,7 @@ def decide(
 
 
 def surplus(
-    stored: t.Iterable[StoredImage], components: t.Iterable[Component], used: t.Container[str], keep: int
+    stored: t.Iterable[StoredImage], components: t.Iterable[ComponentImage], used: t.Container[str], keep: int
 ) -> list[str]:
     """References of ``stored`` that are beyond the last ``keep`` of their component, the oldest first.
 

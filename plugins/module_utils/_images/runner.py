@@ -21,7 +21,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.builders impo
 from ansible_collections.slipway.kube.plugins.module_utils._images.channels import engine_buildkit, node_buildkit
 from ansible_collections.slipway.kube.plugins.module_utils._images.node_images import Engine, Node, Registry
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
-    Component,
+    ComponentImage,
     ImageError,
     StoredImage,
     Work,
@@ -36,10 +36,10 @@ from ansible_collections.slipway.kube.plugins.module_utils._minikube.files impor
 
 def execute(
     work: Work,
-    components: t.Mapping[str, Component],
-    build: t.Callable[[Component, Say], None],
-    build_in_node: t.Callable[[Component, Say], None],
-    deliver: t.Callable[[Component], None],
+    components: t.Mapping[str, ComponentImage],
+    build: t.Callable[[ComponentImage, Say], None],
+    build_in_node: t.Callable[[ComponentImage, Say], None],
+    deliver: t.Callable[[ComponentImage], None],
     steps: StepReporter,
     max_parallel: int,
 ) -> None:
@@ -92,7 +92,7 @@ def choose_way(
     node: Node,
     running: bool,
     builder: str | None,
-    components: t.Iterable[Component] = (),
+    components: t.Iterable[ComponentImage] = (),
 ) -> str:
     """The way that ``delivery`` means here: in_node, load or registry. Raises ImageError.
 
@@ -171,7 +171,7 @@ def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool) -> dict[
 def _work(
     params: t.Mapping[str, t.Any],
     client: t.Any,
-    components: t.Mapping[str, Component],
+    components: t.Mapping[str, ComponentImage],
     work: Work,
     node: Node,
     registry: Registry | None,
@@ -185,19 +185,19 @@ def _work(
         else InNode(client, node.name)
     )
 
-    def build(component: Component, step: Say) -> None:
+    def build(component: ComponentImage, step: Say) -> None:
         if in_engine is None:
             raise AssertionError("nothing was to be built in the engine")
         in_engine.build(component, step)
 
-    def deliver(component: Component) -> None:
+    def deliver(component: ComponentImage) -> None:
         if registry is not None:
             registry.push(component.image)
         else:
             node.load(component.image)
             node.note(component.image)
 
-    def build_in_node(component: Component, step: Say) -> None:
+    def build_in_node(component: ComponentImage, step: Say) -> None:
         in_node.build(component, step)
         node.note(component.image)
 
@@ -221,7 +221,12 @@ def _engine_builder(params: t.Mapping[str, t.Any], client: t.Any) -> BuildKit | 
 
 
 def _prune(
-    components: t.Mapping[str, Component], work: Work, engine: Engine, node: Node | None, keep: int, check_mode: bool
+    components: t.Mapping[str, ComponentImage],
+    work: Work,
+    engine: Engine,
+    node: Node | None,
+    keep: int,
+    check_mode: bool,
 ) -> dict[str, list[str]]:
     """Remove what is surplus, or tell it in check mode."""
     # What a check did not build counts as if it had.

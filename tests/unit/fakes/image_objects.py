@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.slipway.kube.plugins.module_utils._images.plan import Component
+from ansible_collections.slipway.kube.plugins.module_utils._images.plan import ComponentImage
 
 
 def lay_source(root: Path) -> Path:
@@ -21,5 +21,5 @@ def lay_source(root: Path) -> Path:
     return root
 
 
-def component(source: Path, dockerfile: str = "Dockerfile", **arguments: str) -> Component:
-    return Component("todo", "todo:1", source, source / dockerfile, arguments, (), True)
+def component(source: Path, dockerfile: str = "Dockerfile", **arguments: str) -> ComponentImage:
+    return ComponentImage("todo", "todo:1", source, source / dockerfile, arguments, (), True)

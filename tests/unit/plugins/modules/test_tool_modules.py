@@ -387,7 +387,7 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
     older.touch()
     link("helm", older)
     found = environment_info.toolchain(params, None)
-    assert found["tools"] == {} and "program helm" in found["lacking"]
+    assert found["tools"] == {} and "program helm" in found["missing"]
 
     link("helm", distribution.of("program", "helm").path(cache))
     found = environment_info.toolchain(params, None)

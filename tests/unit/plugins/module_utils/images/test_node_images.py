@@ -12,7 +12,7 @@ import docker.errors
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._images import channels, node_images
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
-    Component,
+    ComponentImage,
     ImageError,
     StoredImage,
     read_components,
@@ -305,7 +305,7 @@ def test_push_names_repository_and_tag() -> None:
         registry(Pushes(messages=({"error": "denied"},))).push("registry.example:5000/team/todo:1")
 
 
-def component(image: str, deliver: bool = True) -> Component:
+def component(image: str, deliver: bool = True) -> ComponentImage:
     return read_components({"todo": {"source": "/src", "image": image, "deliver": deliver}}, {})["todo"]
 
 

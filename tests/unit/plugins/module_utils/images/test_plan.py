@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._images import plan
-from ansible_collections.slipway.kube.plugins.module_utils._images.plan import Component, ImageError, StoredImage, Work
+from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
+    ComponentImage,
+    ImageError,
+    StoredImage,
+    Work,
+)
 
 TODO = "docker.io/library/todo:1"
 
@@ -35,7 +40,7 @@ def test_normal_name(reference: str, name: str) -> None:
     assert plan.normal_name(name) == name
 
 
-def read(**components: dict[str, Any]) -> dict[str, Component]:
+def read(**components: dict[str, Any]) -> dict[str, ComponentImage]:
     """Components of a plan, each with an image named like itself."""
     given = {name: {"source": f"/src/{name}", "image": f"{name}:1", **item} for name, item in components.items()}
     return plan.read_components(given, {})

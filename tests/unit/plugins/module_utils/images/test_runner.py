@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import StepReporter
 from ansible_collections.slipway.kube.plugins.module_utils._images import runner
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
-    Component,
+    ComponentImage,
     ImageError,
     Work,
     read_components,
@@ -22,7 +22,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
 PATIENCE = 5.0  # seconds that a thread may take to come
 
 
-def components(**needs: list[str]) -> dict[str, Component]:
+def components(**needs: list[str]) -> dict[str, ComponentImage]:
     given = {name: {"source": "/src", "image": f"{name}:1", "needs": below} for name, below in needs.items()}
     return read_components(given, {})
 
@@ -37,7 +37,7 @@ class Record:
         self.fails: set[str] = set()
 
     def __call__(self, kind: str) -> Callable[..., None]:
-        def act(component: Component, step: Callable[[str], None] | None = None) -> None:
+        def act(component: ComponentImage, step: Callable[[str], None] | None = None) -> None:
             what = f"{kind} {component.name}"
             if what in self.gates:
                 assert self.gates[what].wait(PATIENCE), f"{what} waited in vain"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._images.builders import context_of
-from ansible_collections.slipway.kube.plugins.module_utils._images.plan import Component, ImageError
+from ansible_collections.slipway.kube.plugins.module_utils._images.plan import ComponentImage, ImageError
 from ansible_collections.slipway.kube.plugins.module_utils._images.source_stream import (
     ContextStream,
     dockerfile_name,
@@ -25,7 +25,7 @@ def source(tmp_path: Path) -> Path:
     return lay_source(tmp_path / "source")
 
 
-def stream(one: Component) -> tuple[str, dict[str, tarfile.TarInfo], dict[str, bytes]]:
+def stream(one: ComponentImage) -> tuple[str, dict[str, tarfile.TarInfo], dict[str, bytes]]:
     """The Dockerfile's name in a component's stream, the stream's members, and what the files among them hold."""
     context = context_of(one)
     name = dockerfile_name(context, one.dockerfile)
