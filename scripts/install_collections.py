@@ -2,6 +2,7 @@
 """Install the Ansible collections of a requirements file: from Galaxy when it answers, otherwise from the PyPI bundle.
 
 The bundle (the package ``ansible``) is 600 MB installed; only the folders of the collections asked for are unpacked.
+It shares no code with the collection, which can be imported only after this has run.
 """
 
 from __future__ import annotations

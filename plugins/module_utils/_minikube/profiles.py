@@ -121,18 +121,7 @@ class Minikube:
             state = "incomplete"
         else:
             state = "running" if api_server_lives(container) else "unreachable"
-        port = None
-        address = ""
-        if container is not None:
-            bindings = container.attrs["HostConfig"].get("PortBindings") or {}
-            published = (
-                (container.attrs["NetworkSettings"].get("Ports") or {}).get(INGRESS_CONTAINER_PORT)
-                or bindings.get(INGRESS_CONTAINER_PORT)
-                or []
-            )
-            port = int(published[0]["HostPort"]) if published and published[0].get("HostPort") else None
-            networks = container.attrs["NetworkSettings"].get("Networks") or {}
-            address = next((network["IPAddress"] for network in networks.values() if network.get("IPAddress")), "")
+        port, address = _reached_at(container) if container is not None else (None, "")
         return ProfileState(
             state,
             config.get("Driver", ""),
@@ -262,3 +251,14 @@ class Minikube:
                 f"'minikube {what}' failed: "
                 + ("\n".join(errors) or run.stderr.strip()[-500:] or f"exit code {run.returncode}")
             )
+
+
+def _reached_at(container: t.Any) -> tuple[int | None, str]:
+    """The port of this machine that the node's ingress has, running or not, and the running node's own address."""
+    bindings = container.attrs["HostConfig"].get("PortBindings") or {}
+    network = container.attrs["NetworkSettings"]
+    ports = network.get("Ports") or {}
+    published = ports.get(INGRESS_CONTAINER_PORT) or bindings.get(INGRESS_CONTAINER_PORT) or []
+    port = int(published[0]["HostPort"]) if published and published[0].get("HostPort") else None
+    addresses = (one.get("IPAddress") for one in (network.get("Networks") or {}).values())
+    return port, next((address for address in addresses if address), "")
