@@ -17,7 +17,7 @@ def percentile(values: Sequence[float], rank: float) -> float:
     if not values:
         raise ValueError("no values")
     if not 0 < rank <= 100:
-        raise ValueError("the rank lies between 0 and 100")
+        raise ValueError("the rank must be between 0 and 100")
     ordered = sorted(values)
     return ordered[max(0, math.ceil(rank / 100 * len(ordered)) - 1)]
 

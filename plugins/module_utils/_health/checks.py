@@ -227,7 +227,7 @@ def _unknown(options: Mapping[str, Any], params: Any, place: str) -> Iterator[st
             continue
         if not inner:
             if "int" in (spec.get("type"), spec.get("elements")) and any(map(_endless, _listed(value))):
-                yield f"{place}{key}: {value} is no whole number."
+                yield f"{place}{key}: {value} is not an integer."
                 del params[key]
             continue
         if isinstance(value, list):
@@ -273,7 +273,7 @@ class _Place:
         try:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError) as error:
-            raise self.wrong(key, f"{pattern!r} is no regular expression: {error}.") from None
+            raise self.wrong(key, f"{pattern!r} is not a valid regular expression: {error}.") from None
         return pattern
 
     def within(self, key: str, value: float, least: float, most: float = sys.float_info.max) -> None:
@@ -310,7 +310,7 @@ def parse_checks(
         raise SpecError("checks: the list is empty, name at least one check.")
     for name in variables:
         if not (_NAME.match(name) or of_application(name)):
-            raise SpecError(f"variables: {name!r} is no name: use letters, digits and underscores.")
+            raise SpecError(f"variables: {name!r} is not a valid name: use letters, digits and underscores.")
     seen: set[str] = set()
     for index, item in enumerate(params):
         name = str(item.get("name") or "").strip()
@@ -378,7 +378,7 @@ def _parse(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping[str,
     place = _Place(name)
     kind, via = given.get("type", "http"), given.get("via", "direct")
     if via not in VIAS[kind]:
-        raise place.wrong("via", f"{via} does not go with type {kind}; possible are {_words(VIAS[kind])}.")
+        raise place.wrong("via", f"{via} cannot be combined with type {kind}; use {_words(VIAS[kind])}.")
     method = str(given.get("method", "GET")).upper()
     if not _TOKEN.match(method):
         raise place.wrong("method", f"{method!r} is no HTTP method.")
@@ -398,7 +398,7 @@ def _parse(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping[str,
         except ValueError as error:
             raise place.wrong(f"resolve.{host}", f"{error}.") from None
     if resolve and via != "direct":
-        raise place.wrong("resolve", f"it does not go with via {via}, which names the other side itself.")
+        raise place.wrong("resolve", f"it cannot be combined with via {via}, which determines the endpoint itself.")
     if via == "unix_socket" and not given.get("unix_socket"):
         raise place.wrong("unix_socket", "via unix_socket needs the path of the socket.")
     proxy = given.get("proxy")
@@ -409,7 +409,9 @@ def _parse(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping[str,
         if via != "direct" or kind not in ("http", "tls"):
             raise place.wrong("proxy", "it goes only with type http or tls and via direct.")
         if resolve and kind == "http" and not url.lower().startswith("https://"):
-            raise place.wrong("proxy", "a proxy resolves plain http names by itself, so it does not go with resolve.")
+            raise place.wrong(
+                "proxy", "a proxy resolves plain http names by itself, so it cannot be combined with resolve."
+            )
     if given.get("environment_proxy") and (via != "direct" or kind not in ("http", "tls")):
         raise place.wrong("environment_proxy", "it goes only with type http or tls and via direct.")
     if via == "api_proxy" and given.get("follow_redirects"):
@@ -429,7 +431,7 @@ def _parse(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping[str,
     if extract and kind != "http":
         raise place.wrong("extract", f"it goes only with type http, not {kind}.")
     if extract and given.get("invert"):
-        raise place.wrong("extract", "it does not go with invert, which expects no answer.")
+        raise place.wrong("extract", "it cannot be combined with invert, which expects no response.")
     tls = Tls(**{key: value for key, value in (given.get("tls") or {}).items() if value is not None})
     if tls.client_key and not tls.client_cert:
         raise place.wrong("tls.client_key", "it needs tls.client_cert as well.")
@@ -476,7 +478,7 @@ def _parse(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping[str,
 def _headers(headers: Mapping[str, Any], via: str, place: _Place) -> dict[str, str]:
     for name, value in headers.items():
         if not _TOKEN.match(str(name)):
-            raise place.wrong(f"headers.{name}", "this is no header name.")
+            raise place.wrong(f"headers.{name}", "this is not a valid header name.")
         if any(ord(letter) < 32 and letter != "\t" for letter in str(value)):
             raise place.wrong(f"headers.{name}", "the value must be one line.")
         if str(name).lower() in ("content-length", "transfer-encoding", "connection"):
@@ -520,7 +522,7 @@ def _split(url: str, key: str, place: _Place) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise place.wrong(key, f"{url!r} is no address: {error}.") from None
+        raise place.wrong(key, f"{url!r} is not a valid address: {error}.") from None
     if port == 0:
         raise place.wrong(key, "port 0 cannot be asked.")
     return parts
@@ -549,7 +551,7 @@ def _check_url(kind: str, url: str, place: _Place) -> None:
 
 def _extract(name: str, path: Any, compile_path: Compile, place: _Place) -> tuple[str, Search]:
     if not _NAME.match(name):
-        raise place.wrong(f"extract.{name}", "this is no name: use letters, digits and underscores.")
+        raise place.wrong(f"extract.{name}", "this is not a valid name: use letters, digits and underscores.")
     return str(path), _compile(f"extract.{name}", str(path), compile_path, place)
 
 
@@ -628,7 +630,7 @@ def _latency(given: Mapping[str, Any] | None, invert: bool, place: _Place) -> La
     if not given:
         return None
     if invert:
-        raise place.wrong("latency", "it does not go with invert, which expects no answer.")
+        raise place.wrong("latency", "it cannot be combined with invert, which expects no response.")
     samples = given.get("samples") or 20
     place.within("latency.samples", samples, 1, 1_000_000)
     rate = given.get("error_rate") or 0.0

@@ -167,11 +167,11 @@ def _options(module: HealthModule, given: Sequence[Mapping[str, Any]], known: Se
         raise SpecError(module.unknown[0])
     twice = sorted(set(params["variables"] or {}) & set(params["secrets"] or {}))
     if twice:
-        raise SpecError(f"secrets: {twice[0]!r} is in variables as well; name it once.")
+        raise SpecError(f"secrets: {twice[0]!r} is also in variables; set it in one of them.")
     if not 0 < params["deadline"] <= LONGEST:
         raise SpecError(f"deadline: it must be more than 0 and at most {LONGEST:g} seconds.")
     if not 1 <= params["max_parallel"] <= MAX_PARALLEL:
-        raise SpecError(f"max_parallel: it lies between 1 and {MAX_PARALLEL}.")
+        raise SpecError(f"max_parallel: it must be between 1 and {MAX_PARALLEL}.")
     for key in ("report_json", "report_junit"):
         check_sink(key, params[key])
     cluster = {key: params[key] for key in ("kubeconfig", "context")}

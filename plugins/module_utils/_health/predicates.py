@@ -45,7 +45,9 @@ def parse_status(items: Sequence[str]) -> tuple[tuple[int, int], ...]:
                 raise ValueError(f"{text!r} runs backwards, write {last}-{first}")
             ranges.append((first, last))
         else:
-            raise ValueError(f"{text!r} is no status: write a number (204), a range (200-204) or a class (2xx)")
+            raise ValueError(
+                f"{text!r} is not a valid status: write a number (204), a range (200-204) or a class (2xx)"
+            )
     if not ranges:
         raise ValueError("the list is empty: name at least one status")
     return tuple(ranges)

@@ -71,7 +71,7 @@ def _block(check: Mapping[str, Any], shown: set[str]) -> list[str]:
     diagnosis = check.get("diagnosis")
     if not diagnosis:
         return [*lines, f"  What to do: {error['suggestion']}"]
-    why = f"  Behind it: {shorten(diagnosis['cause'], 300)} [{diagnosis['code']}]"
+    why = f"  Workload: {shorten(diagnosis['cause'], 300)} [{diagnosis['code']}]"
     if why in shown:
         return lines
     shown.add(why)

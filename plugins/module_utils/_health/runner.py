@@ -448,7 +448,7 @@ def _certificate_fault(check: Check, response: Response) -> CheckError | None:
     if least is None:
         return None
     if left is None:
-        return CheckError("tls_failed", "There is no certificate whose days could be counted.")
+        return CheckError("tls_failed", "There is no certificate with an expiry date.")
     if left < 0:
         return CheckError("tls_expired", f"It ended {-left:g} days ago.")
     if left < least:

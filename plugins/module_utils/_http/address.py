@@ -55,7 +55,7 @@ def split_address(text: str) -> tuple[str, int | None]:
         return found.group(1) or found.group(2), port
     if text.count(":") > 1 and re.match(r"^[0-9A-Fa-f:.%\w]+$", text.strip()):
         return text.strip(), None
-    raise ValueError(f"{text!r} is no address: write 192.0.2.1, 192.0.2.1:8080 or [2001:db8::1]:8080")
+    raise ValueError(f"{text!r} is not a valid address: write 192.0.2.1, 192.0.2.1:8080 or [2001:db8::1]:8080")
 
 
 def split_host(authority: str) -> str:

@@ -73,11 +73,11 @@ def _matcher(text: str) -> Callable[[str], bool]:
     if not re.search(r"[*?\[\]\\]", text):
         return lambda path: path == text
     if text.endswith("\\") or re.search(r"\[\^?\]", text) or text.count("[") > text.count("]"):
-        raise ContextError(f"{text!r} is no valid pattern")
+        raise ContextError(f"{text!r} is not a valid pattern")
     try:
         compiled = re.compile(_regex(text), re.ASCII)
     except re.error as error:
-        raise ContextError(f"{text!r} is no valid pattern ({error})") from None
+        raise ContextError(f"{text!r} is not a valid pattern ({error})") from None
     return lambda path: compiled.fullmatch(path) is not None
 
 

@@ -183,6 +183,6 @@ def digest_paths(context: Context, paths: Sequence[str]) -> str:
         clean = posixpath.normpath(path)
         found = [one for one in context.entries if one.path == clean or one.path.startswith(f"{clean}/")]
         if not found:
-            raise ContextError(f"{path}: the build context {context.root} holds nothing there")
+            raise ContextError(f"{path}: the build context {context.root} has no such file")
         chosen.update((one.path, one) for one in found)
     return _hash_entries(context, [entry for _path, entry in sorted(chosen.items())]).hexdigest()

@@ -42,7 +42,7 @@ def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[DesiredSecret]:
     wanted: list[DesiredSecret] = []
     for item in given:
         if any(item["name"] == other.name for other in wanted):
-            raise SecretError(f"Secret {item['name']} is declared twice. Give every Secret a name of its own.")
+            raise SecretError(f"Secret {item['name']} is declared twice. Give every Secret a unique name.")
         keys: dict[str, Source] = {}
         for key in item["keys"]:
             if key["name"] in keys:
@@ -269,7 +269,7 @@ class SecretManager:
     @property
     def _api(self) -> Api:
         if self._cluster is None:
-            raise SecretError("There is no cluster to write to. Bring it up first.")
+            raise SecretError("There is no cluster. Start it first.")
         return self._cluster
 
 

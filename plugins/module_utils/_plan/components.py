@@ -117,12 +117,14 @@ def _declared(validator: Validator, place: str, item: Any, project: Path, reposi
     repository = validator.text(f"{place}.repository", fields.get("repository"), default=repository)
     if fields.get("repository") is not None and repository and not _REPOSITORY.match(repository):
         validator.error(
-            f"{place}.repository", f"{repository!r} is no image repository", "write it like todo-backend, without a tag"
+            f"{place}.repository",
+            f"{repository!r} is not a valid image repository",
+            "write it like todo-backend, without a tag",
         )
     arguments = _build_args(validator, f"{place}.build_args", fields.get("build_args"))
     migrations = fields.get("migrations") or []
     if not isinstance(migrations, list) or not all(isinstance(path, str) and path for path in migrations):
-        validator.error(f"{place}.migrations", "it is no list of paths", "write it like [alembic/versions]")
+        validator.error(f"{place}.migrations", "it is not a list of paths", "write it like [alembic/versions]")
     words = [word for word in placeholders(arguments) if word.startswith("components.")]
     needs = sorted({word.removeprefix("components.").rpartition(".")[0] for word in words})
     directory = Path(os.path.normpath(project / source))
@@ -144,7 +146,9 @@ def _build_args(validator: Validator, place: str, given: Any) -> dict[str, str]:
     arguments: dict[str, str] = {}
     for key, value in validator.mapping(place, given).items():
         if not isinstance(key, str) or not ENVIRONMENT.match(key):
-            validator.error(f"{place}.{key}", "this is no name of a build argument", "use letters, digits and _")
+            validator.error(
+                f"{place}.{key}", "this is not a valid name of a build argument", "use letters, digits and _"
+            )
         elif isinstance(value, bool) or not isinstance(value, (str, int, float)):
             validator.error(f"{place}.{key}", f"it is {kind_of(value)}", "write a text")
         else:

@@ -34,7 +34,7 @@ def validate_names(validator: Validator, place: str, value: Any, known: Sequence
     for where, text in texts(place, value):
         for name in placeholders(text):
             if of_application(name) and name not in known:
-                validator.error(where, f"${{{name}}} names nothing", nearest(name, known))
+                validator.error(where, f"${{{name}}} is unknown", nearest(name, known))
 
 
 def current_names(place: str, value: Any, components: Sequence[str]) -> tuple[Any, list[str]]:

@@ -68,7 +68,7 @@ def _checksums(validator: Validator, place: str, sums: Mapping[Any, Any], secret
 def _value_path(validator: Validator, place: str, target: Any) -> bool:
     if isinstance(target, str) and _PATH.match(target):
         return True
-    validator.error(place, f"{target!r} is no path inside the values", "write it like backend.image")
+    validator.error(place, f"{target!r} is not a path in the values", "write it like backend.image")
     return False
 
 
@@ -124,5 +124,5 @@ def set_path(values: dict[str, Any], path: str, value: Any) -> None:
 def _below(values: dict[str, Any], key: str, path: str) -> dict[str, Any]:
     below = values.setdefault(key, {})
     if not isinstance(below, dict):
-        raise ValuesError(f"{path} in the values is no dictionary")
+        raise ValuesError(f"{path} in the values is not a dictionary")
     return below

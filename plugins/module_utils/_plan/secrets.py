@@ -36,7 +36,9 @@ def read_secrets(validator: Validator, given: Any, namespace: str) -> list[Secre
         validator.keys(place, item, _SECRET_KEYS)
         name = validator.text(f"{place}.name", item.get("name"), example="todo-backend")
         if name and not all(LABEL.match(part) for part in name.split(".")):
-            validator.error(f"{place}.name", f"{name!r} is no valid Kubernetes name", "use a-z, 0-9, hyphens and dots")
+            validator.error(
+                f"{place}.name", f"{name!r} is not a valid Kubernetes name", "use a-z, 0-9, hyphens and dots"
+            )
         place_of = validator.label(f"{place}.namespace", item.get("namespace"), default=namespace)
         keys: dict[str, SecretSource | None] = {}
         fields = validator.mapping(f"{place}.keys", item.get("keys"))
@@ -44,7 +46,9 @@ def read_secrets(validator: Validator, given: Any, namespace: str) -> list[Secre
             validator.error(f"{place}.keys", "there is no key", "name at least one, such as PASSWORD: {generate: 32}")
         for key, source in fields.items():
             if not _KEY.match(str(key)):
-                validator.error(f"{place}.keys.{key}", "this is no valid key", "use letters, digits, '-', '_' and '.'")
+                validator.error(
+                    f"{place}.keys.{key}", "this is not a valid key", "use letters, digits, '-', '_' and '.'"
+                )
             keys[str(key)] = _source(validator, f"{place}.keys.{key}", source)
         secrets.append(Secret(name, place_of, keys))
     validator.no_twice("application_secrets", [secret.name for secret in secrets])
@@ -71,21 +75,25 @@ def _source(validator: Validator, place: str, given: Any) -> SecretSource | None
     if "generate" in given:
         length = given["generate"]
         if isinstance(length, bool) or not isinstance(length, int) or not 16 <= length <= 1024:
-            validator.error(f"{place}.generate", f"{length!r} is no length", "write a number from 16 to 1024")
+            validator.error(f"{place}.generate", f"{length!r} is not a valid length", "write a number from 16 to 1024")
             return None
         return SecretSource("generate", length)
     if "template" in given:
         example = "postgresql://todo:{PASSWORD}@db/todo"
         return SecretSource("template", validator.text(f"{place}.template", given["template"], example=example))
     if given["value"] is not True:
-        validator.error(f"{place}.value", "it is no text", "write a text or number, best from a vault")
+        validator.error(
+            f"{place}.value", "it is not a string", "write a string or number, preferably from Ansible Vault"
+        )
     return SecretSource("value")
 
 
 def _environment(validator: Validator, place: str, given: Mapping[str, Any]) -> SecretSource:
     name = validator.text(f"{place}.env", given["env"], example="DATABASE_URL")
     if name and not ENVIRONMENT.match(name):
-        validator.error(f"{place}.env", f"{name!r} is no name of an environment variable", "use letters, digits and _")
+        validator.error(
+            f"{place}.env", f"{name!r} is not a valid name of an environment variable", "use letters, digits and _"
+        )
     required = given.get("required", "fallback" not in given)
     if not isinstance(required, bool):
         validator.error(f"{place}.required", f"it is {kind_of(required)}", "write true or false")

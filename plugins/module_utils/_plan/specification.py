@@ -158,7 +158,7 @@ def _exposure(validator: Validator, given: Any, namespace: str) -> dict[str, str
         validator.error(f"{place}.kind", f"{kind!r} is unknown", nearest(str(kind), _EXPOSURES))
     if kind not in ("node_port", "load_balancer"):
         for key in set(fields) - {"kind"}:
-            validator.error(f"{place}.{key}", f"it does not go with kind {kind}", "remove it")
+            validator.error(f"{place}.{key}", f"it cannot be combined with kind {kind}", "remove it")
         return {"kind": kind}
     port = fields.get("port")
     if isinstance(port, bool) or not isinstance(port, (int, str, type(None))):

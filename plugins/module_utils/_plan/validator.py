@@ -100,7 +100,7 @@ class Validator:
         if text and not (LABEL.match(text) and len(text) <= longest):
             self.error(
                 place,
-                f"{text!r} is no valid Kubernetes name",
+                f"{text!r} is not a valid Kubernetes name",
                 f"use at most {longest} lower-case letters, digits and hyphens, with a letter or digit at both ends",
             )
         return text
@@ -110,11 +110,13 @@ class Validator:
         text = self.text(place, value, example="todo.localhost")
         labels = text.removeprefix("*.").split(".")
         if text and (len(text) > 253 or not all(LABEL.match(label) and len(label) <= 63 for label in labels)):
-            self.error(place, f"{text!r} is no valid host name", "use labels of a-z, 0-9 and hyphens with dots between")
+            self.error(
+                place, f"{text!r} is not a valid host name", "use labels of a-z, 0-9 and hyphens with dots between"
+            )
         return text
 
     def no_twice(self, place: str, names: Sequence[str]) -> None:
         """Note the names of a list that are there before."""
         for index, name in enumerate(names):
             if name and name in names[:index]:
-                self.error(f"{place}[{index}]", f"{name!r} is there twice", "remove or rename one of them")
+                self.error(f"{place}[{index}]", f"{name!r} is used twice", "remove or rename one of them")

@@ -52,7 +52,7 @@ class LoadOptions:
             if not _is_http(url):
                 raise ValueError(f"urls: {without_query(url)!r} cannot be asked. Write it as http://host:port/path.")
         if not 1 <= self.rate <= MAX_RATE:
-            raise ValueError(f"rate: it lies between 1 and {MAX_RATE:.0f} requests a second, not {self.rate:g}.")
+            raise ValueError(f"rate: it must be between 1 and {MAX_RATE:.0f} requests a second, not {self.rate:g}.")
         if self.timeout <= 0:
             raise ValueError("timeout: it must be more than 0 seconds.")
         for host, address in self.resolve.items():

@@ -166,7 +166,10 @@ def test_nothing_is_asked_where_all_is_left_out(call: Call, server: Any) -> None
             {"checks": [{"name": "b", "url": "http://a/", "expect": {"identity": False}}]},
             "check 'b': expect.identity: it must be a dictionary of options, not false.",
         ),
-        ({"checks": [{"name": "b", "follow_redirects": float("inf")}]}, "check 'b': follow_redirects: inf is no whole"),
+        (
+            {"checks": [{"name": "b", "follow_redirects": float("inf")}]},
+            "check 'b': follow_redirects: inf is not an integer",
+        ),
         ({"checks": [{"name": "b", "expect": {"rc": [1, "Infinity"]}}]}, "check 'b': expect.rc: "),
         ({"checks": [{"name": "b", "expect": True}]}, "check 'b': expect: it must be a dictionary of options"),
         ({"checks": [{"name": "a", "url": "http://a/"}], "max_parallel": 0}, "max_parallel: "),
@@ -175,7 +178,7 @@ def test_nothing_is_asked_where_all_is_left_out(call: Call, server: Any) -> None
         ({"checks": [{"name": "a", "url": "http://a/"}], "variables": {"a b": 1}}, "variables: 'a b'"),
         (
             {"checks": [{"name": "a", "url": "http://a/"}], "variables": {"x": 1}, "secrets": {"x": 2}},
-            "secrets: 'x' is in variables as well",
+            "secrets: 'x' is also in variables",
         ),
         (
             {"checks": [{"name": "a", "url": "https://a/", "tls": {"ca_path": "/no/ca"}}]},
@@ -320,7 +323,7 @@ def test_the_message_tells_each_diagnosis_once(count: int, skipped: int) -> None
     checks += [_result(f"s{at}", "skipped") for at in range(skipped)]
     text = report.message(checks, 3.0)
     assert len(text.splitlines()) <= report.MAX_LINES
-    assert text.count("  Behind it: Container api keeps crashing. [crash_loop]") == 1
+    assert text.count("  Workload: Container api keeps crashing. [crash_loop]") == 1
     assert text.count("  What to do: Read the log.") == (2 if count < 10 else 1)
 
 

@@ -367,9 +367,12 @@ def test_requests_that_end_by_themselves_prove_nothing(server: Server, monkeypat
         ({"urls": []}, "urls: give at least one"),
         ({"urls": ["todo.local"]}, "urls: 'todo.local' cannot be asked"),
         ({"urls": ["http://todo.local:99999/"]}, "urls: "),
-        ({"urls": ["http://todo.local/"], "rate": 0.0}, "rate: it lies between 1 and 1000"),
+        ({"urls": ["http://todo.local/"], "rate": 0.0}, "rate: it must be between 1 and 1000"),
         ({"urls": ["http://todo.local/"], "timeout": 0.0}, "timeout: "),
-        ({"urls": ["http://todo.local/"], "resolve": {"todo.local": "a b"}}, "resolve.todo.local: 'a b' is no address"),
+        (
+            {"urls": ["http://todo.local/"], "resolve": {"todo.local": "a b"}},
+            "resolve.todo.local: 'a b' is not a valid address",
+        ),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], words: str) -> None:

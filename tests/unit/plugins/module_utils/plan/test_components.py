@@ -136,14 +136,22 @@ def test_warnings_name_the_component(project: Path) -> None:
             "application_components.api.build_args.BASE",
             "did you mean components.base.tag",
         ),
-        ({"components": {"api": {"source": "src/api", "repository": "Todo:1"}}}, "repository", "no image repository"),
-        ({"components": {"api": {"source": "src/api", "build_args": {"A-B": "1"}}}}, "build_args.A-B", "no name"),
+        (
+            {"components": {"api": {"source": "src/api", "repository": "Todo:1"}}},
+            "repository",
+            "not a valid image repository",
+        ),
+        (
+            {"components": {"api": {"source": "src/api", "build_args": {"A-B": "1"}}}},
+            "build_args.A-B",
+            "not a valid name",
+        ),
         ({"components": {"api": {"source": "src/api", "build_args": {"A": [1]}}}}, "build_args.A", "a list"),
-        ({"components": {"api": {"source": "src/api", "migrations": "sql"}}}, "api.migrations", "no list of paths"),
+        ({"components": {"api": {"source": "src/api", "migrations": "sql"}}}, "api.migrations", "not a list of paths"),
         (
             {"components": {"api": {"source": "src/api", "migrations": ["sql"]}}},
             "api.migrations",
-            "holds nothing there",
+            "has no such file",
         ),
     ],
 )

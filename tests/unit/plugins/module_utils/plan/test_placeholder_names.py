@@ -17,7 +17,7 @@ def test_only_names_of_the_plan_are_validated() -> None:
     validator = Validator()
     value = {"a": ["${run_id} ${components.api.tag}", "$${components.x.tag}"], "b": "${components.api.tga}"}
     validate_names(validator, "checks[0]", value, component_names({"api": None}))
-    assert validator.errors == ["checks[0].b: ${components.api.tga} names nothing; did you mean components.api.tag."]
+    assert validator.errors == ["checks[0].b: ${components.api.tga} is unknown; did you mean components.api.tag."]
 
 
 def test_old_names_are_replaced_and_told() -> None:

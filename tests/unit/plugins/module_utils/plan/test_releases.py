@@ -39,11 +39,11 @@ def test_set_path() -> None:
             "migrations.api",
             "names no migrations",
         ),
-        ({"releases": [{"name": "x", "chart": "chart", "images": {"api": "a..b"}}]}, "images.api", "no path"),
+        ({"releases": [{"name": "x", "chart": "chart", "images": {"api": "a..b"}}]}, "images.api", "not a path"),
         (
             {"releases": [{"name": "x", "chart": "chart", "values": {"a": 1}, "images": {"api": "a.b"}}]},
             "images.api",
-            "no dictionary",
+            "not a dictionary",
         ),
         ({"releases": [{"name": "x", "chart": "chart"}] * 2}, "application_releases[1]", "twice"),
         (

@@ -90,12 +90,16 @@ def test_exposure(project: Path, given: Any, exposure: dict[str, str]) -> None:
         ({"name": None}, "application_name", "missing"),
         ({"name": 5}, "application_name", "a number"),
         ({"name": "a" * 54}, "application_name", "at most 53"),
-        ({"namespace": "-x"}, "application_namespace", "no valid Kubernetes name"),
+        ({"namespace": "-x"}, "application_namespace", "not a valid Kubernetes name"),
         ({"project_dir": "missing"}, "application_project_dir", "no directory"),
         ({"hosts": "todo.local"}, "application_hosts", "write a list"),
         ({"hosts": ["a.b", "a.b"]}, "application_hosts[1]", "twice"),
         ({"exposure": {"kind": "nodeport"}}, "application_exposure.kind", "did you mean node_port"),
-        ({"exposure": {"kind": "ingress", "service": "page"}}, "application_exposure.service", "does not go with"),
+        (
+            {"exposure": {"kind": "ingress", "service": "page"}},
+            "application_exposure.service",
+            "cannot be combined with",
+        ),
         ({"exposure": {"kind": "node_port"}}, "application_exposure.service", "missing"),
         (
             {"exposure": {"kind": "load_balancer", "service": "page", "port": True}},

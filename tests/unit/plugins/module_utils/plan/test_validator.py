@@ -24,12 +24,12 @@ def test_each_mistake_is_a_sentence_with_place_and_remedy() -> None:
     assert validator.errors == [
         "a: it is a list; write a dictionary.",
         "b: it is empty; write a text.",
-        "c: 'x_' is no valid Kubernetes name; use at most 63 lower-case letters, digits and hyphens, with a letter or "
+        "c: 'x_' is not a valid Kubernetes name; use at most 63 lower-case letters, digits and hyphens, with a letter or "
         "digit at both ends.",
         "d[1]: it is a number; write a dictionary.",
         "e: it is a text; write a list.",
         "f.nmae: this key is unknown; did you mean name.",  # codespell:ignore nmae
-        "g[3]: 'x' is there twice; remove or rename one of them.",
+        "g[3]: 'x' is used twice; remove or rename one of them.",
     ]
 
 
