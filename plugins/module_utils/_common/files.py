@@ -36,7 +36,7 @@ def _beside(path: pathlib.Path) -> pathlib.Path:
 def write_text(path: pathlib.Path, text: str) -> None:
     """Write a small file in UTF-8; one writer at a time. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _beside(path).write_text(text, encoding="utf-8")
+    _beside(path).write_bytes(text.encode())
     _beside(path).replace(path)
 
 

@@ -23,13 +23,13 @@ class ProgressFile:
     def __init__(self, path: str | pathlib.Path | None) -> None:
         file = pathlib.Path(path or "/dev/null")
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._file = file.open("a", encoding="utf-8")
+        self._file = file.open("ab")
         self._lock = threading.Lock()
 
     def say(self, text: str) -> None:
         """Write one line; safe from any thread."""
         with self._lock:
-            self._file.write(text + "\n")
+            self._file.write(f"{text}\n".encode())
             self._file.flush()
 
 
@@ -45,7 +45,7 @@ class StepReporter:
         self._running: dict[str, tuple[float, Callable[[], str]]] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._thread = threading.Thread(target=self._beat)
         self.seconds: dict[str, float] = {}
 
     def __enter__(self) -> StepReporter:

@@ -34,11 +34,11 @@ def entry_of(child: os.DirEntry[str], path: str) -> Entry:
     """The entry of what lies in a directory, by its path from the root; links are not followed. Raises OSError."""
     if child.is_symlink():
         return Entry(path, "l", target=str(Path(child.path).readlink()))
-    if child.is_dir(follow_symlinks=False):
+    if child.is_dir():
         return Entry(path, "d")
-    if child.is_file(follow_symlinks=False):
+    if child.is_file():
         # Only this bit: the others depend on the umask of whoever checked the source out.
-        return Entry(path, "f", executable=bool(child.stat(follow_symlinks=False).st_mode & stat.S_IXUSR))
+        return Entry(path, "f", executable=bool(child.stat().st_mode & stat.S_IXUSR))
     return Entry(path, "o")
 
 

@@ -13,12 +13,16 @@ from ansible_collections.slipway.kube.plugins.module_utils._common import files
 
 
 def test_file_appears_when_its_block_ends_well(tmp_path: Path) -> None:
-    path = tmp_path / "cache" / "program-1" / "program"
-    with files.in_one_step(path, tmp_path / "cache") as scratch:
+    cache = tmp_path / "deep" / "cache"
+    path = cache / "program-1" / "program"
+    with files.in_one_step(path, cache) as scratch:
         scratch.write_text("one")
         assert not path.parent.exists()
     assert path.read_text() == "one"
-    assert [one.name for one in (tmp_path / "cache").iterdir()] == ["program-1"]
+    assert [one.name for one in cache.iterdir()] == ["program-1"]
+    with files.in_one_step(path, cache) as scratch:
+        scratch.write_text("two")
+    assert path.read_text() == "two"
 
 
 def test_directory_appears_in_one_step_too(tmp_path: Path) -> None:
@@ -38,7 +42,7 @@ def test_nothing_is_left_of_a_block_that_failed(tmp_path: Path) -> None:
 
 
 def test_text_replaces_the_one_before(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "note.json"
+    path = tmp_path / "deep" / "deeper" / "note.json"
     for text in ("one\n", "zwei ü\n"):
         files.write_text(path, text)
         assert path.read_text(encoding="utf-8") == text
@@ -56,8 +60,11 @@ def test_copy_has_the_mode_that_is_asked_for_and_leaves_a_running_program_alone(
 
 
 def test_link_is_made_where_it_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, path = tmp_path / "source", tmp_path / "deep" / "target.tar.lz4"
+    source, path = tmp_path / "source", tmp_path / "deep" / "deeper" / "target.tar.lz4"
     source.write_text("one")
+    files.link_or_copy(source, path)
+    path.unlink()
+    path.with_suffix(".new").write_text("left by one that was killed")
     files.link_or_copy(source, path)
     assert path.samefile(source)
 

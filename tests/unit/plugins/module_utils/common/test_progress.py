@@ -15,12 +15,14 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.progress impo
 
 
 def test_progress_file_grows_by_whole_lines(tmp_path: Path) -> None:
-    file = tmp_path / "deep" / "progress"
+    file = tmp_path / "deep" / "deeper" / "progress"
     progress = ProgressFile(str(file))
     progress.say("one")
     assert file.read_text() == "one\n"
     progress.say("two")
     assert file.read_text() == "one\ntwo\n"
+    ProgressFile(file).say("drei ü")
+    assert file.read_text(encoding="utf-8") == "one\ntwo\ndrei ü\n"
 
 
 def test_progress_without_a_file_goes_nowhere() -> None:

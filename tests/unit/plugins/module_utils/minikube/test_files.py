@@ -35,7 +35,7 @@ def test_second_run_waits_for_the_first(tmp_path: Path) -> None:
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
-    assert not profile_files.is_locked(tmp_path, PROFILE)
+    assert profile_files.is_locked(tmp_path, PROFILE) is False
 
 
 def test_owner_note_tells_whether_a_start_ended_well(tmp_path: Path) -> None:
