@@ -17,6 +17,7 @@ import typing as t
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.errors import MinikubeError
 
 WATCH_INTERVAL = 2.0  # seconds
+END_PATIENCE = 20.0  # seconds in which a start that cannot end well may end by itself
 # Until kubeadm has written the kubelet's configuration, it fails and is restarted, the longer the slower the machine is. As many
 # restarts after that are a crash loop.
 KUBELET_RESTARTS = 12
@@ -103,7 +104,7 @@ class StartWatcher:
 def _end(process: subprocess.Popen[str]) -> None:
     os.killpg(process.pid, signal.SIGTERM)
     try:
-        process.wait(20)
+        process.wait(END_PATIENCE)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
 

@@ -49,8 +49,10 @@ def test_steps_are_said(start: Callable[..., list[str]]) -> None:
 def test_failed_start_is_told_with_its_words(start: Callable[..., list[str]]) -> None:
     with pytest.raises(MinikubeError, match=r"(?s)did not start the cluster: .*no space Free some") as caught:
         start(
-            f"echo '{ERROR}'; echo 'E1121 10:00:00.1 7 start.go:1] driver gone' >&2; exit 80", Node(journal="panic: x")
+            f"echo '{ERROR}'; echo 'E1121 10:00:00.1 7 start.go:1] driver gone' >&2; echo 'I1121 7 x.go:1] all is well' >&2; exit 80",
+            Node(journal="panic: x"),
         )
+    assert "all is well" not in str(caught.value)
     assert "driver gone" in str(caught.value) and "The kubelet's last errors:\npanic: x" in str(caught.value)
 
 
@@ -58,6 +60,14 @@ def test_kubelet_that_does_not_stay_up_ends_the_start_at_once(start: Callable[..
     journal = "E1121 10:00:00.000000 7 run.go:72] failed to run Kubelet: no cgroup"
     with pytest.raises(MinikubeError, match=r"(?s)does not stay up.*failed to run Kubelet: no cgroup"):
         start("exec sleep 60", Node(["", "30", "42"], journal))
+
+
+def test_start_that_does_not_end_by_itself_is_killed(
+    start: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting, "END_PATIENCE", 0.01)
+    with pytest.raises(MinikubeError, match="does not stay up"):
+        start("trap '' TERM; while :; do sleep 0.01; done", Node(["0", "12"]))
 
 
 def test_restarts_before_the_kubelet_is_configured_are_no_trouble(
