@@ -89,7 +89,7 @@ class Shop:
             "application_project_dir": str(place),
             "application_components": {},
             "application_releases": [{"name": "api", **release}, {"name": "web", **release}],
-            "application_entry": {"kind": "none"},
+            "application_exposure": {"kind": "none"},
             "application_checks": [
                 {
                     "name": "page",
