@@ -14,6 +14,9 @@ Written by hand, because no library fits. mutmut finds functions by their path b
 which they are imported (ansible_collections.slipway.kube...), and knows no files of one name in several directories. cosmic-ray
 starts Python anew for each mutant, which takes longer than most tests, works in the tree itself, changes annotations, which
 nobody evaluates, and never leaves a statement or a result out, which is what tests miss most.
+
+Left as they are: texts; options of functions, such as exist_ok=True, timeout=5 or width=160; constants of a module and defaults, which
+are sizes and times; and what is said of a step while it runs. Tests of them would only say the same once more.
 """
 
 from __future__ import annotations
@@ -65,6 +68,8 @@ _INVERSE: dict[type[ast.cmpop], str] = {
     ast.Is: "is not",
     ast.IsNot: "is",
 }
+# What tells a person what is at work.
+_SAYING = ("say", "log", "debug", "warn")
 _EDGE: dict[type[ast.cmpop], str] = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">"}
 _ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "-", ast.Sub: "+", ast.Mult: "+", ast.Mod: "+"}
 Span = tuple[int, int]
@@ -107,6 +112,7 @@ class _Finder(ast.NodeVisitor):
         self.file, self.source = file, source
         self.found: list[Mutant] = []
         self._names: list[str] = []
+        self._functions = 0  # how many of the names are functions
         self._seen: Counter[tuple[str, str, str]] = Counter()
         self._starts = [0]
         for line in source.encode().splitlines(keepends=True):
@@ -137,22 +143,30 @@ class _Finder(ast.NodeVisitor):
     def named(self, node: Any) -> None:
         if any(isinstance(base, ast.Name) and base.id == "Protocol" for base in getattr(node, "bases", ())):
             return
+        function = not isinstance(node, ast.ClassDef)
         self._names.append(node.name)
-        for default in [*node.args.defaults, *filter(None, node.args.kw_defaults)] if hasattr(node, "args") else ():
-            self.visit(default)
+        self._functions += function
         for statement in node.body:
             self.visit(statement)
+        self._functions -= function
         self._names.pop()
 
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = named
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if node.value:
+    def visit_Assign(self, node: Any) -> None:
+        # Outside of functions they are sizes, times and tables.
+        if self._functions and node.value:
             self.visit(node.value)
+
+    visit_AnnAssign = visit_Assign
 
     def visit_Expr(self, node: ast.Expr) -> None:
         if not isinstance(node.value, ast.Constant):
-            if isinstance(node.value, ast.Call):
+            called = node.value.func if isinstance(node.value, ast.Call) else None
+            if isinstance(called, ast.Name | ast.Attribute):
+                name = called.id if isinstance(called, ast.Name) else called.attr
+                if name.lstrip("_") in _SAYING:
+                    return
                 self.add(node, "pass")
             self.generic_visit(node)
 
@@ -246,17 +260,9 @@ class _Finder(ast.NodeVisitor):
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         """A text for a person."""
 
-    def visit_Call(self, node: ast.Call) -> None:
-        if isinstance(node.func, ast.Name) and node.func.id == "TypeVar":
-            return
-        for keyword in node.keywords:
-            if keyword.arg and len(node.args) + len(node.keywords) > 1:
-                start, end = self.span(keyword)
-                # With the comma before it, which no call has in front of its first argument.
-                head = self.source[:start].rstrip()
-                if head.endswith(","):
-                    self.add(keyword, "", (len(head) - 1, end))
-        self.generic_visit(node)
+    def visit_keyword(self, node: ast.keyword) -> None:
+        if not isinstance(node.value, ast.Constant):
+            self.generic_visit(node)
 
     def visit_Dict(self, node: ast.Dict) -> None:
         for key, value in zip(node.keys, node.values, strict=True):
@@ -311,11 +317,10 @@ def read_all(root: Path, place: str) -> dict[str, str]:
     }
 
 
-def tests_of(file: str, root: Path = ROOT) -> list[str]:
-    """Return the files of tests that concern a file, the nearest first, because a run ends with the first failure.
+def tests_of(file: str, root: Path = ROOT) -> tuple[list[str], list[str]]:
+    """Return the files of tests that concern a file: the near ones, and the far ones that only a mutant must pass that survives those.
 
-    They are the file of its name, and those that import it. A file without tests of its own is tested by those beside it, and by
-    those of what imports it.
+    Near is the file of its name and what imports it; far are those beside these, and those of what imports the file.
     """
     tests = {path: text for path, text in read_all(root, TESTS).items() if os.path.basename(path).startswith("test_")}
     parent, name = os.path.split(file)
@@ -327,9 +332,9 @@ def tests_of(file: str, root: Path = ROOT) -> list[str]:
     indirect = [path for path in tests if users & imports(tests[path])]
     # The playbooks of the callbacks' tests are long, and these two show the run that they make.
     shown = [path for path in tests if "/callback/" in path] if "plugin_utils" in file else []
-    if own in tests:
-        return list(dict.fromkeys([own, *direct]))
-    return list(dict.fromkeys([*direct, *beside, *indirect, *shown]))
+    near = list(dict.fromkeys([own] * (own in tests) + direct))
+    far = list(dict.fromkeys(path for path in [*beside, *indirect, *shown] if path not in near))
+    return near, far
 
 
 # -- running ------------------------------------------------------------------------------------------------------------
@@ -387,29 +392,34 @@ def run_tests(place: Path, tests: Sequence[str], log: Path, patience: float | No
 
 
 def judge_file(work: tuple[str, list[Mutant], Path]) -> list[tuple[Mutant, str, float]]:
-    """Run the tests of one file without a change, and with each of its mutants. Raises RuntimeError when the first fails."""
+    """Run the tests of one file with each of its mutants: the near ones with all, the far ones with those that are left.
+
+    Raises RuntimeError when tests fail without a change.
+    """
     file, chosen, base = work
     copy = base / f"copy-{os.getpid()}"
     if not copy.exists():
         make_copy(copy)
-    tests, log, target = tests_of(file), base / f"log-{os.getpid()}", copy / file
+    log, target = base / f"log-{os.getpid()}", copy / file
     source = target.read_text(encoding="utf-8")
-    if not tests:
-        return [(one, SURVIVED, 0.0) for one in chosen]
-    code, usual = run_tests(copy, tests, log, None)
-    if code != 0:
-        raise RuntimeError(f"The tests of {file} fail without a change:\n{log.read_text(errors='replace')[-3000:]}")
-    found = []
-    for one in chosen:
-        target.write_text(one.put_in(source), encoding="utf-8")
-        try:
-            code, seconds = run_tests(copy, tests, log, 3 * usual + PATIENCE)
-        finally:
-            target.write_text(source, encoding="utf-8")
-        if code not in (None, 0, 1, 2):
-            raise RuntimeError(f"pytest ended with {code} for {one}:\n{log.read_text(errors='replace')[-3000:]}")
-        found.append((one, {None: TIMED_OUT, 0: SURVIVED}.get(code, KILLED), seconds))
-    return found
+    found = dict.fromkeys(chosen, (SURVIVED, 0.0))
+    for tests in filter(None, tests_of(file)):
+        left = [one for one in chosen if found[one][0] == SURVIVED]
+        if not left:
+            break
+        code, usual = run_tests(copy, tests, log, None)
+        if code != 0:
+            raise RuntimeError(f"The tests of {file} fail without a change:\n{log.read_text(errors='replace')[-3000:]}")
+        for one in left:
+            target.write_text(one.put_in(source), encoding="utf-8")
+            try:
+                code, seconds = run_tests(copy, tests, log, 3 * usual + PATIENCE)
+            finally:
+                target.write_text(source, encoding="utf-8")
+            if code not in (None, 0, 1, 2):
+                raise RuntimeError(f"pytest ended with {code} for {one}:\n{log.read_text(errors='replace')[-3000:]}")
+            found[one] = ({None: TIMED_OUT, 0: SURVIVED}.get(code, KILLED), found[one][1] + seconds)
+    return [(one, how, seconds) for one, (how, seconds) in found.items()]
 
 
 def load_large() -> None:
