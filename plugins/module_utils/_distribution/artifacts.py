@@ -160,6 +160,10 @@ def load(root: pathlib.Path, machine: t.Mapping[str, str]) -> Distribution:
         manifest = yaml.safe_load((root / "manifest.yml").read_text(encoding="utf-8"))
     except OSError as error:
         raise ManifestError(f"{error.filename}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{root / 'manifest.yml'} is no YAML: {' '.join(str(error).split())[:300]}") from None
+    if not isinstance(manifest, dict):
+        raise ManifestError(f"{root / 'manifest.yml'} is no dictionary")
 
     artifacts: dict[str, Artifact] = {}
 

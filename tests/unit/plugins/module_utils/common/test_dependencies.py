@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -46,3 +47,11 @@ def test_a_circle_begins_with_what_was_given_first_and_names_what_each_depends_o
         dependencies.order(depends)
     assert str(caught.value) == circle
     assert caught.value.cycle == circle.split(" -> ")
+
+
+def test_a_circle_begins_with_what_was_given_first_in_whatever_order() -> None:
+    depends = {"a": ["b"], "b": ["c"], "c": ["a"], "x": ["a"], "y": []}
+    for names in itertools.permutations(depends):
+        with pytest.raises(dependencies.DependencyCycleError) as caught:
+            dependencies.order({name: depends[name] for name in names})
+        assert caught.value.cycle[0] == caught.value.cycle[-1] == next(name for name in names if name in "abc")

@@ -24,3 +24,14 @@ def test_percentiles_of_a_known_row() -> None:
     assert statistics.percentiles([]) == {}
     with pytest.raises(ValueError):
         statistics.percentile([], 50)
+
+
+@pytest.mark.parametrize("rank", [-1, 0, 100.5])
+def test_a_rank_lies_between_0_and_100(rank: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 100"):
+        statistics.percentile([1.0], rank)
+
+
+def test_percentiles_have_three_digits() -> None:
+    assert statistics.percentiles([0.12345, 2.98765])["p50"] == 0.123
+    assert statistics.percentiles([0.12345, 2.98765])["max"] == 2.988

@@ -211,3 +211,18 @@ def test_a_look_that_breaks_leaves_the_results(run: Any, refused_port: int) -> N
     )
     assert result["last_error"]["code"] == "connect_refused"
     assert result["diagnosis"]["code"] == "internal_error"
+
+
+@pytest.mark.parametrize(
+    ("selector", "leads"),
+    [({"app": "web"}, True), ({"app": "api"}, False), ({"app": "web", "tier": "x"}, False), ({}, False), (None, False)],
+)
+def test_service_leads_to_the_workload_whose_pods_it_selects(selector: Any, leads: bool) -> None:
+    assert diagnosing.leads_to({"spec": {"selector": selector}}, workload("web", ready=True)) is leads
+    assert diagnosing.leads_to({"spec": None}, workload("web", ready=True)) is False
+
+
+def test_without_the_library_there_is_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "HAS_KUBERNETES", False)
+    found = diagnosing.diagnose(Workload("Deployment", "web", NAMESPACE), 1.0)
+    assert found and found["code"] == "library_missing"

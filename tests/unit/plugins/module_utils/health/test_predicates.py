@@ -151,3 +151,19 @@ def test_masking_before_shortening() -> None:
     masker = Masker(["abcdefghijkl"])
     text = decide.shorten("x" * 150 + "abcdefghijkl", 160, masker)
     assert "abc" not in text
+
+
+def test_patterns_that_must_and_must_not_be_found() -> None:
+    found = decide.assert_text("body", "all is well", ["^all", "ill$"], ["error", "well"])
+    assert [(one.predicate, one.expected, one.passed) for one in found] == [
+        ("matches", "^all", True),
+        ("matches", "ill$", False),
+        ("not_matches", "error", True),
+        ("not_matches", "well", False),
+    ]
+
+
+def test_types_are_told_apart_only_where_that_is_the_mistake() -> None:
+    assert "the types differ" in decide.Assertion("a", "equals", "1", 1, False).sentence()
+    assert "the types differ" not in decide.Assertion("a", "equals", "1", 1, True).sentence()
+    assert "the types differ" not in decide.Assertion("a", "contains", "1", 1, False).sentence()

@@ -131,3 +131,14 @@ def test_unusable_chart_is_explained(tmp_path: Path, content: str, words: str) -
 def test_no_chart(tmp_path: Path) -> None:
     with pytest.raises(ChartError, match=r"holds no Chart\.yaml"):
         digest_chart(tmp_path)
+
+
+def test_rule_for_directories_does_not_end_the_rules(umbrella: Path) -> None:
+    (umbrella / ".helmignore").write_text("drafts/\n*.bak\n", encoding="utf-8")
+    before = digest_chart(umbrella)
+    (umbrella / "old.bak").write_text("old")
+    (umbrella / "drafts").mkdir()
+    (umbrella / "drafts/x.yaml").write_text("draft")
+    assert digest_chart(umbrella) == before
+    (umbrella / "old.txt").write_text("old")
+    assert digest_chart(umbrella) != before

@@ -69,3 +69,12 @@ def test_configuration_key_with_a_secret_name() -> None:
 def test_manifest_that_is_none() -> None:
     with pytest.raises(ValueError, match="no YAML"):
         manifest.objects("a: [")
+
+
+def test_objects_of_one_name_in_two_namespaces() -> None:
+    text = "\n---\n".join(f"kind: Service\nmetadata: {{name: a, namespace: {name}}}" for name in ("one", "two"))
+    assert list(manifest.objects(text + "\n---\nkind: Service\nmetadata: {name: a}")) == [
+        ("Service", "one", "a"),
+        ("Service", "two", "a"),
+        ("Service", "", "a"),
+    ]

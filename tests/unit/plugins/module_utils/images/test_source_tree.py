@@ -16,6 +16,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore 
 )
 from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import (
     digest_context,
+    digest_paths,
     read_context,
 )
 
@@ -276,3 +277,36 @@ def test_git_directory_is_named_once(source: Path) -> None:
 def test_odd_names_are_hashed(source: Path) -> None:
     os.mkdir(os.fsencode(source) + b"/\xff")
     assert digest(source)
+
+
+def test_digest_of_paths_covers_what_is_named_and_below_it_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("db/1.sql", "db/more/2.sql", "db2/3.sql", "dbx", "main.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
+
+    def named(*paths: str) -> str:
+        return digest_paths(read_context(tmp_path), paths)
+
+    whole, file = named("db"), named("main.py")
+    assert named("db/") == named("./db") == named("db", "db/more") == whole != file
+    (tmp_path / "db2/3.sql").write_text("other")
+    (tmp_path / "dbx").write_text("other")
+    assert (named("db"), named("main.py")) == (whole, file)
+    (tmp_path / "db/more/2.sql").write_text("other")
+    assert named("db") != whole
+    (tmp_path / "main.py").write_text("other")
+    assert named("main.py") != file
+    with pytest.raises(ContextError, match="gone: the build context .* holds nothing there"):
+        named("gone")
+
+
+@pytest.mark.parametrize("count", [5, 6, 8])
+def test_five_suspicious_files_are_named_and_the_others_counted(tmp_path: Path, count: int) -> None:
+    for number in range(count):
+        (tmp_path / f"{number}.pem").write_text("secret")
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
+    (warning,) = read_context(tmp_path).warnings
+    assert warning.startswith(
+        "0.pem, 1.pem, 2.pem, 3.pem, 4.pem" + (f" and {count - 5} more" if count > 5 else " would")
+    )

@@ -65,3 +65,9 @@ def test_old_name_of_the_source_digest_works_and_is_said(project: Path) -> None:
 )
 def test_mistake_names_place_and_remedy(project: Path, changes: dict[str, Any], place: str, words: str) -> None:
     assert_mistake(project, changes, place, words)
+
+
+def test_without_hosts_only_a_check_of_the_first_one_is_a_mistake(project: Path) -> None:
+    checks = [{"name": "a", "url": "http://x/"}]
+    assert build_plan(specification(hosts=[], checks=checks), project).as_dict()["checks"] == checks
+    assert_mistake(project, {"hosts": []}, "application_checks[0].url", "which is empty")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._plan import components as components_module
-from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import build_plan
-from specifications import assert_mistake, specification
+from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import SpecificationError, build_plan
+from specifications import assert_mistake, problems, specification
 
 
 def test_base_image_is_built_first_and_is_part_of_the_digest(project: Path) -> None:
@@ -157,3 +157,20 @@ def test_warnings_name_the_component(project: Path) -> None:
 )
 def test_mistake_names_place_and_remedy(project: Path, changes: dict[str, Any], place: str, words: str) -> None:
     assert_mistake(project, changes, place, words)
+
+
+def test_repository_that_is_none_is_told_once(project: Path) -> None:
+    found = problems(project, components={"api": {"source": "src/api", "repository": ""}}, checks=[])
+    assert [problem for problem in found if "repository" in problem] == found and len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("[", "is no YAML"), ("a list", "is no dictionary"), (None, "No such file")]
+)
+def test_distribution_that_cannot_be_read_is_told(project: Path, text: str | None, words: str) -> None:
+    if text is not None:
+        (project / "manifest.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(SpecificationError) as caught:
+        build_plan({**specification(), "distribution": str(project)}, project)
+    (found,) = [problem for problem in caught.value.problems if problem.startswith("distribution: ")]
+    assert words in found

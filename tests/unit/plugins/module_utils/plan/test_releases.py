@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._plan.releases import ValuesError, set_path
-from specifications import assert_mistake
+from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import build_plan
+from specifications import assert_mistake, problems, specification
 
 
 def test_set_path() -> None:
@@ -51,7 +52,24 @@ def test_set_path() -> None:
             "secret_checksums.no",
             "no such secret",
         ),
+        (
+            {"releases": [{"name": "x", "chart": "chart", "secret_checksums": {"todo-api": "a..b"}}]},
+            "secret_checksums.todo-api",
+            "no path",
+        ),
+        ({"releases": [{"name": "x", "chart": "nowhere"}]}, "application_releases[0].chart", "application_project_dir"),
     ],
 )
 def test_mistake_names_place_and_remedy(project: Path, changes: dict[str, Any], place: str, words: str) -> None:
     assert_mistake(project, changes, place, words)
+
+
+def test_nothing_is_waited_for_unless_that_is_asked_for(project: Path) -> None:
+    releases = [{"name": name, "chart": "chart", **wait} for name, wait in (("a", {}), ("b", {"wait": True}))]
+    found = build_plan(specification(releases=releases), project).as_dict()["releases"]
+    assert [release["wait"] for release in found] == [False, True]
+
+
+def test_component_with_a_mistake_is_told_once(project: Path) -> None:
+    (found,) = problems(project, components={"api": {"source": "src/nowhere"}}, checks=[])
+    assert "application_components.api.source" in found

@@ -49,7 +49,10 @@ def test_environment_is_asked_for_only_when_told(project: Path) -> None:
         (key("text"), "keys.K", "a text"),
         (key({"env": "A", "generate": 16}), "keys.K", "env and generate are given"),
         (key({"generate": 8}), "keys.K.generate", "16 to 1024"),
+        (key({"generate": 15}), "keys.K.generate", "16 to 1024"),
+        (key({"generate": 1025}), "keys.K.generate", "16 to 1024"),
         (key({"generate": True}), "keys.K.generate", "not a valid length"),
+        (key({"generate": "32"}), "keys.K.generate", "not a valid length"),
         (key({"generate": 16, "required": True}), "keys.K.required", "unknown"),
         (key({"env": "1A"}), "keys.K.env", "not a valid name"),
         (key({"env": "A", "available": False}), "keys.K", "environment variable A is not set"),
@@ -62,3 +65,10 @@ def test_environment_is_asked_for_only_when_told(project: Path) -> None:
 )
 def test_mistake_names_place_and_remedy(project: Path, changes: dict[str, Any], place: str, words: str) -> None:
     assert_mistake(project, changes, place, words)
+
+
+@pytest.mark.parametrize("source", [{"generate": 16}, {"generate": 1024}, {"value": True}])
+def test_sources_that_are_right(project: Path, source: dict[str, Any]) -> None:
+    secrets = [{"name": "todo-api", "keys": {"K": source, "T": {"template": "<{K}>"}}}]
+    (found,) = build_plan(specification(secrets=secrets), project).as_dict()["secrets"]
+    assert [one["name"] if isinstance(one, dict) else one for one in found["keys"]] == ["K", "T"]
