@@ -273,7 +273,7 @@ def test_address_that_the_node_takes_for_a_load_balancer(api: FakeKubernetes, ru
         ({}, "has had no address for 0 s"),
         ({"name": "other"}, "There is no Service other in namespace shop"),
         ({"node": "gone", "docker_host": "unix:///engine.sock"}, "The engine has no container gone"),
-        ({"node": "slipway", "docker_host": "unix:///away.sock"}, "The container engine at unix:///away.sock does not"),
+        ({"node": "slipway", "docker_host": "unix:///away.sock"}, "The container engine at unix:///away.sock"),
     ],
 )
 def test_no_address(
