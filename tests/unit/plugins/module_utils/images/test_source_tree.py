@@ -297,7 +297,7 @@ def test_digest_of_paths_covers_what_is_named_and_below_it_and_nothing_else(tmp_
     assert named("db") != whole
     (tmp_path / "main.py").write_text("other")
     assert named("main.py") != file
-    with pytest.raises(ContextError, match="gone: the build context .* holds nothing there"):
+    with pytest.raises(ContextError, match="^gone: the build context "):
         named("gone")
 
 

@@ -55,7 +55,7 @@ def test_set_path() -> None:
         (
             {"releases": [{"name": "x", "chart": "chart", "secret_checksums": {"todo-api": "a..b"}}]},
             "secret_checksums.todo-api",
-            "no path",
+            "not a path",
         ),
         ({"releases": [{"name": "x", "chart": "nowhere"}]}, "application_releases[0].chart", "application_project_dir"),
     ],
