@@ -165,7 +165,7 @@ class Shop:
             "project_dir": str(project),
             "distribution": str(ROOT / "distribution"),
         }
-        return str(build_plan(specification, Path("/")).data["components"]["app"]["image"])
+        return str(build_plan(specification, Path("/")).components["app"].image)
 
     def _components(self) -> Object:
         return {"app": {"source": "app", "repository": "tx-app"}}
