@@ -241,3 +241,12 @@ def test_checksum_needs_the_salt_and_keeps_fields_apart() -> None:
 def test_differences() -> None:
     assert differences({"a": b"1", "b": b"2"}, {"b": b"3", "c": b"4"}) == {"a": "removed", "b": "changed", "c": "added"}
     assert differences(None, {"a": b""}) == {"a": "added"}
+
+
+def test_secret_of_another_type_is_told() -> None:
+    api = cluster({**foreign(labels={"app.kubernetes.io/managed-by": "slipway"}), "type": "kubernetes.io/tls"})
+    with pytest.raises(
+        SecretError, match="Secret api in namespace todo has type kubernetes.io/tls, which cannot change"
+    ):
+        ensure(api)
+    assert not api.writes

@@ -303,3 +303,17 @@ def test_node_of_a_pod() -> None:
     assert node_finding(bound(), [node("node-2", ready="False"), node()]) is None
     found = node_finding(bound(), [node(ready="False", pressure="True")])
     assert found and found.code == "node_not_ready" and found.related == ("Node/node-1",)
+
+
+@pytest.mark.parametrize("threshold", [0, -1])
+def test_without_an_event_no_probe_has_ended_a_container(threshold: int) -> None:
+    item = crashed(137)
+    item["spec"]["containers"][0]["livenessProbe"] = {"httpGet": {"path": "/"}, "failureThreshold": threshold}
+    assert [one.code for one in pod_findings(item, [])] == ["crash_loop"]
+
+
+def test_a_ready_container_does_not_hide_one_that_is_not() -> None:
+    item = running()
+    item["status"]["containerStatuses"].insert(0, {"name": "side", "ready": True, "started": True})
+    found = not_ready([item])
+    assert found and found.container == "api"

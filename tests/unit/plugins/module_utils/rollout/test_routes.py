@@ -13,6 +13,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._rollout.routes impor
     ingress_finding,
     service_finding,
     serving,
+    template_pods,
     undeclared_ports,
 )
 from rollout_objects import INGRESS_CLASS, Object, deployment, ingress, service, slice_of
@@ -113,3 +114,13 @@ def named(name: str) -> list[Object]:
 )
 def test_controller_is_recognised_by_the_words_of_its_class(name: str, pod: Object, found: bool) -> None:
     assert serving(class_words(ingress(), named(name)), [pod]) is found
+
+
+def test_service_selects_pods_of_its_own_namespace_only() -> None:
+    here, there = deployment(), deployment()
+    there["metadata"]["namespace"] = "other"
+    asked = service()
+    asked["spec"]["selector"] = here["spec"]["selector"]["matchLabels"]
+    assert template_pods(asked, [there, here]) == [here]
+    asked["spec"]["selector"] = {}
+    assert template_pods(asked, [here]) == []
