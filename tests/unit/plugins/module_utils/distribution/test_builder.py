@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import threading
 from collections.abc import Callable
@@ -135,6 +136,27 @@ def test_a_long_step_tells_how_long_it_takes_and_all_of_them(tmp_path: Path, mon
         assert told.wait(10), "it gave no sign of life"
 
     Recorded(graph(artifact("program", "one")), tmp_path, {"program:one": compile_slowly}, say).build(["program:one"])
+
+
+# -- programs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("modules", [True, False])
+def test_program_is_compiled_in_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, modules: bool) -> None:
+    source, cache = tmp_path / "programs/kube", tmp_path / "cache"
+    source.mkdir(parents=True)
+    if modules:
+        (source / "go.sum").touch()
+    compiler = tmp_path / "go"
+    # The last argument but one is the program to write.
+    compiler.write_text('#!/bin/bash\necho "$PWD $GOWORK $*" >"${@: -2:1}"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setattr(builder_module.go, "find_go", lambda _cache, _say: str(compiler))
+    kube = artifact("program", "kube", package="./cmd", ldflags=["-X a=b"])
+    Builder(dataclasses.replace(graph(kube), root=tmp_path), cache, quiet, None).build(["program:kube"])
+    place, workspace, *words = kube.path(cache).read_text().split(" ")
+    assert place == str(source) and workspace == ("" if modules else "off")
+    assert " ".join(words).startswith("build ") and "-s -w -X a=b" in " ".join(words) and words[-1] == "./cmd\n"
 
 
 # -- presence ----------------------------------------------------------------------------------------------------------

@@ -5,10 +5,142 @@
 
 from __future__ import annotations
 
+import dataclasses
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import engine_images
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_images import EngineImages
-from distribution_objects import Engine, Image, artifact, graph
+from distribution_objects import Engine, Image, artifact, graph, quiet
+
+
+class Building(Engine):
+    """An engine that builds what it is sent, imports root file systems and saves images."""
+
+    def __init__(self, *messages: dict[str, str]) -> None:
+        super().__init__()
+        self.api = self
+        self.images = self  # type: ignore[assignment]
+        self.messages = messages
+        self.options: dict[str, Any] = {}
+        self.context: dict[str, tuple[int, int, bytes]] = {}
+        self.imported: dict[str, Any] = {}
+        self.asked: tuple[str, dict[str, Any]] | None = None
+        self.checked = False
+
+    def __call__(self, name: str) -> list[dict[str, Any]]:
+        return self._listed(name)
+
+    def build(self, fileobj: Any, tag: str, **options: Any) -> Iterator[dict[str, str]]:
+        self.options = options
+        with tarfile.open(fileobj=fileobj) as archive:
+            for member in archive:
+                found = archive.extractfile(member)
+                self.context[member.name] = (member.mode, member.uid, found.read() if found else b"")
+        yield from self.messages
+        self.known.append(Image(tag))
+
+    def import_image_from_file(self, file: str, **options: Any) -> None:
+        self.imported = {"file": file, **options}
+
+    def _url(self, path: str) -> str:
+        return f"http+docker://{path}"
+
+    def get(self, name: str, params: Any = None, stream: bool = False) -> Any:
+        if not stream:
+            return super().get(name)
+        self.asked = (name, params)
+        return self
+
+    def raise_for_status(self) -> None:
+        self.checked = True
+
+    def iter_content(self, chunk_size: int) -> list[bytes]:
+        return [b"one", b"two"]
+
+
+@pytest.fixture(autouse=True)
+def no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_images, "mirror_arguments", lambda: {"PIP_INDEX_URL": "https://index.example"})
+
+
+APP = artifact(
+    "image",
+    "app",
+    "rootfs:debian",
+    "program:kube",
+    parents={"BASE": "debian"},
+    programs=["kube"],
+    arguments={"VERSION": "1"},
+    names=["docker.io/library/app:1"],
+)
+DEBIAN = artifact("rootfs", "debian")
+KUBE = artifact("program", "kube")
+
+
+def site(place: Path, engine: Engine) -> EngineImages:
+    """A distribution with one image, whose program and root file system are in the cache."""
+    (place / "images/app/etc").mkdir(parents=True)
+    (place / "images/app/Dockerfile").write_text("FROM debian")
+    (place / "images/app/etc/app.conf").write_text("setting")
+    for one in (DEBIAN, KUBE):
+        one.path(place / "cache").parent.mkdir(parents=True)
+        one.path(place / "cache").write_bytes(b"program")
+    distribution = dataclasses.replace(graph(DEBIAN, KUBE, APP), root=place)
+    return EngineImages(distribution, place / "cache", quiet, engine)
+
+
+def built(place: Path, *messages: dict[str, str]) -> Building:
+    engine = Building(*messages)
+    site(place, engine).build(APP, place / "logs" / "app.log")
+    return engine
+
+
+def test_image_is_built_of_its_directory_and_its_programs(tmp_path: Path) -> None:
+    engine = built(tmp_path, {"stream": "Step 1 : ü\n"}, {"stream": "done\n"}, {"aux": "no words"})
+    assert {name: content for name, (_mode, _uid, content) in engine.context.items()} == {
+        "Dockerfile": b"FROM debian",
+        "etc": b"",
+        "etc/app.conf": b"setting",
+        "programs/kube": b"program",
+    }
+    assert engine.context["programs/kube"][0] == 0o755 and {uid for _m, uid, _c in engine.context.values()} == {0}
+    assert engine.options == {
+        "custom_context": True,
+        "buildargs": {"VERSION": "1", "BASE": DEBIAN.image, "PIP_INDEX_URL": "https://index.example"},
+        "labels": {"io.github.slipway.artifact": "image:app"},
+        "network_mode": "host",
+        "rm": True,
+        "forcerm": True,
+        "decode": True,
+    }
+    assert (tmp_path / "logs/app.log").read_text(encoding="utf-8") == "Step 1 : ü\ndone\n"
+    assert engine.known[0].tags == [APP.image, "app:1"]
+
+
+def test_root_file_system_becomes_a_base_image(tmp_path: Path) -> None:
+    assert built(tmp_path).imported == {
+        "file": str(DEBIAN.path(tmp_path / "cache")),
+        "repository": "slipway.local/debian",
+        "tag": "digest-debian",
+        "changes": ['CMD ["bash"]', "LABEL io.github.slipway.artifact=rootfs:debian"],
+    }
+
+
+def test_failed_build_is_told_with_its_last_words(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"(?s)image app .*: exit code 2\nRUN make\n.*app\.log"):
+        built(tmp_path, {"stream": "RUN make\n"}, {"error": "exit code 2\n"})
+
+
+def test_images_are_saved_together(tmp_path: Path) -> None:
+    engine = Building()
+    site(tmp_path, engine).save(("app:1", "app:2"), tmp_path / "images.tar")
+    assert (tmp_path / "images.tar").read_bytes() == b"onetwo" and engine.checked
+    assert engine.asked == ("http+docker:///images/get", {"names": ["app:1", "app:2"]})
 
 
 def test_loading_brings_an_image_under_all_its_names(tmp_path: Path) -> None:
