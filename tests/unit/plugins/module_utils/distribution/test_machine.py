@@ -34,3 +34,30 @@ def test_ca_bundle_that_a_variable_names_goes_first(tmp_path: Path, monkeypatch:
     before = machine.machine_inputs()
     own.write_text("other")
     assert machine.machine_inputs() != before
+
+
+@pytest.mark.parametrize(
+    ("status", "held"),
+    [
+        ("Name:\tx\nCapBnd:\t0000000001000000\n", True),
+        ("CapBnd:\t0000000000800000\n", False),
+        ("CapBnd:\t0000000002000000\n", False),
+        ("CapBnd:\t000001ffffffffff\n", True),
+        ("Name:\tx\n", True),
+    ],
+)
+def test_a_capability_is_a_bit_of_what_the_process_may_have(
+    status: str, held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine.pathlib.Path, "read_text", lambda *_arguments, **_options: status)
+    assert machine.has_capability(machine.CAP_SYS_RESOURCE) is held
+
+
+def test_a_named_bundle_of_certificates_counts_when_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = tmp_path / "ca.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(named))
+    assert machine.ca_bundle() != str(named)
+    named.write_text("certificate", encoding="utf-8")
+    assert machine.ca_bundle() == str(named)

@@ -116,3 +116,12 @@ def test_mistake_names_place_and_remedy(project: Path, changes: dict[str, Any], 
 def test_plan_without_hosts_has_no_first_one(project: Path) -> None:
     variables = build_plan(specification(hosts=[], checks=[]), project).as_dict()["variables"]
     assert "application.host" not in variables and variables["application.name"] == "todo"
+
+
+@pytest.mark.parametrize(("length", "valid"), [(63, True), (64, False)])
+def test_labels_of_a_host_have_63_letters_at_most(project: Path, length: int, valid: bool) -> None:
+    changes = {"hosts": [f"{'a' * length}.test"], "checks": []}
+    if valid:
+        build_plan(specification(**changes), project)
+    else:
+        assert_mistake(project, changes, "application_hosts[0]", "not a valid host name")
