@@ -4,8 +4,8 @@
 """The one place that reads C(application_secrets) with their values. Private to the collection, and to the controller.
 
 A source of a key is a dictionary with one of C(value), C(generate), C(template) and C(env); the last may have C(required) and
-C(fallback), another source; C(otherwise) is its old name. Filters call this while a task's options are templated, so that nothing but an outline, or the options of
-a task with C(no_log), ever holds the result.
+C(fallback), another source, whose old name is C(otherwise). Filters call this while a task's options are templated, so that
+nothing but an outline, or the options of a task with C(no_log), ever holds the result.
 """
 
 from __future__ import annotations
