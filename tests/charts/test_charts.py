@@ -442,6 +442,58 @@ REFUSED = {
         ["--set", "backend.replica=2"],
         "additional properties 'replica' not allowed",
     ),
+    "version with a blank": (
+        "component",
+        ["--set", "appVersion=1.0 beta"],
+        "at '/appVersion': '1.0 beta' does not match",
+    ),
+    "value of a label with a blank": (
+        "component",
+        ["--set", "podLabels.team=a b"],
+        "at '/podLabels/team': 'a b' does not match",
+    ),
+    "application with a blank": (
+        "todo-app",
+        ["--set", "global.partOf=a b"],
+        "at '/global/partOf': 'a b' does not match",
+    ),
+    "number that loses digits": (
+        "component",
+        ["--set-json", "config.ID=123456789012345678"],
+        "at '/config/ID': maximum",
+    ),
+    "negative number that loses digits": ("component", ["--set-json", "secret.ID=-1e300"], "at '/secret/ID': minimum"),
+    "label of the chart": (
+        "component",
+        ["--set", r"podLabels.app\.kubernetes\.io/name=other"],
+        "podLabels sets app.kubernetes.io/name, which the chart sets itself",
+    ),
+    "label of the chart, of a database": (
+        "postgresql",
+        ["--set", r"existingSecret=x,podLabels.app\.kubernetes\.io/instance=other"],
+        "podLabels sets app.kubernetes.io/instance, which the chart sets itself",
+    ),
+    "variable twice": (
+        "component",
+        ["--set", "extraEnv[0].name=A,extraEnv[1].name=B,extraEnv[2].name=A"],
+        "component: extraEnv sets A twice",
+    ),
+    "/tmp again": (
+        "component",
+        ["--set", "writableDirs={/tmp/}"],
+        "writableDirs names /tmp/, which can be written to already",
+    ),
+    "directory twice": ("component", ["--set", "writableDirs={/a,/b,/a}"], "writableDirs names /a, which"),
+    "mount over a directory": (
+        "component",
+        ["--set", "writableDirs={/a},extraVolumeMounts[0].name=v,extraVolumeMounts[0].mountPath=/a"],
+        "extraVolumeMounts mounts something at /a, where something is mounted already",
+    ),
+    "volume twice": (
+        "component",
+        ["--set", "extraVolumes[0].name=tmp"],
+        "extraVolumes has a volume tmp, and there is another one of that name",
+    ),
     "no password": ("postgresql", ["--set", "existingSecret="], "there is no password"),
 }
 

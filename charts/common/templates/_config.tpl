@@ -7,7 +7,7 @@ metadata:
   {{- include "common.metadata" . | nindent 2 }}
 data:
   {{- range $key, $value := .ctx.Values.config }}
-  {{ $key }}: {{ include "common.scalar" $value }}
+  {{ include "common.quote" $key }}: {{ include "common.quote" $value }}
   {{- end }}
 {{- end -}}
 
@@ -19,7 +19,7 @@ metadata:
 type: Opaque
 stringData:
   {{- range $key, $value := .ctx.Values.secret }}
-  {{ $key }}: {{ include "common.scalar" $value }}
+  {{ include "common.quote" $key }}: {{ include "common.quote" $value }}
   {{- end }}
 {{- end -}}
 

@@ -30,12 +30,12 @@ spec:
     metadata:
       labels:
         {{- with .Values.podLabels }}
-        {{- toYaml . | nindent 8 }}
+        {{- include "common.yaml" . | nindent 8 }}
         {{- end }}
         {{- include "common.podLabels" (dict "ctx" .) | nindent 8 }}
-      {{- with include "common.podAnnotations" . }}
+      {{- with include "common.podAnnotations" . | fromJson }}
       annotations:
-        {{- . | nindent 8 }}
+        {{- include "common.yaml" . | nindent 8 }}
       {{- end }}
     spec:
       {{- include "common.podBase" (dict "ctx" . "serviceAccount" (include "common.serviceAccount.name" .)) | nindent 6 }}
@@ -44,16 +44,16 @@ spec:
       {{- . | nindent 6 }}
       {{- end }}
       containers:
-        - name: {{ include "common.name" . }}
-          image: {{ include "common.image" . | quote }}
-          imagePullPolicy: {{ .Values.image.pullPolicy }}
+        - name: {{ include "common.quote" (include "common.name" .) }}
+          image: {{ include "common.quote" (include "common.image" .) }}
+          imagePullPolicy: {{ include "common.quote" .Values.image.pullPolicy }}
           {{- with .Values.command }}
           command:
-            {{- toYaml . | nindent 12 }}
+            {{- include "common.yaml" . | nindent 12 }}
           {{- end }}
           {{- with .Values.args }}
           args:
-            {{- toYaml . | nindent 12 }}
+            {{- include "common.yaml" . | nindent 12 }}
           {{- end }}
           ports:
             - name: http
@@ -66,7 +66,7 @@ spec:
             {{- . | nindent 12 }}
           {{- end }}
           resources:
-            {{- toYaml .Values.resources | nindent 12 }}
+            {{- include "common.yaml" .Values.resources | nindent 12 }}
           securityContext:
             {{- include "common.containerSecurityContext" . | nindent 12 }}
           {{- with include "common.probes" . | trim }}

@@ -23,11 +23,11 @@ It renders an Ingress or a Gateway API HTTPRoute, or nothing, by ingress.kind.
 {{- define "common.ingress.paths" -}}
 paths:
   {{- range .routes }}
-  - path: {{ .path }}
-    pathType: {{ .pathType | default "Prefix" }}
+  - path: {{ include "common.quote" .path }}
+    pathType: {{ include "common.quote" (.pathType | default "Prefix") }}
     backend:
       service:
-        name: {{ .service }}
+        name: {{ include "common.quote" .service }}
         port:
           number: {{ int .port }}
   {{- end }}
@@ -40,16 +40,16 @@ metadata:
   {{- include "common.metadata" (dict "ctx" .ctx "component" .component "annotations" .ingress.annotations) | nindent 2 }}
 spec:
   {{- with .ingress.className }}
-  ingressClassName: {{ . }}
+  ingressClassName: {{ include "common.quote" . }}
   {{- end }}
   {{- with .ingress.tls }}
   tls:
-    {{- toYaml . | nindent 4 }}
+    {{- include "common.yaml" . | nindent 4 }}
   {{- end }}
   rules:
     {{- $paths := include "common.ingress.paths" . }}
     {{- range .ingress.hosts }}
-    - host: {{ . | quote }}
+    - host: {{ include "common.quote" . }}
       http:
         {{- $paths | nindent 8 }}
     {{- else }}
@@ -65,19 +65,19 @@ metadata:
   {{- include "common.metadata" (dict "ctx" .ctx "component" .component "annotations" .ingress.annotations) | nindent 2 }}
 spec:
   parentRefs:
-    {{- toYaml .ingress.parentRefs | nindent 4 }}
+    {{- include "common.yaml" .ingress.parentRefs | nindent 4 }}
   {{- with .ingress.hosts }}
   hostnames:
-    {{- toYaml . | nindent 4 }}
+    {{- include "common.yaml" . | nindent 4 }}
   {{- end }}
   rules:
     {{- range .routes }}
     - matches:
         - path:
-            type: {{ eq (.pathType | default "Prefix") "Exact" | ternary "Exact" "PathPrefix" }}
-            value: {{ .path }}
+            type: {{ include "common.quote" (eq (.pathType | default "Prefix") "Exact" | ternary "Exact" "PathPrefix") }}
+            value: {{ include "common.quote" .path }}
       backendRefs:
-        - name: {{ .service }}
+        - name: {{ include "common.quote" .service }}
           port: {{ int .port }}
     {{- end }}
 {{- end -}}

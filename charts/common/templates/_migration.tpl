@@ -7,8 +7,8 @@ With migration.digest, a ConfigMap remembers what has been migrated, and an upgr
 {{- define "common.migration" -}}
 {{- if eq (include "common.migration.due" .) "true" -}}
 {{- $name := include "common.migration.name" . -}}
-{{- $before := include "common.migration.annotations" (dict "migration" .Values.migration "weight" (sub (int .Values.migration.weight) 5)) | fromYaml -}}
-{{- $annotations := include "common.migration.annotations" (dict "migration" .Values.migration "weight" (int .Values.migration.weight)) | fromYaml -}}
+{{- $before := include "common.migration.annotations" (dict "migration" .Values.migration "weight" (sub (int .Values.migration.weight) 5)) | fromJson -}}
+{{- $annotations := include "common.migration.annotations" (dict "migration" .Values.migration "weight" (int .Values.migration.weight)) | fromJson -}}
 {{- $secret := .Values.existingSecret | default (.Values.secret | empty | ternary "" $name) -}}
 {{- $copy := dict "ctx" . "name" $name "component" "migration" "annotations" $before -}}
 {{- if not .Values.migration.command -}}
@@ -35,22 +35,22 @@ spec:
     metadata:
       labels:
         {{- with .Values.podLabels }}
-        {{- toYaml . | nindent 8 }}
+        {{- include "common.yaml" . | nindent 8 }}
         {{- end }}
         {{- include "common.podLabels" (dict "ctx" . "component" "migration") | nindent 8 }}
       {{- with .Values.migration.podAnnotations }}
       annotations:
-        {{- toYaml . | nindent 8 }}
+        {{- include "common.yaml" . | nindent 8 }}
       {{- end }}
     spec:
       restartPolicy: Never
       {{- include "common.podBase" (dict "ctx" . "serviceAccount" $name) | nindent 6 }}
       containers:
         - name: migration
-          image: {{ include "common.image" . | quote }}
-          imagePullPolicy: {{ .Values.image.pullPolicy }}
+          image: {{ include "common.quote" (include "common.image" .) }}
+          imagePullPolicy: {{ include "common.quote" .Values.image.pullPolicy }}
           command:
-            {{- toYaml .Values.migration.command | nindent 12 }}
+            {{- include "common.yaml" .Values.migration.command | nindent 12 }}
           env:
             {{- include "common.env" . | trim | nindent 12 }}
           {{- with include "common.envFrom" (dict "ctx" . "configMap" $name "secret" $secret) | trim }}
@@ -58,7 +58,7 @@ spec:
             {{- . | nindent 12 }}
           {{- end }}
           resources:
-            {{- toYaml (.Values.migration.resources | default .Values.resources) | nindent 12 }}
+            {{- include "common.yaml" (.Values.migration.resources | default .Values.resources) | nindent 12 }}
           securityContext:
             {{- include "common.containerSecurityContext" . | nindent 12 }}
           volumeMounts:
@@ -74,7 +74,7 @@ kind: ConfigMap
 metadata:
   {{- include "common.metadata" (dict "ctx" . "name" (include "common.migration.memory" .) "component" "migration" "annotations" $after) | nindent 2 }}
 data:
-  digest: {{ include "common.migration.state" . }}
+  digest: {{ include "common.quote" (include "common.migration.state" .) }}
 {{- end }}
 {{- end -}}
 {{- end -}}
@@ -95,12 +95,18 @@ they are others than those that ran last. `lookup` finds nothing without a clust
 
 {{/* What decides how the database looks afterwards: the migrations, the command, and what names the database. */}}
 {{- define "common.migration.state" -}}
-{{- list .Values.migration.digest .Values.migration.command .Values.existingSecret .Values.extraEnv .Values.extraEnvFrom (include "common.podAnnotations" .) | toJson | sha256sum -}}
+{{- $annotations := "" -}}
+{{- with include "common.podAnnotations" . | fromJson -}}
+{{- /* As text, because a digest of earlier versions holds it so: another one would run the migrations again. */ -}}
+{{- $annotations = toYaml . -}}
+{{- end -}}
+{{- list .Values.migration.digest .Values.migration.command .Values.existingSecret .Values.extraEnv .Values.extraEnvFrom $annotations | toJson | sha256sum -}}
 {{- end -}}
 
-{{/* dict: migration (the values), weight. Without a database inside the release the migration runs before anything is changed. */}}
+{{/* As JSON. dict: migration (the values), weight. Without a database inside the release the migration runs before anything is changed. */}}
 {{- define "common.migration.annotations" -}}
-helm.sh/hook: {{ .migration.hooks | default "pre-install,pre-upgrade" }}
-helm.sh/hook-weight: {{ .weight | toString | quote }}
-helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- dict
+      "helm.sh/hook" (.migration.hooks | default "pre-install,pre-upgrade")
+      "helm.sh/hook-weight" (toString .weight)
+      "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded" | toJson -}}
 {{- end -}}

@@ -9,16 +9,16 @@ Parts that every pod of a component shares: Deployment, migration Job and test p
 {{/* Pod fields under the restricted Pod Security Standard. dict: ctx, serviceAccount. */}}
 {{- define "common.podBase" -}}
 {{- $v := .ctx.Values -}}
-serviceAccountName: {{ .serviceAccount }}
+serviceAccountName: {{ include "common.quote" .serviceAccount }}
 automountServiceAccountToken: false
 {{- /* The variables Kubernetes makes up from Service names could overwrite the component's own, for example <NAME>_PORT. */}}
 enableServiceLinks: false
 {{- with $v.imagePullSecrets }}
 imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.yaml" . | nindent 2 }}
 {{- end }}
 {{- with $v.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ include "common.quote" . }}
 {{- end }}
 securityContext:
   runAsNonRoot: true
@@ -30,22 +30,22 @@ securityContext:
     type: RuntimeDefault
 {{- with $v.nodeSelector }}
 nodeSelector:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.yaml" . | nindent 2 }}
 {{- end }}
 {{- with $v.tolerations }}
 tolerations:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.yaml" . | nindent 2 }}
 {{- end }}
 {{- with $v.affinity }}
 affinity:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.yaml" . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
 {{- define "common.containerSecurityContext" -}}
 allowPrivilegeEscalation: false
 privileged: false
-readOnlyRootFilesystem: {{ .Values.securityContext.readOnlyRootFilesystem }}
+readOnlyRootFilesystem: {{ include "common.yaml" .Values.securityContext.readOnlyRootFilesystem }}
 runAsNonRoot: true
 capabilities:
   drop: [ALL]
@@ -67,11 +67,11 @@ seccompProfile:
 {{- $_ := unset $own .name -}}
 {{- end -}}
 {{- range $name, $value := $own }}
-- name: {{ $name }}
-  value: {{ $value | quote }}
+- name: {{ include "common.quote" $name }}
+  value: {{ include "common.quote" $value }}
 {{- end }}
 {{- with $v.extraEnv }}
-{{ toYaml . }}
+{{ include "common.yaml" . }}
 {{- end }}
 {{- end -}}
 
@@ -79,14 +79,14 @@ seccompProfile:
 {{- define "common.envFrom" -}}
 {{- if .ctx.Values.config }}
 - configMapRef:
-    name: {{ .configMap }}
+    name: {{ include "common.quote" .configMap }}
 {{- end }}
 {{- if .secret }}
 - secretRef:
-    name: {{ .secret }}
+    name: {{ include "common.quote" .secret }}
 {{- end }}
 {{- with .ctx.Values.extraEnvFrom }}
-{{ toYaml . }}
+{{ include "common.yaml" . }}
 {{- end }}
 {{- end -}}
 
@@ -95,25 +95,25 @@ seccompProfile:
 - name: tmp
   mountPath: /tmp
 {{- range $i, $path := .Values.writableDirs }}
-- name: writable-{{ $i }}
-  mountPath: {{ $path }}
+- name: {{ include "common.quote" (printf "writable-%d" $i) }}
+  mountPath: {{ include "common.quote" $path }}
 {{- end }}
 {{- with .Values.extraVolumeMounts }}
-{{ toYaml . }}
+{{ include "common.yaml" . }}
 {{- end }}
 {{- end -}}
 
 {{- define "common.volumes" -}}
 - name: tmp
   emptyDir:
-    sizeLimit: {{ .Values.tmpSizeLimit }}
+    sizeLimit: {{ include "common.quote" .Values.tmpSizeLimit }}
 {{- range $i, $path := .Values.writableDirs }}
-- name: writable-{{ $i }}
+- name: {{ include "common.quote" (printf "writable-%d" $i) }}
   emptyDir:
-    sizeLimit: {{ $.Values.tmpSizeLimit }}
+    sizeLimit: {{ include "common.quote" $.Values.tmpSizeLimit }}
 {{- end }}
 {{- with .Values.extraVolumes }}
-{{ toYaml . }}
+{{ include "common.yaml" . }}
 {{- end }}
 {{- end -}}
 
@@ -121,7 +121,7 @@ seccompProfile:
 {{- define "common.probe" -}}
 {{- if .path -}}
 httpGet:
-  path: {{ .path }}
+  path: {{ include "common.quote" .path }}
   port: http
 {{- else -}}
 tcpSocket:
@@ -148,8 +148,8 @@ tcpSocket:
 topologySpreadConstraints:
   {{- range .Values.topologySpread.keys }}
   - maxSkew: 1
-    topologyKey: {{ . }}
-    whenUnsatisfiable: {{ $.Values.topologySpread.whenUnsatisfiable }}
+    topologyKey: {{ include "common.quote" . }}
+    whenUnsatisfiable: {{ include "common.quote" $.Values.topologySpread.whenUnsatisfiable }}
     labelSelector:
       matchLabels:
         {{- include "common.selectorLabels" (dict "ctx" $) | nindent 8 }}
@@ -159,7 +159,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
-{{/* A change of configuration changes the pods, which otherwise would keep the old environment. */}}
+{{/* A change of configuration changes the pods, which otherwise would keep the old environment. As JSON. */}}
 {{- define "common.podAnnotations" -}}
 {{- $annotations := dict -}}
 {{- with .Values.config -}}
@@ -170,7 +170,5 @@ topologySpreadConstraints:
 {{- else if .Values.secret -}}
 {{- $_ := set $annotations "checksum/secret" (toJson .Values.secret | sha256sum) -}}
 {{- end -}}
-{{- with merge $annotations (.Values.podAnnotations | default dict) -}}
-{{- toYaml . -}}
-{{- end -}}
+{{- merge $annotations (.Values.podAnnotations | default dict) | toJson -}}
 {{- end -}}

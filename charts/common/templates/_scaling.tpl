@@ -9,7 +9,7 @@ spec:
   scaleTargetRef:
     apiVersion: apps/v1
     kind: Deployment
-    name: {{ include "common.fullname" . }}
+    name: {{ include "common.quote" (include "common.fullname" .) }}
   minReplicas: {{ int $hpa.minReplicas }}
   maxReplicas: {{ int $hpa.maxReplicas }}
   metrics:
@@ -29,7 +29,7 @@ spec:
     {{- end }}
   {{- with $hpa.behavior }}
   behavior:
-    {{- toYaml . | nindent 4 }}
+    {{- include "common.yaml" . | nindent 4 }}
   {{- end }}
 {{- end -}}
 {{- end -}}
@@ -43,7 +43,7 @@ kind: PodDisruptionBudget
 metadata:
   {{- include "common.metadata" (dict "ctx" .) | nindent 2 }}
 spec:
-  maxUnavailable: {{ .Values.pdb.maxUnavailable }}
+  maxUnavailable: {{ include "common.yaml" .Values.pdb.maxUnavailable }}
   {{- /* A pod that is not ready serves nobody; it must not keep a node from being drained. */}}
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:

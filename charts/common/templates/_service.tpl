@@ -5,21 +5,21 @@ kind: Service
 metadata:
   {{- include "common.metadata" (dict "ctx" . "name" (include "common.service.name" .) "annotations" $service.annotations) | nindent 2 }}
 spec:
-  type: {{ $service.type }}
+  type: {{ include "common.quote" $service.type }}
   selector:
     {{- include "common.selectorLabels" (dict "ctx" .) | nindent 4 }}
   {{- if ne $service.type "ClusterIP" }}
   {{- with $service.externalTrafficPolicy }}
-  externalTrafficPolicy: {{ . }}
+  externalTrafficPolicy: {{ include "common.quote" . }}
   {{- end }}
   {{- end }}
   {{- if eq $service.type "LoadBalancer" }}
   {{- with $service.loadBalancerClass }}
-  loadBalancerClass: {{ . }}
+  loadBalancerClass: {{ include "common.quote" . }}
   {{- end }}
   {{- with $service.loadBalancerSourceRanges }}
   loadBalancerSourceRanges:
-    {{- toYaml . | nindent 4 }}
+    {{- include "common.yaml" . | nindent 4 }}
   {{- end }}
   {{- end }}
   ports:

@@ -7,11 +7,11 @@ TEST_URL is what to ask; APP_DIGEST is what the answer should say it is.
 apiVersion: v1
 kind: Pod
 metadata:
-  name: {{ include "common.fullname" . }}-test
-  namespace: {{ .Release.Namespace }}
+  name: {{ include "common.quote" (printf "%s-test" (include "common.fullname" .)) }}
+  namespace: {{ include "common.quote" .Release.Namespace }}
   labels:
     {{- with .Values.podLabels }}
-    {{- toYaml . | nindent 4 }}
+    {{- include "common.yaml" . | nindent 4 }}
     {{- end }}
     {{- include "common.labels" (dict "ctx" . "component" "test") | nindent 4 }}
   annotations:
@@ -22,17 +22,17 @@ spec:
   {{- include "common.podBase" (dict "ctx" . "serviceAccount" (include "common.serviceAccount.name" .)) | nindent 2 }}
   containers:
     - name: test
-      image: {{ include "common.image" . | quote }}
-      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      image: {{ include "common.quote" (include "common.image" .) }}
+      imagePullPolicy: {{ include "common.quote" .Values.image.pullPolicy }}
       command:
-        {{- toYaml .Values.test.command | nindent 8 }}
+        {{- include "common.yaml" .Values.test.command | nindent 8 }}
       env:
         - name: TEST_URL
-          value: {{ printf "http://%s:%d%s" (include "common.service.name" .) (int .Values.service.port) .Values.test.path | quote }}
+          value: {{ include "common.quote" (printf "http://%s:%d%s" (include "common.service.name" .) (int .Values.service.port) .Values.test.path) }}
         - name: APP_DIGEST
-          value: {{ .Values.image.tag | quote }}
+          value: {{ include "common.quote" .Values.image.tag }}
       resources:
-        {{- toYaml .Values.resources | nindent 8 }}
+        {{- include "common.yaml" .Values.resources | nindent 8 }}
       securityContext:
         {{- include "common.containerSecurityContext" . | nindent 8 }}
       volumeMounts:

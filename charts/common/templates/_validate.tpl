@@ -5,6 +5,8 @@ What a schema cannot say in a sentence a person understands, or cannot say at al
 {{- $name := include "common.name" . -}}
 {{- $v := .Values -}}
 {{- include "common.validate.image" . -}}
+{{- include "common.validate.podLabels" . -}}
+{{- include "common.validate.once" . -}}
 {{- if and $v.secret $v.existingSecret -}}
 {{- fail (printf "%s: both secret and existingSecret (%s) are set. Give one: set existingSecret to \"\" to have the chart make the Secret, or leave secret empty." $name $v.existingSecret) -}}
 {{- end -}}
@@ -36,6 +38,53 @@ What a schema cannot say in a sentence a person understands, or cannot say at al
 {{- end -}}
 {{- if eq .Values.image.tag "latest" -}}
 {{- fail (printf "%s: image.tag is \"latest\", which changes its meaning without changing its name, so Kubernetes would keep the old pods. Set it to a tag that names one build." $name) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A label that stands twice is an error or loses one of its values, and the chart's own select the pods. */}}
+{{- define "common.validate.podLabels" -}}
+{{- $own := list "helm.sh/chart" -}}
+{{- range list "name" "instance" "component" "version" "managed-by" "part-of" -}}
+{{- $own = append $own (printf "app.kubernetes.io/%s" .) -}}
+{{- end -}}
+{{- range $key, $_ := .Values.podLabels -}}
+{{- if has $key $own -}}
+{{- fail (printf "%s: podLabels sets %s, which the chart sets itself. Leave it out; nameOverride, component, appVersion and partOf change the chart's own labels." (include "common.name" $) $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What Kubernetes takes once only: a variable, the name of a volume, a directory to mount at. */}}
+{{- define "common.validate.once" -}}
+{{- $name := include "common.name" . -}}
+{{- $variables := list -}}
+{{- range .Values.extraEnv -}}
+{{- if has .name $variables -}}
+{{- fail (printf "%s: extraEnv sets %s twice. Leave one of the two out." $name .name) -}}
+{{- end -}}
+{{- $variables = append $variables .name -}}
+{{- end -}}
+{{- $volumes := list "tmp" -}}
+{{- $directories := list "/tmp" -}}
+{{- range $i, $path := .Values.writableDirs -}}
+{{- $volumes = append $volumes (printf "writable-%d" $i) -}}
+{{- if has (clean $path) $directories -}}
+{{- fail (printf "%s: writableDirs names %s, which can be written to already. Leave it out: /tmp needs no entry, and every other directory one." $name $path) -}}
+{{- end -}}
+{{- $directories = append $directories (clean $path) -}}
+{{- end -}}
+{{- range .Values.extraVolumes -}}
+{{- if has .name $volumes -}}
+{{- fail (printf "%s: extraVolumes has a volume %v, and there is another one of that name. Rename it; tmp and writable-<number> are the chart's own." $name .name) -}}
+{{- end -}}
+{{- $volumes = append $volumes .name -}}
+{{- end -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- $path := toString .mountPath | clean -}}
+{{- if has $path $directories -}}
+{{- fail (printf "%s: extraVolumeMounts mounts something at %s, where something is mounted already: /tmp, one of writableDirs or another mount. Choose another directory." $name $path) -}}
+{{- end -}}
+{{- $directories = append $directories $path -}}
 {{- end -}}
 {{- end -}}
 
