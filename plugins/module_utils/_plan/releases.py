@@ -33,7 +33,7 @@ def read_releases(
     for place, item in validator.items("application_releases", given):
         validator.keys(place, item, _KEYS)
         name = validator.label(f"{place}.name", item.get("name"), longest=53)
-        where = validator.label(f"{place}.namespace", item.get("namespace"), default=namespace)
+        where = validator.namespace(f"{place}.namespace", item.get("namespace"), default=namespace)
         chart = validator.text(f"{place}.chart", item.get("chart"), example="charts/todo-app")
         path = Path(os.path.normpath(project / chart))
         version = digest = title = ""

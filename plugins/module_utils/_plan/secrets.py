@@ -39,7 +39,7 @@ def read_secrets(validator: Validator, given: Any, namespace: str) -> list[Secre
             validator.error(
                 f"{place}.name", f"{name!r} is not a valid Kubernetes name", "use a-z, 0-9, hyphens and dots"
             )
-        place_of = validator.label(f"{place}.namespace", item.get("namespace"), default=namespace)
+        place_of = validator.namespace(f"{place}.namespace", item.get("namespace"), default=namespace)
         keys: dict[str, SecretSource | None] = {}
         fields = validator.mapping(f"{place}.keys", item.get("keys"))
         if not fields:

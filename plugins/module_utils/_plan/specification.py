@@ -107,7 +107,7 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
     name = validator.label("application_name", specification.get("name"), longest=53)
     namespace = specification.get("namespace") or name
     if namespace != name:  # otherwise a wrong name would be reported twice
-        namespace = validator.label("application_namespace", namespace)
+        namespace = validator.namespace("application_namespace", namespace)
     hosts = _hosts(validator, specification.get("hosts"))
     project = (base / str(specification.get("project_dir") or "")).resolve()
     if not project.is_dir():
@@ -166,6 +166,6 @@ def _exposure(validator: Validator, given: Any, namespace: str) -> dict[str, str
     return {
         "kind": kind,
         "service": validator.label(f"{place}.service", fields.get("service")),
-        "namespace": validator.label(f"{place}.namespace", fields.get("namespace"), default=namespace),
+        "namespace": validator.namespace(f"{place}.namespace", fields.get("namespace"), default=namespace),
         "port": str(port or ""),
     }

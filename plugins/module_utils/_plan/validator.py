@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
+RESERVED = "kube-"
 ENVIRONMENT = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
@@ -103,6 +105,13 @@ class Validator:
                 f"{text!r} is not a valid Kubernetes name",
                 f"use at most {longest} lower-case letters, digits and hyphens, with a letter or digit at both ends",
             )
+        return text
+
+    def namespace(self, place: str, value: Any, default: str = "") -> str:
+        """Return the name of a namespace that may be an application's."""
+        text = self.label(place, value, default)
+        if value is not None and text.startswith(RESERVED):  # a default is reported where it was written
+            self.error(place, f"{text!r} belongs to Kubernetes itself", "use a namespace of the application's own")
         return text
 
     def host(self, place: str, value: Any) -> str:
