@@ -20,7 +20,6 @@ requirements:
   - Enable it with C(callbacks_enabled = slipway.kube.preflight) in the section C([defaults]) of the configuration.
 """
 
-import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from ansible import constants as C
@@ -35,8 +34,11 @@ if TYPE_CHECKING:
     from ansible.playbook.play import Play
 
 # Ansible's own codes for a general mistake, for one in a file, and for one in the options.
-_NO_HOSTS, _NO_FILE, _NO_OPTION = 1, 4, 5
-_WIDTH, _LINES = 120, 40
+_NO_HOSTS = 1
+_NO_FILE = 4
+_NO_OPTION = 5
+_WIDTH = 120
+_LINES = 40
 
 
 class CallbackModule(CallbackBase):
@@ -81,4 +83,4 @@ class CallbackModule(CallbackBase):
         self._display.display("")
         for line in lay_out(title, failure, [("in service", "as before; nothing was changed")], _WIDTH, _LINES):
             self._display.display(line, color=C.COLOR_ERROR, stderr=True)
-        sys.exit(code)
+        raise SystemExit(code)

@@ -5,14 +5,22 @@
 
 from __future__ import annotations
 
-_RELEASES = """
+
+class ModuleDocFragment:
+    """``slipway.kube.releases``, and ``slipway.kube.releases.optional`` for a module that can do without.
+
+    Both are written out, because ansible-test reads the fragments without running them.
+    """
+
+    DOCUMENTATION = """
 options:
   releases:
     description:
       - The releases, as entries of the plan that M(slipway.kube.application_plan) returns. A module needs name and namespace of each, and what
         its description names.
     type: list
-    elements: dict{required}
+    elements: dict
+    required: true
     suboptions:
       name:
         description: Name of the release.
@@ -45,9 +53,42 @@ options:
         type: bool
 """
 
-
-class ModuleDocFragment:
-    """``slipway.kube.releases``, and ``slipway.kube.releases.optional`` for a module that can do without."""
-
-    DOCUMENTATION = _RELEASES.format(required="\n    required: true")
-    OPTIONAL = _RELEASES.format(required="")
+    OPTIONAL = """
+options:
+  releases:
+    description:
+      - The releases, as entries of the plan that M(slipway.kube.application_plan) returns. A module needs name and namespace of each, and what
+        its description names.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the release.
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the release.
+        type: str
+        required: true
+      chart:
+        description: Directory of the chart.
+        type: str
+      chart_name:
+        description: Name of the chart.
+        type: str
+      chart_version:
+        description: Version of the chart.
+        type: str
+      chart_digest:
+        description: Digest of the chart's files.
+        type: str
+      values:
+        description: The values.
+        type: dict
+      secret_checksums:
+        description: Dotted paths of the values that get the checksum of a Secret, by the names of the Secrets.
+        type: dict
+      wait:
+        description: Whether the rollout has to end before the next release is started.
+        type: bool
+"""

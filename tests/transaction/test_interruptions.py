@@ -36,7 +36,7 @@ class Moment:
 
 
 MOMENTS = {
-    "planning": Moment(OUTPUT, "^Take an application", all_of_it=True, held=False),
+    "planning": Moment(OUTPUT, "^Deploy an application", all_of_it=True, held=False),
     "comparing": Moment(OUTPUT, "^tools", all_of_it=False, held=False),
     "lease": Moment(LEASE, "^held by .", all_of_it=True),
     "api-changing": Moment(RELEASES, "^api pending-upgrade", all_of_it=True),

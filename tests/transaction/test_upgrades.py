@@ -84,7 +84,7 @@ def test_an_upgrade_migrates_what_has_not_been_migrated(shop: Shop, good: str) -
 def test_check_mode_announces_what_a_run_then_changes(shop: Shop, good: str) -> None:
     before = {release: max(shop.revisions(release)) for release in ("api", "web")}
     # The same version number of the chart; only a template differs.
-    template = shop.project / "charts" / "component" / "templates" / "service.yaml"
+    template = shop.project / "charts" / "component" / "templates" / "manifests.yaml"
     text = template.read_text(encoding="utf-8")
     template.write_text(
         text + "\n---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-extra\ndata:\n  A: b\n"

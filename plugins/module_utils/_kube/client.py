@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import getproxies
 
+from ansible_collections.slipway.kube.plugins.module_utils._kube import connections, kubeconfig
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import (
     MERGE_PATCH,
     Api,
@@ -27,9 +28,9 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.api import (
 )
 
 try:
-    from ansible_collections.slipway.kube.plugins.module_utils._kube import connections, kubeconfig
     from urllib3.exceptions import HTTPError, ProtocolError
 
+    kubeconfig.library()  # now, so that what forks of this process import is here already
     HAS_KUBERNETES = True
 except ImportError:
     HAS_KUBERNETES = False

@@ -19,11 +19,17 @@ import time
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import urllib3
 from ansible_collections.slipway.kube.plugins.module_utils._kube.kubeconfig import Access
-from requests.utils import should_bypass_proxies
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+
+try:
+    import urllib3
+    from requests.utils import should_bypass_proxies
+    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+except ImportError:  # the modules say so, by module_base
+    HTTPConnection = HTTPSConnection = HTTPConnectionPool = HTTPSConnectionPool = object  # type: ignore[assignment,misc]
+    HTTPError = Exception  # type: ignore[assignment,misc]
 
 CONNECT_SECONDS = 5.0
 _CHUNK = 65536
@@ -78,11 +84,11 @@ class _Secure(_Bounded, HTTPSConnection):
     pass
 
 
-class _PlainPool(urllib3.HTTPConnectionPool):
+class _PlainPool(HTTPConnectionPool):
     ConnectionCls = _Plain
 
 
-class _SecurePool(urllib3.HTTPSConnectionPool):
+class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _Secure
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import logging
@@ -37,7 +38,8 @@ except subprocess.TimeoutExpired:
 """
 
 
-def _import_loader() -> Any:
+@functools.cache
+def library() -> Any:
     """Import kubernetes.config.kube_config alone. Raises ImportError.
 
     The library's packages import all of its parts and models: 23 MB and 0.18 s of a processor on top of a module, where the loader
@@ -72,9 +74,6 @@ def _api_client(**options: Any) -> Any:
     return importlib.import_module("kubernetes.client").ApiClient(**options)
 
 
-_loader = _import_loader()
-
-
 class Access:
     """How to reach and to log in to the API server that a context names.
 
@@ -88,7 +87,7 @@ class Access:
         self._lock = threading.Lock()
         # The loader writes keys that the kubeconfig holds to files.
         self._directory = tempfile.TemporaryDirectory(prefix="slipway-kube-")
-        self._configuration = _loader.Configuration()
+        self._configuration = library().Configuration()
         self.proxy: str | None = None
         try:
             self._bounded(lambda: self._load(path or os.environ.get("KUBECONFIG") or "~/.kube/config", context))
@@ -115,9 +114,9 @@ class Access:
         return {"Authorization": str(token)} if token else {}
 
     def _load(self, path: str, context: str | None) -> None:
-        merger = _loader.KubeConfigMerger(path)
+        merger = library().KubeConfigMerger(path)
         if merger.config is None:
-            raise _loader.ConfigException(f"There is no file {path}")
+            raise library().ConfigException(f"There is no file {path}")
         chosen = context or merger.config["current-context"]
         named = merger.config["contexts"].get_with_name(chosen)["context"]
         cluster = merger.config["clusters"].get_with_name(named["cluster"])["cluster"]
@@ -130,7 +129,7 @@ class Access:
             command = [sys.executable, "-I", "-S", "-c", _BOUNDED, str(self._seconds), str(login["command"])]
             bounded = {**login, "command": command[0], "args": [*command[1:], *(login.get("args") or ())]}
             found.value["user"] = {**found.value["user"], "exec": bounded}
-        loader = _loader.KubeConfigLoader(
+        loader = library().KubeConfigLoader(
             merger.config,
             active_context=chosen,
             config_base_path=None,
