@@ -75,6 +75,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, releases
 from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete
+from ansible_collections.slipway.kube.plugins.module_utils._helm.values import values_text
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
 
 
@@ -100,7 +101,7 @@ def render(module: AnsibleModule, upgrade: bool) -> str:
             command += ["--kubeconfig", options["kubeconfig"]] if options["kubeconfig"] else []
             command += ["--kube-context", options["context"]] if options["context"] else []
         # The values go by standard input: a command line can be read by everybody.
-        code, output, errors = module.run_command(command, data=json.dumps(options["values"]))
+        code, output, errors = module.run_command(command, data=values_text(options["values"]))
     if code:
         raise ValueError(
             f"Helm rejected release {options['name']}: {' '.join(errors.split())[-600:]}. Correct its values or the chart."

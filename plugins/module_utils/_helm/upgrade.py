@@ -8,13 +8,13 @@ Helm waits for a hook until its own timeout and then says only that it timed out
 
 from __future__ import annotations
 
-import json
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ansible_collections.slipway.kube.plugins.module_utils._helm.values import values_text
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import KubernetesError
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.codes import Finding
 
@@ -84,7 +84,7 @@ def run(command: Sequence[str], values: Mapping[str, Any], watcher: HookWatcher,
     """
     watcher.begin()
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as text:
-        text.write(json.dumps(values).encode())
+        text.write(values_text(values).encode())
         text.seek(0)
         process = subprocess.Popen(command, stdin=text, stdout=subprocess.DEVNULL, stderr=errors)
         try:
