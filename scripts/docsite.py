@@ -132,7 +132,9 @@ def main(arguments: list[str]) -> int:
                 print(f"{step[0]} {step[1]} found mistakes: see above.", file=sys.stderr)
                 return code
         built = sorted(page.name for page in html.glob("*_module.html"))
-        wanted = sorted(f"{module.stem}_module.html" for module in collection.glob("plugins/modules/*.py"))
+        routing = yaml.safe_load((collection / "meta/runtime.yml").read_text(encoding="utf-8"))["plugin_routing"]
+        names = {module.stem for module in collection.glob("plugins/modules/*.py")} | routing["modules"].keys()
+        wanted = sorted(f"{name}_module.html" for name in names)
         if built != wanted:
             print(f"Pages and modules differ: {sorted(set(built) ^ set(wanted))}.", file=sys.stderr)
             return 1

@@ -62,10 +62,11 @@ class CallbackModule(CallbackBase):
             hosts = [play.hosts if isinstance(play.hosts, (list, tuple)) else [play.hosts] for play in plays]
             patterns = [str(pattern) for several in hosts for pattern in several]
             self._end("Find the hosts", _beginnings.no_hosts(sources, patterns), _NO_HOSTS)
-        asked = (*context.CLIARGS.get("tags", ()), *context.CLIARGS.get("skip_tags", ()))
-        if set(asked) - set(_beginnings.SPECIAL_TAGS) and len(context.CLIARGS.get("args", ())) == 1:
+        asked, skipped = (tuple(context.CLIARGS.get(option, ())) for option in ("tags", "skip_tags"))
+        if {*asked, *skipped} - set(_beginnings.SPECIAL_TAGS) and len(context.CLIARGS.get("args", ())) == 1:
             known = {tag for play in plays for tag in _beginnings.tags_of(play.compile())}
-            if failure := _beginnings.no_tags(asked, known):
+            # A tag to skip that means nothing here skips nothing: programs such as Molecule always name theirs.
+            if failure := _beginnings.no_tags([*asked, *_beginnings.misspelt(skipped, known)], known):
                 self._end("Select tasks by tags", failure, _NO_OPTION)
 
     def v2_playbook_on_play_start(self, play: Play) -> None:

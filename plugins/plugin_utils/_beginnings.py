@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -57,6 +58,12 @@ def no_tags(asked: Iterable[str], known: Iterable[str]) -> Failure | None:
     ends = {True: "?", False: "."}
     said = [f"{text[0].upper()}{text[1:]}{ends[text.startswith('did')]}" for text in dict.fromkeys(remedies)]
     return Failure(why=why, remedy=said)
+
+
+def misspelt(tags: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return the tags that are none of the known ones but close to one of them."""
+    names = list(known)
+    return [tag for tag in tags if tag not in names and difflib.get_close_matches(tag, names, n=1)]
 
 
 def tags_of(blocks: Iterable[Any]) -> set[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible_collections.slipway.kube.plugins.plugin_utils import _beginnings
 
 if TYPE_CHECKING:
     from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible, Run
@@ -143,3 +144,10 @@ def test_what_is_right_runs(ansible: Ansible, ansible_environment: dict[str, str
     result = run(ansible, ansible_environment, inventory, str(play), "--tags", "inner,untagged")
     assert result.code == 0, result.out + result.err
     assert "ran" in result.out and "WARNING" not in result.err, result.err
+
+
+@pytest.mark.parametrize(("known", "found"), [(("verify", "deploy"), ["verifies"]), ((), [])])
+def test_a_tag_to_skip_is_refused_only_where_it_is_close_to_a_known_one(
+    known: tuple[str, ...], found: list[str]
+) -> None:
+    assert _beginnings.misspelt(["molecule-notest", "notest", "verifies", "deploy"], known) == found
