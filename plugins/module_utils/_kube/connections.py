@@ -137,7 +137,8 @@ class Connections:
         if self.context:
             options["ssl_context"] = self.context
             if access.server_name:
-                options |= {"server_hostname": access.server_name, "assert_hostname": access.server_name}
+                # Not assert_hostname: for that urllib3 turns off the check of the shared context, which streams rely on.
+                options["server_hostname"] = access.server_name
             if not access.verify:
                 options |= {"cert_reqs": "CERT_NONE", "assert_hostname": False}
         self._pool: Any = _manager(self.proxy, options)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import KubeconfigError
 
 # A person may have to answer a browser's question.
@@ -169,15 +170,20 @@ class _LoginError(Exception):
 
 
 class _Told(logging.Handler):
-    """Keeps what the loader logs: it goes on without credentials when a login program fails."""
+    """Keeps what the loader logs: it goes on without credentials when a login program fails.
+
+    What other threads log meanwhile, such as urllib3 about a full pool, says nothing about a login.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
+        self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
-        self.lines.append(" ".join(record.getMessage().split()))
+        """Keep a line of this thread. A login program may have written credentials to its errors."""
+        if record.thread == self._thread:
+            self.lines.append(mask_text(" ".join(record.getMessage().split())))
 
     def __enter__(self) -> _Told:
         logging.getLogger().addHandler(self)
@@ -190,5 +196,5 @@ class _Told(logging.Handler):
 def _reason(error: Exception | None) -> str:
     if isinstance(error, TypeError | AttributeError | LookupError):
         return "It is not written as a kubeconfig is"  # the loader's own mistakes have no words for a person
-    text = " ".join(str(error).split()).rstrip(".")
+    text = mask_text(" ".join(str(error).split())).rstrip(".")
     return text[:500] or type(error).__name__

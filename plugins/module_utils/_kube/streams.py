@@ -96,10 +96,13 @@ class PodStreams:
     def __init__(self) -> None:
         self._clients: dict[tuple[str | None, str | None], Any] = {}
         self._lock = threading.Lock()
+        self._login = threading.Lock()  # a lock of its own: closing must not wait for a login that hangs
+        self._closed = False
 
     def close(self) -> None:
         """Close the clients; what was forwarded stays open."""
         with self._lock:
+            self._closed = True
             clients, self._clients = list(self._clients.values()), {}
         for client in clients:
             client.close()
@@ -111,13 +114,20 @@ class PodStreams:
         if not client.HAS_KUBERNETES:
             raise CheckError("library_missing")
         key = (target.kubeconfig, target.context)
-        with self._lock:
-            if key not in self._clients:
-                try:
-                    self._clients[key] = client.KubernetesClient(*key)
-                except KubeconfigError as error:
-                    raise CheckError("kubeconfig_invalid", str(error)) from None
-            return self._clients[key]
+        with self._login:
+            found = self._clients.get(key)
+            if found:
+                return found
+            try:
+                made = client.KubernetesClient(*key)
+            except KubeconfigError as error:
+                raise CheckError("kubeconfig_invalid", str(error)) from None
+            with self._lock:
+                if not self._closed:
+                    self._clients[key] = made
+                    return made
+            made.close()  # nobody waits for it any more
+            raise CheckError("deadline")
 
     def pod(self, target: Target, timeout: float) -> tuple[str, Object, Object | None]:
         """Find a ready pod of a target; return its name, the pod, and the service if one was named."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import logging
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -281,6 +283,12 @@ def test_certificate_is_that_of_the_name_in_the_kubeconfig(
             server.kubeconfig(tmp_path, **known, tls_server_name="kubernetes.default"), None
         ) as client:
             assert client.items(SECRETS)
+            # Streams of the same client look at the name, too.
+            assert client.connections.context and client.connections.context.check_hostname
+            with serve(fake, authority.context("another.name")) as other:
+                client.access.host = other.url
+                with pytest.raises(OSError, match="certificate is not valid for 'kubernetes.default'"):
+                    client.connections.open(5)
         for more in ({}, {"tls_server_name": "another.name"}):
             with (
                 KubernetesClient(server.kubeconfig(tmp_path, **known, **more), None) as client,
@@ -362,6 +370,25 @@ def test_login_program_that_waits_is_ended_with_what_it_started(server: Served, 
 def test_login_program_that_fails_is_told(server: Served, tmp_path: Path, script: str, words: str) -> None:
     with pytest.raises(KubeconfigError, match=words):
         KubernetesClient(server.kubeconfig(tmp_path, login(tmp_path, script)), None)
+
+
+def test_what_a_login_program_says_is_told_without_its_secrets(server: Served, tmp_path: Path) -> None:
+    user = login(tmp_path, 'echo "client_secret=hunter-two Bearer abcdefghij" >&2; exit 1')
+    with pytest.raises(KubeconfigError, match="process returned 1") as caught:
+        KubernetesClient(server.kubeconfig(tmp_path, user), None)
+    assert "hunter" not in str(caught.value) and "abcdefghij" not in str(caught.value)
+
+
+def test_what_other_threads_log_is_no_failed_login(server: Served, tmp_path: Path) -> None:
+    def log_in(_configuration: Any) -> None:
+        words = "Connection pool is full, discarding connection"
+        other = threading.Thread(target=logging.getLogger("urllib3.connectionpool").warning, args=(words,))
+        other.start()
+        other.join()
+
+    with KubernetesClient(server.kubeconfig(tmp_path, TOKEN), None) as client:
+        client.access._configuration.refresh_api_key_hook = log_in
+        assert client.items(SECRETS)
 
 
 def test_missing_login_program_is_told(server: Served, tmp_path: Path) -> None:

@@ -225,3 +225,36 @@ def test_library_that_is_missing_is_told(streams: PodStreams, monkeypatch: pytes
     with pytest.raises(CheckError) as caught:
         streams.pod(Target(), 5)
     assert caught.value.code == "library_missing"
+
+
+def test_closing_does_not_wait_for_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, goes_on, closed, ends = threading.Event(), threading.Event(), [], []
+
+    class Slow:
+        def __init__(self, *_key: object) -> None:
+            begun.set()
+            goes_on.wait(10)
+
+        def close(self) -> None:
+            closed.append(self)
+
+    monkeypatch.setattr(client, "KubernetesClient", Slow)
+    found = PodStreams()
+
+    def ask() -> None:
+        try:
+            found.pod(Target(pod="p"), 1)
+        except CheckError as error:
+            ends.append(error.code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert begun.wait(10)
+    closing = threading.Thread(target=found.close)
+    closing.start()
+    closing.join(10)
+    stuck = closing.is_alive()
+    goes_on.set()
+    asking.join(10)
+    assert not stuck
+    assert (len(closed), ends) == (1, ["deadline"])
