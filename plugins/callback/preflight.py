@@ -15,7 +15,8 @@ description:
     inventory has no host for any play of the playbook, when a YAML file of the inventory cannot be parsed, or when a tag of
     C(--tags) or C(--skip-tags) belongs to no task of the playbook.
   - Ansible itself skips such a play, or runs none of its tasks, and ends with code 0. It names no file for a mistake in YAML.
-  - Tags are not looked at when several playbooks run together, nor those within tasks that are included when the run gets there.
+  - Tags are not looked at when several playbooks run together, when a tag is a template, or when a playbook or role that does not
+    belong to this collection includes tasks or roles while it runs, because their tags are not known before.
 requirements:
   - Enable it with C(callbacks_enabled = slipway.kube.preflight) in the section C([defaults]) of the configuration.
 """
@@ -64,9 +65,11 @@ class CallbackModule(CallbackBase):
             self._end("Find the hosts", _beginnings.no_hosts(sources, patterns), _NO_HOSTS)
         asked, skipped = (tuple(context.CLIARGS.get(option, ())) for option in ("tags", "skip_tags"))
         if {*asked, *skipped} - set(_beginnings.SPECIAL_TAGS) and len(context.CLIARGS.get("args", ())) == 1:
-            known = {tag for play in plays for tag in _beginnings.tags_of(play.compile())}
+            blocks = [block for play in plays for block in play.compile()]
+            known = _beginnings.tags_of(blocks)
             # A tag to skip that means nothing here skips nothing: programs such as Molecule always name theirs.
-            if failure := _beginnings.no_tags([*asked, *_beginnings.misspelt(skipped, known)], known):
+            failure = _beginnings.no_tags([*asked, *_beginnings.misspelt(skipped, known)], known)
+            if failure and _beginnings.are_tags_known(blocks):
                 self._end("Select tasks by tags", failure, _NO_OPTION)
 
     def v2_playbook_on_play_start(self, play: Play) -> None:

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible import constants as C
 from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import nearest
 from ansible_collections.slipway.kube.plugins.plugin_utils._failure import Failure
 
 # What Ansible itself gives a meaning: https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_tags.html
 SPECIAL_TAGS = ("all", "always", "never", "tagged", "untagged")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_ROOT = Path(__file__).resolve().parents[2]
+_INCLUDES = frozenset({*C._ACTION_INCLUDE_TASKS, *C._ACTION_INCLUDE_ROLE})
 _OTHERS = ("files", "templates")  # folders for what is no inventory, as in ansible.cfg
 _USE = "Name an inventory with INVENTORY=PATH for make, or -i PATH for ansible-playbook"
 
@@ -74,6 +77,25 @@ def tags_of(blocks: Iterable[Any]) -> set[str]:
         for part in ("block", "rescue", "always"):
             found |= tags_of(getattr(task, part, None) or ())
     return found
+
+
+def are_tags_known(blocks: Iterable[Any]) -> bool:
+    """Say whether the tags of all tasks are known before a run: none is a template, and nothing of others is included later.
+
+    Of the collection's own includes, the tags within are those around them.
+    """
+    for task in blocks:
+        if any("{{" in str(tag) for tag in task.tags):
+            return False
+        if getattr(task, "action", None) in _INCLUDES and not _is_own(task.get_path().rpartition(":")[0]):
+            return False
+        if not all(are_tags_known(getattr(task, part, None) or ()) for part in ("block", "rescue", "always")):
+            return False
+    return True
+
+
+def _is_own(path: str) -> bool:
+    return any(Path(path).resolve().is_relative_to(_ROOT / folder) for folder in ("roles", "playbooks"))
 
 
 def unreadable(sources: Sequence[str]) -> Iterator[str]:

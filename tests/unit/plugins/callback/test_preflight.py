@@ -151,3 +151,40 @@ def test_a_tag_to_skip_is_refused_only_where_it_is_close_to_a_known_one(
     known: tuple[str, ...], found: list[str]
 ) -> None:
     assert _beginnings.misspelt(["molecule-notest", "notest", "verifies", "deploy"], known) == found
+
+
+@pytest.mark.parametrize("options", [("--skip-tags", "inner"), ("--tags", "inner"), ("--tags", "named")])
+def test_tags_that_only_the_run_knows_are_left_to_ansible(
+    ansible: Ansible, ansible_environment: dict[str, str], inventory: Path, options: tuple[str, str]
+) -> None:
+    """One within tasks that are included while the run goes on, and one that is a template."""
+    folder = inventory.parent
+    (folder / "later.yml").write_text('[{"ansible.builtin.debug": {"msg": "inside"}, "tags": "inner"}]')
+    include = '{"ansible.builtin.include_tasks": "later.yml", "tags": "always"}'
+    named = '{"ansible.builtin.debug": {"msg": "by name"}, "tags": "{{ mine }}"}'
+    play = folder / "play.yml"
+    play.write_text(
+        f'[{{"hosts": "clusters", "gather_facts": false, "vars": {{"mine": "named"}}, "tasks": [{include}, {named}]}}]'
+    )
+    result = run(ansible, ansible_environment, inventory, str(play), *options)
+    assert result.code == 0, result.out + result.err
+    assert ("inside" in result.out, "by name" in result.out) == {
+        ("--skip-tags", "inner"): (False, True),
+        ("--tags", "inner"): (True, False),
+        ("--tags", "named"): (False, True),
+    }[options]
+
+
+@pytest.mark.parametrize("name", ["todo.yml", "notes.ini"])
+def test_an_inventory_may_be_called_like_notes(
+    ansible: Ansible, ansible_environment: dict[str, str], inventory: Path, name: str
+) -> None:
+    (inventory / "hosts.yml").unlink()
+    (inventory / name).write_text(HOSTS if name.endswith("yml") else "[clusters]\nlocalhost ansible_connection=local\n")
+    play = inventory.with_name("play.yml")
+    play.write_text(
+        '[{"hosts": "clusters", "gather_facts": false, "tasks": [{"ansible.builtin.debug": {"msg": "ran"}}]}]'
+    )
+    result = run(ansible, ansible_environment, inventory, str(play))
+    assert result.code == 0, result.out + result.err
+    assert "ran" in result.out
