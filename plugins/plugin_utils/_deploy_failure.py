@@ -22,6 +22,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
+
 EVIDENCE = 9  # lines
 LOG = 4  # lines of a container's log that explain another task's failure
 SUGGESTION = "What to do: "
@@ -130,9 +132,11 @@ def message(failure: Mapping[str, Any]) -> str:
 
 
 def _failure(task: str, found: Result, evidence: Sequence[str]) -> Failure:
-    return Failure(
-        task, str(found["code"]), str(found["cause"]), str(found.get("suggestion") or ""), tuple(evidence[:EVIDENCE])
+    # Here, because the reason is also written into Helm's record of the revision.
+    cause, suggestion, *lines = (
+        mask_text(str(text)) for text in (found["cause"], found.get("suggestion") or "", *evidence)
     )
+    return Failure(task, str(found["code"]), cause, suggestion, tuple(lines[:EVIDENCE]))
 
 
 def _diagnosis(result: Result) -> Result:

@@ -254,3 +254,11 @@ def test_not_where_that_explains_nothing(action: str, result: Object) -> None:
     idle = Action({}, task="Deploy", action=action, result=result, releases=RELEASES)
     assert idle.run(task_vars={})["failure"]["task"] == "Deploy"
     assert idle.calls == []
+
+
+def test_secrets_are_hidden_before_the_reason_goes_into_helms_record() -> None:
+    result = {"msg": "cannot connect to postgresql://todo:hunter-two@db/todo\npassword=hunter-two"}
+    failure = _deploy_failure.explain("Deploy", result, {})
+    told = _deploy_failure.message({**failure.as_dict(), "in_service": ""})
+    assert "hunter" not in failure.reason and "hunter" not in told
+    assert "cannot connect to postgresql://" in failure.reason
