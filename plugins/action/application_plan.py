@@ -68,6 +68,7 @@ class ActionModule(ForkedModule):
         if (result.get("failed") and not result.get("problems")) or not (problems or found):
             return result
         result.pop("plan", None)
+        result.pop("exception", None)  # of the module, which knows only some of the mistakes
         placed = [self._placed(problem, variables) for problem in [*problems, *found]]
         # What several variables take from one place is one mistake.
         placed = list({problem.split(": ", 1)[-1]: problem for problem in reversed(placed)}.values())[::-1]
