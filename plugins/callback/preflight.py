@@ -57,7 +57,10 @@ class CallbackModule(CallbackBase):
         plays = playbook.get_plays()
         seen = [play.get_variable_manager().get_vars(play=play) for play in plays]
         sources = [str(source) for variables in seen[:1] for source in variables.get("ansible_inventory_sources") or ()]
-        if failure := _beginnings.no_inventory(sources):
+        usual, origin = C.config.get_config_value_and_origin("DEFAULT_HOST_LIST")
+        # Without any inventory there is still localhost.
+        unnamed = usual if origin == "default" else ()
+        if failure := _beginnings.no_inventory([source for source in sources if source not in unnamed]):
             self._end("Read the inventory", failure, _NO_HOSTS)
         if plays and not any(variables.get("ansible_play_hosts_all") for variables in seen):
             hosts = [play.hosts if isinstance(play.hosts, (list, tuple)) else [play.hosts] for play in plays]

@@ -188,3 +188,17 @@ def test_an_inventory_may_be_called_like_notes(
     result = run(ansible, ansible_environment, inventory, str(play))
     assert result.code == 0, result.out + result.err
     assert "ran" in result.out
+
+
+def test_without_any_inventory_there_is_localhost(
+    ansible: Ansible, ansible_environment: dict[str, str], tmp_path: Path
+) -> None:
+    play = tmp_path / "play.yml"
+    play.write_text(
+        '[{"hosts": "localhost", "gather_facts": false, "tasks": [{"ansible.builtin.debug": {"msg": "ran"}}]}]'
+    )
+    (tmp_path / "ansible.cfg").write_text("[defaults]\ncallbacks_enabled = slipway.kube.preflight\n")
+    environment = {**ansible_environment, "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")}
+    result = ansible.playbook(str(play), directory=tmp_path, environment=environment)
+    assert result.code == 0, result.out + result.err
+    assert "ran" in result.out
