@@ -48,6 +48,7 @@ find_python() {
 }
 
 if [ -n "${SLIPWAY_PYTHON:-}" ]; then
+  wrong=
   if ! python=$(command -v "$SLIPWAY_PYTHON"); then
     wrong="there is no such program"
   elif ! version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); then
@@ -57,7 +58,7 @@ if [ -n "${SLIPWAY_PYTHON:-}" ]; then
   elif ! usable "$python"; then
     wrong="it lacks the module venv or ensurepip (on Debian and Ubuntu: install python$version-venv)"
   fi
-  if [ -n "${wrong:-}" ]; then
+  if [ -n "$wrong" ]; then
     cat >&2 <<EOF
 SLIPWAY_PYTHON=$SLIPWAY_PYTHON cannot be used: $wrong.
 What to do: name another interpreter, or unset SLIPWAY_PYTHON to use one from PATH or pyenv. Nothing was changed.

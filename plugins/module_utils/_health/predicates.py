@@ -21,7 +21,6 @@ _RANGE = re.compile(r"^([1-5][0-9]{2})\s*-\s*([1-5][0-9]{2})$", re.ASCII)
 _CLASS = re.compile(r"^([1-5])xx$", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"^[1-5][0-9]{2}$", re.ASCII)
 
-JSON_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 COMPARISONS = ("equals", "not_equals", "less", "greater", "in", "exists", "matches", "length", "type")
 
 

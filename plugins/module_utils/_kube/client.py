@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -220,7 +221,7 @@ def _retry_after(method: str, status: int, told: Any) -> float | None:
     """
     if not (status == 429 or (status == 503 and method in _SAFE)):
         return None
-    return float(told) if told and str(told).isdigit() else None
+    return max(_PAUSE, float(told)) if re.fullmatch("[0-9]+", str(told or "")) else None
 
 
 def _short(error: Exception) -> str:
