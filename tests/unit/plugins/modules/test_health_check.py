@@ -117,7 +117,12 @@ def test_check_mode_asks_nothing(call: Call, server: Any, tmp_path: Path) -> Non
 
 def test_what_the_application_is_stands_for_placeholders_everywhere(call: Call, server: Any) -> None:
     checks = [
-        {"name": "api", "url": "${application.url}/json", "expect": {"body_regex": ["${components.auth.tag}"]}},
+        {
+            "name": "api",
+            "url": "${application.url}/json",
+            "expect": {"body_regex": ["${components.auth.tag}"]},
+            "retry_for": 0,
+        },
         {"name": "web", "url": "${application.url}/${components.web.tag}"},
         {"name": "after", "url": "${application.url}/json", "depends_on": ["web"]},
     ]
@@ -138,6 +143,7 @@ def test_secret_among_what_the_application_is_stays_hidden(call: Call, server: A
         "name": "a",
         "url": "${application.url}/json",
         "expect": {"json": [{"path": "a", "equals": "${application.password}"}]},
+        "retry_for": 0,
     }
     code, result = call(checks=[check], variables=variables)
     assert code == 1 and "hunter2" not in json.dumps(result) and "hunter2" not in "".join(log)

@@ -65,7 +65,11 @@ def test_equals_and_its_negation_never_agree(value: Any, wanted: Any) -> None:
 
 @given(json_values)
 def test_a_value_has_one_type_and_exists_unless_null(value: Any) -> None:
-    types = [name for name in ("array", "boolean", "integer", "null", "number", "object", "string") if decide.compare("type", name, value)]
+    types = [
+        name
+        for name in ("array", "boolean", "integer", "null", "number", "object", "string")
+        if decide.compare("type", name, value)
+    ]
     assert types in ([decide.json_type(value)], ["integer", "number"])
     assert decide.compare("exists", True, value) is (value is not None)
     assert decide.compare("exists", False, value) is (value is None)
