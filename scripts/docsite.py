@@ -21,6 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import checkout
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,18 +84,8 @@ def with_typed_defaults(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def copy(target: Path) -> None:
-    """Copy what Git knows, or would be told with the next commit, of what the pages are made from."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *PARTS],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():  # and not removed since
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
+    """Copy what the pages are made from."""
+    checkout.copy(PARTS, target)
     for file in target.glob("roles/*/meta/argument_specs.yml"):
         spec = with_typed_defaults(yaml.safe_load(file.read_text(encoding="utf-8")))
         file.write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")

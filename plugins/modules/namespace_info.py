@@ -116,12 +116,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
-from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import MANAGED_BY, MANAGER
-
-
-def is_owned(item: Mapping[str, Any]) -> bool:
-    """Tell whether Slipway made an object."""
-    return ((item.get("metadata") or {}).get("labels") or {}).get(MANAGED_BY) == MANAGER
+from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import is_owned
 
 
 def living_releases(records: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -15,12 +15,14 @@ from __future__ import annotations
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import checkout  # noqa: E402
+
 # Not what is no Ansible content and has linters of its own: templates of charts, the example application, programs and images,
 # and tests of those.
 PARTS = [
@@ -79,26 +81,11 @@ def provide_pip() -> None:
     script.write_text(BOOTSTRAP.format(wheel=str(wheel)))
 
 
-def copy(target: pathlib.Path) -> None:
-    """Copy what Git knows, or would be told with the next commit, of the parts."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *PARTS],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():  # and not removed since
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-
-
 def main(arguments: list[str]) -> int:
     provide_pip()
     with tempfile.TemporaryDirectory(prefix="slipway-sanity-") as scratch:
         target = pathlib.Path(scratch, "ansible_collections", "slipway", "kube")
-        copy(target)
+        checkout.copy(PARTS, target)
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         command = ["ansible-test", "sanity", "--local", "--python", python, "--color", "no"]
         command += [word for test in LEFT_OUT for word in ("--skip-test", test)]

@@ -15,6 +15,7 @@ import secrets
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import DependencyCycleError, order
@@ -59,6 +60,11 @@ class DesiredSecret:
     namespace: str
     keys: Mapping[str, Source]
     type: str = "Opaque"
+
+
+def is_owned(item: Mapping[str, Any]) -> bool:
+    """Tell whether Slipway made an object of the Kubernetes API: only such a one is ever changed or removed."""
+    return bool(((item.get("metadata") or {}).get("labels") or {}).get(MANAGED_BY) == MANAGER)
 
 
 def references(template: str) -> list[str]:

@@ -23,6 +23,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values i
     Source,
     checksum,
     differences,
+    is_owned,
     resolve,
 )
 
@@ -151,9 +152,8 @@ class SecretManager:
         if found is None:
             return
         where = f"Secret {item.name} in namespace {item.namespace}"
-        labels = found["metadata"].get("labels") or {}
-        if labels.get(MANAGED_BY) != MANAGER and not self._adopt:
-            owner = labels.get(MANAGED_BY)
+        if not is_owned(found) and not self._adopt:
+            owner = (found["metadata"].get("labels") or {}).get(MANAGED_BY)
             raise SecretError(
                 f"{where} was not created by Slipway{f' but by {owner}' if owner else ''} and is not changed. "
                 "Rename the declared Secret, or set adopt to take it over."
@@ -220,9 +220,7 @@ class SecretManager:
         salt = (metadata.get("annotations") or {}).get(SALT) or secrets.token_hex(16)
         before = _data(found) if found else None
         changes = differences(before, after)
-        stamped = (metadata.get("labels") or {}).get(MANAGED_BY) == MANAGER and SALT in (
-            metadata.get("annotations") or {}
-        )
+        stamped = is_owned(found or {}) and SALT in (metadata.get("annotations") or {})
         state = "created" if found is None else "changed" if changes or not stamped else "unchanged"
         if state != "unchanged" and not self._check:
             self._write(item, found, after, changes, salt)
