@@ -115,7 +115,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
-from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube import api, client, module_base
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import is_owned
 
 
@@ -192,7 +192,7 @@ def look(cluster: client.KubernetesClient, options: Mapping[str, Any]) -> dict[s
     present: list[tuple[str, str, bool]] = []
     for place in places_of(options):
         path = f"/api/v1/namespaces/{place}"
-        found = read_namespace(cluster, path)
+        found = api.find(cluster, path)
         if found is None:
             namespaces.append(judge(place, None, []))
             continue
@@ -205,16 +205,6 @@ def look(cluster: client.KubernetesClient, options: Mapping[str, Any]) -> dict[s
         names = [(secret["metadata"]["name"], is_owned(secret)) for secret in secrets]
         present += [(place, name, owned) for name, owned in names if (place, name) in wanted]
     return summary(namespaces, present)
-
-
-def read_namespace(cluster: client.KubernetesClient, path: str) -> dict[str, Any] | None:
-    """Return a namespace's object, None when there is none."""
-    try:
-        return dict(cluster.request("GET", path))
-    except client.ApiError as error:
-        if error.status != 404:
-            raise
-        return None
 
 
 def main() -> None:

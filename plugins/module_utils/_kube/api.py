@@ -57,3 +57,13 @@ class Api(Protocol):
     def items(self, path: str, **query: str) -> list[dict[str, Any]]: ...
 
     def ask(self, path: str, timeout: float = 3.0) -> tuple[int, str]: ...
+
+
+def find(api: Api, path: str) -> dict[str, Any] | None:
+    """Return the object at a path of the API, None when there is none. Raises KubernetesError for every other failure."""
+    try:
+        return dict(api.request("GET", path))
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return None

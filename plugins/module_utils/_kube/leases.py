@@ -17,7 +17,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError, find
 
 NAME = "slipway-deploy"
 # The environment variable by which the programs that a run has started are known, also when the run itself is gone.
@@ -210,12 +210,8 @@ class LeaseManager:
 
     def look(self) -> Lease:
         """Return the Lease as it is, an empty one when there is none."""
-        try:
-            return parse(self._api.request("GET", f"{self._path}/{self._name}"))
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return Lease()
+        found = find(self._api, f"{self._path}/{self._name}")
+        return Lease() if found is None else parse(found)
 
     def take(
         self,

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError, find
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import (
     MANAGED_BY,
     MANAGER,
@@ -199,13 +199,8 @@ class SecretManager:
     def _namespace(self, name: str) -> dict[str, Any] | None:
         if self._cluster is None:
             return None
-        try:
-            found: dict[str, Any] = self._cluster.request("GET", f"/api/v1/namespaces/{name}")
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return None
-        if (found.get("status") or {}).get("phase") == "Terminating":
+        found = find(self._cluster, f"/api/v1/namespaces/{name}")
+        if found and (found.get("status") or {}).get("phase") == "Terminating":
             raise SecretError(f"Namespace {name} is being deleted. Wait until it is gone, then run this again.")
         return found
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, find
 
 # The highest addresses of the node's network: the engine gives out the lowest first.
 POOL = 15
@@ -182,14 +182,11 @@ def find_address(
     """
     path = f"/api/v1/namespaces/{namespace}/services/{name}"
     end = time.monotonic() + timeout
-    try:
-        service: Mapping[str, Any] = api.request("GET", path)
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    service = find(api, path)
+    if service is None:
         raise AddressError(
             f"There is no Service {name} in namespace {namespace}. Correct application_exposure, or deploy the release that has it."
-        ) from None
+        )
     kind = service["spec"].get("type")
     way = wanted_port(service, port)
     if kind == "NodePort":
