@@ -22,6 +22,7 @@ description:
     E(ANSIBLE_NOCOLOR) or E(CI) is set, long tasks print a line at intervals instead.
   - The run ends with the duration of each phase, the number of changes, and the URL to open.
   - C(-v) shows every task, C(-vv) also its result.
+  - Deprecated names of modules and options of this collection are shown even if E(ANSIBLE_DEPRECATION_WARNINGS) is off.
   - A result or a fact may contain C(slipway_address), the URL to open, which is shown at the end, and C(slipway_summary), a
     list of lines that is shown immediately.
   - A failed result may contain C(code), C(cause), C(evidence) and C(suggestion), directly or in C(diagnosis). A task that ends
@@ -86,6 +87,7 @@ from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
 from ansible_collections.slipway.kube.plugins.module_utils._common.text import clean, duration
+from ansible_collections.slipway.kube.plugins.plugin_utils._deprecations import of_module, of_options
 from ansible_collections.slipway.kube.plugins.plugin_utils._failure import Failure, failure_of, lay_out
 from ansible_collections.slipway.kube.plugins.plugin_utils._failures import (
     Cause,
@@ -265,6 +267,7 @@ class CallbackModule(CallbackBase):
         """Note a task, and end the phase before it when it begins another."""
         with self._screen.lock:
             self._record.announce(task)
+            self._warn_of_deprecations(of_module(task.action))
             if self._screen.interleaved:
                 return
             # All hosts are done with a task before the next one starts; a lost worker must not run for ever.
@@ -294,7 +297,7 @@ class CallbackModule(CallbackBase):
             record = self._finish(result, "changed" if changed and not include else "ok")
             if include:
                 return
-            self._handle_warnings(result.result)
+            self._tell_warnings(result)
             self._remember_address(result)
             if result.task.action in C._ACTION_DEBUG and not changed:
                 self._show_debug(record, result)
@@ -329,7 +332,7 @@ class CallbackModule(CallbackBase):
         """Show a skipped task only to those who asked."""
         with self._screen.lock:
             record = self._finish(result, "skipped")
-            self._handle_warnings(result.result)
+            self._tell_warnings(result)
             if self._display.verbosity > 0:
                 reason = result.result.get("false_condition")
                 self._show(record, "skipped", C.COLOR_SKIP, f"not {reason}" if isinstance(reason, str) else "")
@@ -356,7 +359,7 @@ class CallbackModule(CallbackBase):
         """Show a failed item in one line as soon as it failed."""
         with self._screen.lock:
             self._screen.running.count(self._key(result))
-            self._handle_warnings(result.result)
+            self._tell_warnings(result)
             ignored = result.task.ignore_errors is True
             failure, label = failure_of(result.result), self._label(result)
             self._broken.setdefault(self._key(result), []).append((label, failure))
@@ -452,7 +455,7 @@ class CallbackModule(CallbackBase):
         broken = self._broken.pop(self._key(result), [])
         items = result.result.get("results")
         total = len(items) if isinstance(items, list) else 0
-        self._handle_warnings(result.result)
+        self._tell_warnings(result)
         self._diffs.pop(self._key(result), None)
         failure = with_items(failure_of(result.result), broken, total)
         if status == "ignored":
@@ -516,6 +519,16 @@ class CallbackModule(CallbackBase):
         if wants and not result.result.get("_ansible_verbose_override") and "results" not in result.result:
             self._clean_results(result.result, result.task.action)
             self._screen.say(textwrap.indent(self._dump_results(result.result, indent=2).strip("\n"), "      "))
+
+    def _tell_warnings(self, result: CallbackTaskResult) -> None:
+        """Show a task's warnings, and what it uses of this collection that is deprecated."""
+        self._warn_of_deprecations(of_options(str(result.task.resolved_action), result.result))
+        self._handle_warnings(result.result)
+
+    def _warn_of_deprecations(self, messages: list[str]) -> None:
+        # Where Ansible shows deprecations, it shows these too.
+        for message in messages if not C.DEPRECATION_WARNINGS else ():
+            self._display.warning(message)
 
     # ---------------------------------------------------------------- small questions
     def _finish(self, result: CallbackTaskResult, status: str) -> TaskRecord:

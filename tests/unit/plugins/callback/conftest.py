@@ -81,7 +81,8 @@ class Project:
         self._ansible = ansible
         collection = root / "collections" / "ansible_collections" / "slipway" / "kube"
         collection.mkdir(parents=True)
-        (collection / "plugins").symlink_to(CHECKOUT / "plugins", target_is_directory=True)
+        for part in ("plugins", "meta"):
+            (collection / part).symlink_to(CHECKOUT / part, target_is_directory=True)
         (collection / "galaxy.yml").write_text(
             "namespace: slipway\nname: kube\nversion: 0.0.1\nreadme: R\nauthors: [A]\n"
         )

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.renames import find
+
 if TYPE_CHECKING:
     from ansible_collections.slipway.kube.tests.unit.plugins.callback.conftest import Outcome, Project
 
+OLD_MODULE, OLD_OPTION = find("module", "reachable_info"), find("option", "least_age")
 MIXED = """
 - name: Read what there is
   ansible.builtin.command: "true"
@@ -237,6 +240,29 @@ def test_several_hosts_are_told_apart(project: Project) -> None:
     lines = project.run(hosts="a,b,").lines
     assert any(line.startswith("  changed  b: Join the cluster") for line in lines)
     assert "  FAILED   a: Give up" in lines
+
+
+DEPRECATED = """
+- slipway.kube.reachable_info: {urls: []}
+  loop: [1, 2]
+- slipway.kube.helm_rollback: {name: shop, namespace: shop, least_age: 3, kubeconfig: /missing, binary: helm}
+  ignore_errors: true
+- ansible.builtin.command: {cmd: "true"}
+  changed_when: false
+"""
+
+
+@pytest.mark.parametrize("shown_by_ansible", [False, True])
+def test_what_is_deprecated_here_is_told_whatever_ansible_is_set_to(project: Project, shown_by_ansible: bool) -> None:
+    project.play(DEPRECATED)
+    seen = project.run(ANSIBLE_DEPRECATION_WARNINGS=str(shown_by_ansible))
+    assert seen.code == 0, seen
+    told = " ".join(seen.err.split())
+    if shown_by_ansible:
+        assert "slipway.kube.reachable_info has been deprecated" in told and "Alias 'least_age' is deprecated" in told
+    assert [told.count(f"[WARNING]: {rename.message}") for rename in (OLD_MODULE, OLD_OPTION)] == (
+        [0, 0] if shown_by_ansible else [1, 1]
+    )
 
 
 BROKEN = """

@@ -53,3 +53,16 @@ def test_an_old_option_is_an_alias_that_warns(rename: Rename) -> None:
     assert alias["aliases"] == [rename.old]
     text = (ROOT / f"plugins/modules/{rename.owner}.py").read_text(encoding="utf-8")
     assert f'deprecated_aliases("{rename.owner}", "{rename.new}")' in text and f"aliases: [{rename.old}]" in text
+
+
+def test_old_variables_that_still_work_are_found_in_the_order_of_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = [
+        Rename("variable", "verify", "verify_a", "verify_b"),
+        Rename("variable", "verify", "verify_gone", "verify_c", works=False),
+        Rename("option", "application_plan", "entry", "exposure"),
+        Rename("variable", "toolchain", "toolchain_a", "toolchain_b"),
+        Rename("variable", "toolchain", "toolchain_unused", "toolchain_c"),
+    ]
+    monkeypatch.setattr(renames, "RENAMES", tuple(old))
+    given = ["toolchain_a", "entry", "verify_gone", "verify_b", "verify_a", "own"]
+    assert renames.renamed_variables(given) == [old[0], old[3]]
