@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-
 from ansible_collections.slipway.kube.plugins.module_utils._common.renames import find
 
 if TYPE_CHECKING:
