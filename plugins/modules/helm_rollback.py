@@ -45,7 +45,7 @@ options:
   reason:
     description:
       - The reason for O(state=rolled_back). If Helm considers the newest revision deployed, it is marked as failed with this
-        text, so that nobody rolls back to it.
+        text once Helm has made a new one, so that nobody rolls back to it.
     type: str
     version_added: 0.2.0
   min_age:
@@ -109,6 +109,8 @@ revision:
 """
 
 import re
+import shutil
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -184,19 +186,11 @@ def roll_back(
     differences = manifest.differences(manifests[current], manifests[target])
     if module.check_mode:
         return differences
+    program = helm_of(module)
     if releases.status_of(newest) in releases.PENDING:
         mark_failed(cluster, newest)
-    elif module.params["reason"] and releases.status_of(newest) == "deployed":
-        mark_failed(cluster, newest, why=module.params["reason"])
-    program = module.params["binary_path"] or module.get_bin_path("helm", required=True)
-    command = [program, "rollback", module.params["name"], str(target)]
-    command += ["--namespace", module.params["namespace"], "--timeout", f"{module.params['timeout']}s"]
-    command += ["--history-max", str(module.params["history_max"])]
-    if module.params["kubeconfig"]:
-        command += ["--kubeconfig", module.params["kubeconfig"]]
-    if module.params["context"]:
-        command += ["--kube-context", module.params["context"]]
-    code, _output, errors = module.run_command(command)
+    code, _output, errors = module.run_command(rollback_command(program, module.params, target))
+    mark_left(cluster, module.params, newest)
     if code:
         last = " ".join(errors.split())[-500:]
         module.fail_json(
@@ -205,6 +199,35 @@ def roll_back(
             rc=code,
         )
     return differences
+
+
+def helm_of(module: AnsibleModule) -> str:
+    """Return the path of helm; fails the module if there is none, so that nothing is changed without it."""
+    given = module.params["binary_path"]
+    if given and shutil.which(given) is None:
+        module.fail_json(msg=f"{given} is not a program. Correct binary_path, or install Helm. Nothing was changed.")
+    return str(given or module.get_bin_path("helm", required=True))
+
+
+def rollback_command(program: str, options: Mapping[str, Any], target: int) -> list[str]:
+    """Return the command line of a rollback to a revision."""
+    command = [program, "rollback", options["name"], str(target), "--namespace", options["namespace"]]
+    command += ["--timeout", f"{options['timeout']}s", "--history-max", str(options["history_max"])]
+    if options["kubeconfig"]:
+        command += ["--kubeconfig", options["kubeconfig"]]
+    if options["context"]:
+        command += ["--kube-context", options["context"]]
+    return command
+
+
+def mark_left(cluster: client.KubernetesClient, options: Mapping[str, Any], left: Record) -> None:
+    """Mark the revision that was in service as failed, for the given reason, if Helm has left it for a new one."""
+    if not options["reason"] or releases.status_of(left) != "deployed":
+        return
+    number = releases.revision_of(left)
+    revisions = {releases.revision_of(one): one for one in revisions_of(cluster, options["namespace"], options["name"])}
+    if number in revisions and max(revisions) > number:
+        mark_failed(cluster, revisions[number], why=options["reason"])
 
 
 def main() -> None:

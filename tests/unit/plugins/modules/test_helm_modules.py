@@ -14,7 +14,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
 from ansible_collections.slipway.kube.plugins.modules import deploy_lease, helm_diff, helm_rollback
-from fake_kubernetes import FakeKubernetes, stand_in
+from fake_kubernetes import Call, FakeKubernetes, stand_in
 
 Object = dict[str, Any]
 MANIFEST = "---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: web}\ndata: {A: %s}\n"
@@ -96,10 +96,25 @@ def rolled_back(
     return run(helm_rollback, api, given, monkeypatch, capsys)
 
 
+def roll_back_with_helm(api: FakeKubernetes, target: int) -> None:
+    """Record in the cluster what Helm does: when the module looks again, there is a new revision."""
+    left = api.collections[api.path("secrets")][-1]
+
+    def rolled(_call: Call) -> None:
+        if len(api.calls) != 2:
+            return
+        number = releases.revision_of(left) + 1
+        api.collections[api.path("secrets")].append(secret(number, "deployed", f"Rollback to {target}"))
+        left["metadata"]["labels"]["status"] = "superseded"
+
+    api.react("GET .*secrets$", rolled)
+
+
 def test_rollback_marks_what_it_leaves(
     helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api = cluster(secret(1, "superseded"), secret(2, "deployed"))
+    roll_back_with_helm(api, 1)
     result = rolled_back(api, helm, monkeypatch, capsys, revision=1, reason="crash_loop: it ends", history_max=3)
     assert result["changed"] and (result["from_revision"], result["returned_to"]) == (2, 1)
     assert helm.line[:3] == ["rollback", "web", "1"] and helm.line[-2:] == ["--history-max", "3"]
@@ -149,6 +164,28 @@ def test_rollback_to_nowhere_and_rollback_that_helm_refuses(
     result = rolled_back(api, helm, monkeypatch, capsys, revision=4)
     assert result["failed"] and "could not be rolled back to revision 4: broken" in result["msg"]
     assert "no release web" in rolled_back(cluster(), helm, monkeypatch, capsys, revision=1)["msg"]
+
+
+@pytest.mark.parametrize("status", ["deployed", "pending-upgrade"])
+def test_rollback_without_helm_changes_nothing(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: str
+) -> None:
+    api = cluster(secret(1, "superseded"), secret(2, status))
+    options = {"revision": 1, "reason": "crash_loop: it ends"}
+    away = rolled_back(api, helm, monkeypatch, capsys, **{**options, "binary_path": "/nowhere/helm"})
+    assert away["msg"].startswith("/nowhere/helm is not a program. Correct binary_path")
+    monkeypatch.setenv("PATH", str(helm.place / "empty"))
+    without = rolled_back(api, helm, monkeypatch, capsys, **{**options, "binary_path": None})
+    assert without["failed"] and 'Failed to find required executable "helm"' in without["msg"]
+    assert not api.writes
+
+
+def test_revision_in_service_is_not_marked_when_helm_refuses(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = cluster(secret(1, "superseded"), secret(2, "deployed"))
+    helm.answer("", 1)
+    assert rolled_back(api, helm, monkeypatch, capsys, revision=1, reason="x")["failed"] and not api.writes
 
 
 def test_pending_release_is_freed_when_it_is_old_enough(
