@@ -214,6 +214,19 @@ def ensure_started(
     return {"changed": changed, "ingress_port": cluster.ingress_port or wanted.ingress_port, "address": cluster.address}
 
 
+def ensure_stopped(
+    module: AnsibleModule, minikube: profiles.Minikube, found: profiles.ProfileState
+) -> dict[str, t.Any]:
+    """Stop the cluster if its node runs, also where Kubernetes in it does not; the module's result."""
+    profile = module.params["profile"]
+    if found.is_up and not module.check_mode:
+        with minikube.lock(profile):
+            # Another run may have stopped it while this one waited.
+            if minikube.inspect(profile).is_up:
+                minikube.stop(profile)
+    return {"changed": found.is_up}
+
+
 def ensure_absent(module: AnsibleModule, minikube: profiles.Minikube | None, state: str) -> dict[str, t.Any]:
     """Delete the cluster if there is one, and the files that go with it; the module's result."""
     params = module.params
@@ -225,9 +238,14 @@ def ensure_absent(module: AnsibleModule, minikube: profiles.Minikube | None, sta
     )
     exists = minikube is not None and state != "absent"
     if not module.check_mode:
-        if minikube is not None and exists:
-            minikube.delete(params["profile"])
-        remove_files(files.paths)
+        if minikube is None or not exists:
+            remove_files(files.paths)
+        else:
+            with minikube.lock(params["profile"]):
+                # Another run may have deleted it while this one waited.
+                if minikube.inspect(params["profile"]).state != "absent":
+                    minikube.delete(params["profile"])
+                remove_files(files.paths)
     return {
         "state": state,
         "changed": exists or bool(files.paths),
@@ -265,10 +283,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         return {"state": found.state, **ensure_started(module, minikube, found)}
     if params["state"] == "absent":
         return ensure_absent(module, minikube, found.state)
-    changed = found.state == "running"
-    if changed and not module.check_mode:
-        minikube.stop(profile)
-    return {"state": found.state, "changed": changed}
+    return {"state": found.state, **ensure_stopped(module, minikube, found)}
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import os
 import pathlib
 import shutil
 import typing as t
@@ -29,25 +30,36 @@ def minikube_dir(home: pathlib.Path) -> pathlib.Path:
 
 
 def lock_file(home: pathlib.Path, profile: str) -> pathlib.Path:
-    """The file that is locked for as long as somebody starts or deletes the profile."""
+    """The file that is locked for as long as somebody starts, stops or deletes the profile."""
     return minikube_dir(home) / "slipway" / f"{profile}.lock"
 
 
 @contextlib.contextmanager
 def locked(home: pathlib.Path, profile: str) -> t.Iterator[int]:
-    """Keep other runs from starting or deleting the same profile; yields the file descriptor that holds the lock.
+    """Keep other runs from starting, stopping or deleting the same profile; yields the file descriptor that holds the lock.
 
     The lock dies with its process and with those that inherit the descriptor.
     """
     place = lock_file(home, profile)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file.fileno()
+    while True:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # Whoever deleted the last profile meanwhile has deleted the file too, and the next run locks a new one.
+            if _lies_at(place, file.fileno()):
+                yield file.fileno()
+                return
+
+
+def _lies_at(path: pathlib.Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def is_locked(home: pathlib.Path, profile: str) -> bool:
-    """Whether somebody starts or deletes the profile."""
+    """Whether somebody starts, stops or deletes the profile."""
     try:
         with lock_file(home, profile).open("r") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

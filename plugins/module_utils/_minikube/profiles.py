@@ -60,6 +60,11 @@ class ProfileState:
     ingress_port: int | None = None
     address: str = ""
 
+    @property
+    def is_up(self) -> bool:
+        """Whether its node runs, whatever works in it."""
+        return self.state in ("unreachable", "incomplete", "running")
+
     def differences(self, wanted: ProfileSpec) -> list[str]:
         """What cannot be changed without making the cluster anew, each as ``what: is X, wanted Y``."""
         pairs = [
@@ -139,7 +144,7 @@ class Minikube:
 
     @contextlib.contextmanager
     def lock(self, profile: str) -> t.Iterator[None]:
-        """Keep other runs from starting or deleting the same profile.
+        """Keep other runs from starting, stopping or deleting the same profile.
 
         Minikube inherits the lock: one that goes on after its parent was killed must not meet a second one.
         """
@@ -244,7 +249,14 @@ class Minikube:
         files.remove_if_empty(self._kubeconfig)
 
     def _run(self, command: list[str], what: str) -> None:
-        run = subprocess.run(command, env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        run = subprocess.run(
+            command,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            pass_fds=self._inherited,
+        )
         if run.returncode:
             errors = [text for kind, text in map(read_event, run.stdout.splitlines()) if kind == "error"]
             raise MinikubeError(

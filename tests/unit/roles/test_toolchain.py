@@ -17,12 +17,10 @@ import os
 import re
 import shutil
 import socket
-import socketserver
 import subprocess
 import sys
 import tarfile
 import threading
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import sha256_of
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, bundles
+from docker_engine import DockerEngine
 
 if TYPE_CHECKING:
     from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible
@@ -48,90 +47,6 @@ images:
   python: {parents: {DEBIAN: debian}, names: ["docker.io/library/python:3"], archive: true}
 preload: {node: kicbase, images: [python], file: preloaded.tar.lz4}
 """
-
-
-# -- a container engine that holds names and no more ------------------------------------------------------------------
-
-
-class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """What of Docker's interface the role uses: version, list, inspect, load and tag an image."""
-
-    daemon_threads = True
-
-    def __init__(self, path: Path) -> None:
-        self.tags: set[str] = set()
-        self.prunings = 0
-        self.address = f"unix://{path}"
-        super().__init__(str(path), EngineHandler)
-
-
-class EngineHandler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Engine
-
-    def answer(self, content: Any, status: int = 200) -> None:
-        body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    @staticmethod
-    def image(tag: str) -> dict[str, Any]:
-        return {"Id": f"sha256:{hashlib.sha256(tag.encode()).hexdigest()}", "RepoTags": [tag]}
-
-    def do_GET(self) -> None:
-        url = urllib.parse.urlsplit(self.path)
-        path = re.sub(r"^/v[\d.]+", "", urllib.parse.unquote(url.path))
-        if path == "/version":
-            self.answer({"Version": "28.0.0", "ApiVersion": "1.48", "MinAPIVersion": "1.24"})
-        elif path == "/images/json":
-            filters = json.loads(urllib.parse.parse_qs(url.query).get("filters", ["{}"])[0])
-            wanted = filters.get("reference", sorted(self.server.tags))
-            self.answer([self.image(tag) for tag in sorted(self.server.tags) if tag in wanted])
-        elif found := re.fullmatch(r"/images/(.+)/json", path):
-            name = found[1]
-            tag = next((tag for tag in self.server.tags if name in (tag, self.image(tag)["Id"])), None)
-            self.answer(self.image(tag) if tag else {"message": "No such image"}, 200 if tag else 404)
-        else:
-            self.answer({"message": f"no {path} here"}, 404)
-
-    def do_POST(self) -> None:
-        url = urllib.parse.urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if url.path.endswith("/images/load"):
-            with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-                content = archive.extractfile("manifest.json")
-                assert content is not None
-                tags = json.load(content)[0]["RepoTags"]
-            self.server.tags.update(tags)
-            self.answer("".join(json.dumps({"stream": f"Loaded image: {tag}\n"}) for tag in tags).encode())
-        elif url.path.endswith("/images/prune"):
-            self.server.prunings += 1
-            self.answer({"ImagesDeleted": None, "SpaceReclaimed": 0})
-        elif url.path.endswith("/tag"):
-            query = urllib.parse.parse_qs(url.query)
-            self.server.tags.add(f"{query['repo'][0]}:{query['tag'][0]}" if "tag" in query else query["repo"][0])
-            self.answer(b"", 201)
-        else:
-            self.answer({"message": "not here"}, 404)
-
-    def address_string(self) -> str:
-        return "local"
-
-    def log_message(self, *_arguments: object) -> None:
-        pass
-
-
-@pytest.fixture
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    # A socket's path has at most 107 bytes.
-    server = Engine(tmp_path_factory.mktemp("e") / "s")
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 # -- a mirror of the official releases --------------------------------------------------------------------------------
@@ -279,7 +194,7 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, ansible: Ansible, ansible_environment: dict[str, str], engine: Engine) -> Machine:
+def machine(tmp_path: Path, ansible: Ansible, ansible_environment: dict[str, str], engine: DockerEngine) -> Machine:
     return Machine(tmp_path / "home", ansible, ansible_environment, engine.address)
 
 
@@ -331,7 +246,7 @@ def test_releases_are_taken_once_and_the_mirror_may_be_gone_afterwards(machine: 
 
 @on_x86_64
 def test_auto_takes_releases_where_the_hosts_answer_and_keeps_to_them(
-    machine: Machine, mirror: Any, engine: Engine
+    machine: Machine, mirror: Any, engine: DockerEngine
 ) -> None:
     url, directory, _asked, _server = mirror
     (directory / "minikube/v1.0.0/minikube-linux-amd64.sha256").write_text("0" * 64)
@@ -413,7 +328,7 @@ def bundle(tmp_path: Path) -> tuple[Path, Path]:
 
 @on_x86_64
 def test_a_bundle_sets_a_machine_up_and_may_be_gone_afterwards(
-    machine: Machine, bundle: tuple[Path, Path], engine: Engine
+    machine: Machine, bundle: tuple[Path, Path], engine: DockerEngine
 ) -> None:
     root, path = bundle
     variables = {"toolchain_source": "bundle", "toolchain_distribution": str(root)}
@@ -452,7 +367,9 @@ def test_a_bundle_sets_a_machine_up_and_may_be_gone_afterwards(
 
 
 @on_x86_64
-def test_a_damaged_bundle_leaves_nothing_behind(machine: Machine, bundle: tuple[Path, Path], engine: Engine) -> None:
+def test_a_damaged_bundle_leaves_nothing_behind(
+    machine: Machine, bundle: tuple[Path, Path], engine: DockerEngine
+) -> None:
     root, path = bundle
     data = path.read_bytes()
     path.write_bytes(data.replace(b"echo helm", b"echo HELM"))
@@ -467,7 +384,9 @@ def test_a_damaged_bundle_leaves_nothing_behind(machine: Machine, bundle: tuple[
 
 
 @on_x86_64
-def test_what_cannot_work_is_said_before_anything_is_changed(machine: Machine, engine: Engine, tmp_path: Path) -> None:
+def test_what_cannot_work_is_said_before_anything_is_changed(
+    machine: Machine, engine: DockerEngine, tmp_path: Path
+) -> None:
     taken = [socket.socket() for _ in range(6)]
     # An address that no other run of the tests uses, and the last ports there are: the search must end at the last one.
     address = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
@@ -617,7 +536,7 @@ def removal(profile: str) -> list[dict[str, Any]]:
     return [{"ansible.builtin.include_role": role, "vars": variables} for role in roles]
 
 
-def test_what_profiles_share_goes_with_the_last_one(machine: Machine, engine: Engine) -> None:
+def test_what_profiles_share_goes_with_the_last_one(machine: Machine, engine: DockerEngine) -> None:
     home = machine.state / ".minikube"
     for profile in ("first", "second"):
         for file in (f"profiles/{profile}/config.json", f"slipway/{profile}/slipway-owner.json"):

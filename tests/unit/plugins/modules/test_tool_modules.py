@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -159,22 +160,30 @@ class Minikube:
 
     def __init__(self, *states: profiles.ProfileState) -> None:
         self._states = list(states)
+        self._locked = ""
         self.calls: list[str] = []
 
     def inspect(self, _profile: str) -> profiles.ProfileState:
         return self._states.pop(0) if len(self._states) > 1 else self._states[0]
 
-    def lock(self, profile: str) -> Any:
-        return profiles.contextlib.nullcontext()
+    @contextlib.contextmanager
+    def lock(self, profile: str) -> Iterator[None]:
+        self._locked = profile
+        yield
+        self._locked = ""
 
-    def start(self, _wanted: profiles.ProfileSpec, _say: Callable[[str], None]) -> None:
-        self.calls.append("start")
+    def _change(self, what: str, profile: str) -> None:
+        assert self._locked == profile, "another run may change it at the same time"
+        self.calls.append(what)
 
-    def stop(self, _profile: str) -> None:
-        self.calls.append("stop")
+    def start(self, wanted: profiles.ProfileSpec, _say: Callable[[str], None]) -> None:
+        self._change("start", wanted.profile)
 
-    def delete(self, _profile: str) -> None:
-        self.calls.append("delete")
+    def stop(self, profile: str) -> None:
+        self._change("stop", profile)
+
+    def delete(self, profile: str) -> None:
+        self._change("delete", profile)
 
 
 @pytest.fixture
@@ -226,10 +235,14 @@ def act(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
         # Another run was quicker.
         ((STOPPED, RUNNING), "started", True, []),
         ((RUNNING,), "stopped", True, ["stop"]),
+        ((profiles.ProfileState("unreachable"),), "stopped", True, ["stop"]),
+        ((profiles.ProfileState("incomplete"),), "stopped", True, ["stop"]),
+        ((RUNNING, STOPPED), "stopped", True, []),
         ((STOPPED,), "stopped", False, []),
         ((profiles.ProfileState("absent"),), "stopped", False, []),
         ((RUNNING,), "absent", True, ["delete"]),
         ((STOPPED,), "absent", True, ["delete"]),
+        ((RUNNING, profiles.ProfileState("absent")), "absent", True, []),
         ((profiles.ProfileState("absent"),), "absent", False, []),
     ],
 )

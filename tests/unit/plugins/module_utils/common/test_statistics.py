@@ -26,6 +26,11 @@ def test_percentiles_of_a_known_row() -> None:
         statistics.percentile([], 50)
 
 
+def test_a_percentile_of_many_values_is_the_one_at_its_rank() -> None:
+    values = range(1, 1001)
+    assert [statistics.percentile(values, rank) for rank in (0.1, 50, 99.9, 100)] == [1, 500, 999, 1000]
+
+
 @pytest.mark.parametrize("rank", [-1, 0, 100.5])
 def test_a_rank_lies_between_0_and_100(rank: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 100"):

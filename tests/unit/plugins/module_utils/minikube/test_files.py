@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +38,21 @@ def test_second_run_waits_for_the_first(tmp_path: Path) -> None:
     thread.join()
     assert order == ["first", "second"]
     assert profile_files.is_locked(tmp_path, PROFILE) is False
+
+
+def test_a_lock_whose_file_was_deleted_while_it_was_waited_for_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, deletions = fcntl.flock, [shutil.rmtree]
+
+    def late(file: Any, how: int) -> None:
+        if deletions:
+            deletions.pop()(tmp_path / ".minikube")
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with profile_files.locked(tmp_path, PROFILE):
+        assert profile_files.is_locked(tmp_path, PROFILE)
 
 
 def test_owner_note_tells_whether_a_start_ended_well(tmp_path: Path) -> None:

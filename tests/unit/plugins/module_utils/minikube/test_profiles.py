@@ -201,10 +201,22 @@ def test_start_says_its_steps_and_is_noted(make: Callable[..., profiles.Minikube
 
 
 @pytest.mark.usefixtures("quickly")
-def test_minikube_inherits_the_lock(make: Callable[..., profiles.Minikube], tmp_path: Path) -> None:
-    minikube = make(binary=f"readlink /proc/$$/fd/* >{tmp_path}/open; exit 0")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda minikube: minikube.start(wanted(), lambda text: None),
+        lambda minikube: minikube.stop(PROFILE),
+        lambda minikube: minikube.delete(PROFILE),
+    ],
+    ids=["start", "stop", "delete"],
+)
+def test_minikube_inherits_the_lock(
+    make: Callable[..., profiles.Minikube], tmp_path: Path, change: Callable[[profiles.Minikube], None]
+) -> None:
+    minikube = make(Container("exited"), binary=f"readlink /proc/$$/fd/* >{tmp_path}/open; exit 0")
+    write_owner_note(minikube.home, PROFILE, started=True)
     with minikube.lock(PROFILE):
-        minikube.start(wanted(), lambda text: None)
+        change(minikube)
     assert str(lock_file(minikube.home, PROFILE)) in (tmp_path / "open").read_text().splitlines()
 
 
@@ -243,6 +255,21 @@ def test_delete_removes_what_minikube_does_not_know_of(make: Callable[..., profi
     assert container.killed and container.removed
     assert minikube._engine.volume.removed
     assert not minikube.owned(PROFILE)
+
+
+@pytest.mark.parametrize("state", ["unreachable", "incomplete", "running"])
+def test_a_cluster_whose_node_runs_is_up(state: str) -> None:
+    assert profiles.ProfileState(state).is_up
+    assert not any(profiles.ProfileState(other).is_up for other in ("absent", "foreign", "stopped"))
+
+
+def test_stop_keeps_the_note_and_the_container(make: Callable[..., profiles.Minikube], tmp_path: Path) -> None:
+    container = Container()
+    minikube = make(container, binary=f"printf '%s\\n' \"$@\" >{tmp_path}/arguments")
+    write_owner_note(minikube.home, PROFILE, started=True)
+    minikube.stop(PROFILE)
+    assert (tmp_path / "arguments").read_text().splitlines() == ["stop", f"--profile={PROFILE}", "--output=json"]
+    assert not container.killed and not container.removed and minikube.owned(PROFILE)
 
 
 def test_failed_delete_keeps_the_note(make: Callable[..., profiles.Minikube]) -> None:
