@@ -125,8 +125,8 @@ EXAMPLES = r"""
 RETURN = r"""
 state:
   description:
-    - State before any change. With O(state=absent), it is V(unknown) if there is no engine or no C(minikube); then only files
-      are removed.
+    - State before any change. With O(state=absent), it is V(unknown) if there is no engine or no C(minikube) and the module has not
+      created the profile; then only files are removed.
   returned: success
   type: str
   sample: stopped
@@ -162,9 +162,8 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import ProgressFile
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import container_engine
-from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
+from ansible_collections.slipway.kube.plugins.module_utils._minikube import files, profiles
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.errors import MinikubeError
-from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import files_of, remove_files
 
 try:
     import docker
@@ -230,39 +229,48 @@ def ensure_stopped(
 def ensure_absent(module: AnsibleModule, minikube: profiles.Minikube | None, state: str) -> dict[str, t.Any]:
     """Delete the cluster if there is one, and the files that go with it; the module's result."""
     params = module.params
+    home, profile = pathlib.Path(params["home"]), params["profile"]
+    state_dir = pathlib.Path(params["state_dir"]) if params["state_dir"] else None
     # Looked for first, for with the cluster goes the note that says whose it was.
-    files = files_of(
-        pathlib.Path(params["home"]),
-        params["profile"],
-        pathlib.Path(params["state_dir"]) if params["state_dir"] else None,
-    )
+    found = files.files_of(home, profile, state_dir)
     exists = minikube is not None and state != "absent"
-    if not module.check_mode:
-        if minikube is None or not exists:
-            remove_files(files.paths)
-        else:
-            with minikube.lock(params["profile"]):
-                # Another run may have deleted it while this one waited.
-                if minikube.inspect(params["profile"]).state != "absent":
-                    minikube.delete(params["profile"])
-                remove_files(files.paths)
+    if not module.check_mode and (exists or found.paths):
+        with minikube.lock(profile) if minikube else files.locked(home, profile):
+            # Another run may have started or deleted it, or another profile, while this one waited.
+            found = files.files_of(home, profile, state_dir)
+            if minikube is not None and minikube.inspect(profile).state != "absent":
+                minikube.delete(profile)
+            files.remove_files(found.paths)
     return {
         "state": state,
-        "changed": exists or bool(files.paths),
-        "removed": [str(path) for path in files.paths],
-        "kept": files.kept,
+        "changed": exists or bool(found.paths),
+        "removed": [str(path) for path in found.paths],
+        "kept": found.kept,
     }
+
+
+def check_files_may_go(params: t.Mapping[str, t.Any], why: str) -> None:
+    """Raise MinikubeError for a profile of Slipway whose container may still be there: with its files goes the note of whose it is."""
+    home, profile = pathlib.Path(params["home"]), params["profile"]
+    if files.owner_note(home, profile):
+        raise MinikubeError(
+            f"The cluster {profile} cannot be deleted, because {why}. Nothing was changed. Make that right, for example with "
+            f"--tags setup, and run this again. If the cluster's container is gone for good, remove {files.note_file(home, profile)}."
+        )
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the profile into the wanted state; the module's result."""
     params = module.params
     profile = params["profile"]
-    if params["state"] == "absent" and (
-        container_engine.ping(params["docker_host"]) is None or shutil.which(params["binary"]) is None
-    ):
+    answers = container_engine.ping(params["docker_host"]) is not None
+    if params["state"] == "absent" and not (answers and shutil.which(params["binary"])):
+        address, binary = params["docker_host"], params["binary"]
+        check_files_may_go(
+            params, f"{binary} is missing" if answers else f"the container engine at {address} does not answer"
+        )
         return ensure_absent(module, None, "unknown")
-    if module.check_mode and container_engine.ping(params["docker_host"]) is None:
+    if module.check_mode and not answers:
         # The engine is still to come, so there is no cluster yet.
         return {"state": "absent", "changed": params["state"] == "started", "ingress_port": params["ingress_port"]}
     engine = docker.DockerClient(base_url=params["docker_host"], timeout=60)
@@ -275,10 +283,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     )
     found = minikube.inspect(profile)
     if found.state == "foreign":
-        raise MinikubeError(
-            f"A container or Minikube profile named {profile} exists that Slipway did not create, so it is not changed. "
-            "Set minikube_setup_profile to another name."
-        )
+        raise MinikubeError(minikube.refusal(profile))
     if params["state"] == "started":
         return {"state": found.state, **ensure_started(module, minikube, found)}
     if params["state"] == "absent":

@@ -11,9 +11,11 @@ import fcntl
 import json
 import os
 import pathlib
+import pwd
 import shutil
 import typing as t
 
+from ansible_collections.slipway.kube.plugins.module_utils._common import paths
 from ansible_collections.slipway.kube.plugins.module_utils._common.files import link_or_copy, write_text
 from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_copy
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.errors import MinikubeError
@@ -78,17 +80,40 @@ def owned_profiles(home: pathlib.Path) -> list[str]:
 def owner_note(home: pathlib.Path, profile: str) -> dict[str, t.Any]:
     """What Slipway noted of a profile that it created; empty for one that it did not."""
     try:
-        return t.cast("dict[str, t.Any]", json.loads(_note_file(home, profile).read_text(encoding="utf-8")))
+        return t.cast("dict[str, t.Any]", json.loads(note_file(home, profile).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
 
 
+def homes_with_note(profile: str, kubeconfig: pathlib.Path) -> list[pathlib.Path]:
+    """The MINIKUBE_HOMEs with Slipway's note of a profile, as far as they can be guessed.
+
+    Those are where the certificates of the kubeconfig's context are, and the state directories of this user by default.
+    """
+    homes = [paths.state_dir()]
+    with contextlib.suppress(KeyError):
+        homes.append(pathlib.Path(pwd.getpwuid(os.geteuid()).pw_dir) / ".local" / "state" / "slipway")
+    homes += _homes_of_certificates(kubeconfig, profile)
+    return [home for home in dict.fromkeys(homes) if owner_note(home, profile)]
+
+
+def _homes_of_certificates(kubeconfig: pathlib.Path, profile: str) -> list[pathlib.Path]:
+    try:
+        content = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
+        clusters = [one["cluster"] for one in content["clusters"] if one["name"] == profile]
+        certificates = [pathlib.Path(one["certificate-authority"]) for one in clusters]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return []
+    return [path.parent.parent for path in certificates if path.parent.name == ".minikube"]
+
+
 def write_owner_note(home: pathlib.Path, profile: str, started: bool) -> None:
     """Note that Slipway created a profile, and whether a start has ended well."""
-    write_text(_note_file(home, profile), json.dumps({"profile": profile, "started": started}) + "\n")
+    write_text(note_file(home, profile), json.dumps({"profile": profile, "started": started}) + "\n")
 
 
-def _note_file(home: pathlib.Path, profile: str) -> pathlib.Path:
+def note_file(home: pathlib.Path, profile: str) -> pathlib.Path:
+    """Where the note lies that Slipway created a profile."""
     # Outside of the profile's directory: Minikube lists every directory there as a profile.
     return minikube_dir(home) / "slipway" / profile / OWNER_FILE
 
@@ -119,9 +144,9 @@ def files_of(home: pathlib.Path, profile: str, state_dir: pathlib.Path | None) -
         return ProfileFiles((place,))
     # Not the lock file: a run that waits for it must meet those that come after it.
     own = (place / "profiles" / profile, place / "machines" / profile, place / "slipway" / profile)
-    paths = tuple(path for path in own if path.exists()) if profile in owned else ()
+    present = tuple(path for path in own if path.exists()) if profile in owned else ()
     return ProfileFiles(
-        paths, f"{place} stays, because {reason}. Only what belongs to profile {profile} is removed from it."
+        present, f"{place} stays, because {reason}. Only what belongs to profile {profile} is removed from it."
     )
 
 
@@ -129,9 +154,9 @@ def _profiles(names: t.Sequence[str]) -> str:
     return f"the Minikube profile{'s' if len(names) > 1 else ''} {', '.join(names)}"
 
 
-def remove_files(paths: t.Iterable[pathlib.Path]) -> None:
+def remove_files(unneeded: t.Iterable[pathlib.Path]) -> None:
     """Remove files and directories; one that has gone already is no error. Raises MinikubeError."""
-    for path in paths:
+    for path in unneeded:
         try:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

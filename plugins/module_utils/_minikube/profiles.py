@@ -24,6 +24,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._minikube.ports impor
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.starting import StartWatcher, read_event
 
 INGRESS_CONTAINER_PORT = "80/tcp"
+_BY_MINIKUBE = "created_by.minikube.sigs.k8s.io"  # a label of its containers and volumes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,16 +108,17 @@ class Minikube:
     def inspect(self, profile: str) -> ProfileState:
         """The profile's state, without asking the cluster."""
         container = self._container(profile)
+        if container is not None and container.labels.get(_BY_MINIKUBE) != "true":
+            return ProfileState("foreign")
         try:
             config = json.loads((self._profile_dir(profile) / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             config = None
         if config is None:
+            if container is None:
+                return ProfileState("absent")
             # A start that was killed early leaves a container or a directory and no configuration.
-            left_over = container is not None and container.labels.get("created_by.minikube.sigs.k8s.io") == "true"
-            return ProfileState(
-                "stopped" if left_over and self.owned(profile) else "foreign" if container is not None else "absent"
-            )
+            return ProfileState("stopped" if self.owned(profile) else "foreign")
         if not self.owned(profile):
             return ProfileState("foreign")
         kubernetes = config.get("KubernetesConfig", {})
@@ -136,6 +138,22 @@ class Minikube:
             int(config.get("Memory", 0)),
             port,
             address,
+        )
+
+    def refusal(self, profile: str) -> str:
+        """The sentences that say why a foreign profile is not changed, and what to do."""
+        note = f"there is no note in {self.home} that Slipway created it"
+        others = [
+            home for home in files.homes_with_note(profile, self._kubeconfig) if files.minikube_dir(home) != self.home
+        ]
+        if others:
+            return (
+                f"A Minikube cluster named {profile} exists, but {note}. That note is in {files.minikube_dir(others[0])}: HOME or "
+                f"XDG_STATE_HOME has changed. Run this with -e toolchain_state_dir={others[0]}. Nothing was changed."
+            )
+        return (
+            f"A container or Minikube profile named {profile} exists, but {note}. Nothing was changed. Set minikube_setup_profile to another "
+            "name. If Slipway created it under another HOME or XDG_STATE_HOME, run this with the same one."
         )
 
     def owned(self, profile: str) -> bool:
@@ -244,7 +262,9 @@ class Minikube:
         if container is not None:
             container.remove(force=True, v=True)
         with contextlib.suppress(docker.errors.NotFound):
-            self._engine.volumes.get(profile).remove()
+            volume = self._engine.volumes.get(profile)
+            if (volume.attrs.get("Labels") or {}).get(_BY_MINIKUBE) == "true":
+                volume.remove()
         shutil.rmtree(self.home / "slipway" / profile)
         files.remove_if_empty(self._kubeconfig)
 

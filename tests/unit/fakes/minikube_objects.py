@@ -44,7 +44,9 @@ class Container:
 
 
 class Volume:
-    removed = False
+    def __init__(self, made_by_minikube: bool = True) -> None:
+        self.attrs = {"Labels": {"created_by.minikube.sigs.k8s.io": "true"} if made_by_minikube else None}
+        self.removed = False
 
     def remove(self) -> None:
         self.removed = True

@@ -18,7 +18,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._distribution import 
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_network import EngineError
 from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.errors import MinikubeError
-from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import OWNER_FILE, owned_profiles
+from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import owned_profiles, write_owner_note
 from ansible_collections.slipway.kube.plugins.modules import container_engine, environment_info, minikube_cluster
 
 CHECKOUT = Path(__file__).resolve().parents[4]
@@ -172,6 +172,9 @@ class Minikube:
         yield
         self._locked = ""
 
+    def refusal(self, profile: str) -> str:
+        return f"Slipway did not create {profile}: set minikube_setup_profile."
+
     def _change(self, what: str, profile: str) -> None:
         assert self._locked == profile, "another run may change it at the same time"
         self.calls.append(what)
@@ -225,7 +228,12 @@ def act(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     [
         ((RUNNING,), "started", False, []),
         ((STOPPED, STOPPED, RUNNING), "started", True, ["start"]),
-        ((profiles.ProfileState("absent"), profiles.ProfileState("absent"), RUNNING), "started", True, ["start"]),
+        (
+            (profiles.ProfileState("absent"), profiles.ProfileState("absent"), RUNNING),
+            "started",
+            True,
+            ["start"],
+        ),
         (
             (profiles.ProfileState("incomplete"), profiles.ProfileState("incomplete"), RUNNING),
             "started",
@@ -284,7 +292,7 @@ def home_of(place: Path, *owned: str) -> Path:
     for profile in owned:
         for part in ("slipway", "profiles"):
             (place / ".minikube" / part / profile).mkdir(parents=True)
-        (place / ".minikube/slipway" / profile / OWNER_FILE).write_text("{}")
+        write_owner_note(place, profile, started=True)
     return place
 
 
@@ -297,7 +305,9 @@ def test_files_go_with_the_cluster(
     missing: str,
     check_mode: bool,
 ) -> None:
-    home = home_of(tmp_path, "slipway")
+    # Without an owner's note, a half set up machine: nothing can be running.
+    home = home_of(tmp_path, *(["slipway"] if missing == "nothing" else []))
+    (home / ".minikube").mkdir(exist_ok=True)
     if missing == "engine":
         monkeypatch.setattr(engine_module, "ping", lambda _address: None)
     minikube = Minikube(RUNNING)
@@ -307,6 +317,30 @@ def test_files_go_with_the_cluster(
     assert result["state"] == ("running" if missing == "nothing" else "unknown")
     assert (home / ".minikube").exists() is check_mode
     assert minikube.calls == (["delete"] if missing == "nothing" and not check_mode else [])
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize(
+    ("missing", "why"),
+    [("engine", "the container engine at unix:///nowhere does not answer"), ("minikube", "/missing is missing")],
+)
+def test_note_of_a_cluster_that_may_still_be_there_stays(
+    act: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    missing: str,
+    why: str,
+    check_mode: bool,
+) -> None:
+    home = home_of(tmp_path, "slipway")
+    if missing == "engine":
+        monkeypatch.setattr(engine_module, "ping", lambda _address: None)
+    options = {"home": str(home), "state_dir": str(home), "binary": "/missing" if missing == "minikube" else "/bin/sh"}
+    with pytest.raises(
+        MinikubeError, match=f"slipway cannot be deleted, because {why}. Nothing was changed.*remove {home}"
+    ):
+        act(Minikube(RUNNING), check_mode, state="absent", **options)
+    assert owned_profiles(home) == ["slipway"] and (home / ".minikube/profiles/slipway").exists()
 
 
 @pytest.mark.parametrize("check_mode", [False, True])

@@ -20,7 +20,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._minikube.files impor
     write_owner_note,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.ports import free_port
-from minikube_objects import ERROR, PROFILE, STEP, Container, Engine
+from minikube_objects import ERROR, PROFILE, STEP, Container, Engine, Volume
 
 
 @pytest.fixture
@@ -95,6 +95,7 @@ def test_nothing_is_absent(make: Callable[..., profiles.Minikube]) -> None:
         (None, True, False, "foreign"),
         # A container of that name that Minikube did not make is nobody's to remove, whatever the note says.
         (Container(made_by_minikube=False), False, True, "foreign"),
+        (Container(made_by_minikube=False), True, True, "foreign"),
         # Killed before the configuration was written.
         (Container(), False, True, "stopped"),
         (None, True, True, "stopped"),
@@ -106,6 +107,7 @@ def test_nothing_is_absent(make: Callable[..., profiles.Minikube]) -> None:
         "no note, configured",
         "no container, no note",
         "note, other container",
+        "note and configuration, other container",
         "killed early",
         "no container",
         "exited",
@@ -270,6 +272,52 @@ def test_stop_keeps_the_note_and_the_container(make: Callable[..., profiles.Mini
     minikube.stop(PROFILE)
     assert (tmp_path / "arguments").read_text().splitlines() == ["stop", f"--profile={PROFILE}", "--output=json"]
     assert not container.killed and not container.removed and minikube.owned(PROFILE)
+
+
+def test_volume_of_somebody_else_stays(make: Callable[..., profiles.Minikube]) -> None:
+    minikube = make(Container())
+    minikube._engine.volume = Volume(made_by_minikube=False)
+    write_owner_note(minikube.home, PROFILE, started=True)
+    minikube.delete(PROFILE)
+    assert not minikube._engine.volume.removed
+
+
+@pytest.mark.parametrize("what", ["stop", "delete"])
+def test_minikube_that_stops_or_deletes_inherits_the_lock(
+    make: Callable[..., profiles.Minikube], tmp_path: Path, what: str
+) -> None:
+    minikube = make(binary=f"readlink /proc/$$/fd/* >{tmp_path}/open; exit 0")
+    write_owner_note(minikube.home, PROFILE, started=True)
+    with minikube.lock(PROFILE):
+        getattr(minikube, what)(PROFILE)
+    assert str(lock_file(minikube.home, PROFILE)) in (tmp_path / "open").read_text().splitlines()
+
+
+@pytest.mark.parametrize("found_by", ["XDG_STATE_HOME", "kubeconfig"])
+def test_foreign_profile_of_another_home_names_that_home(
+    make: Callable[..., profiles.Minikube], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found_by: str
+) -> None:
+    minikube, other = make(Container()), tmp_path / "state" / "slipway"
+    if found_by == "XDG_STATE_HOME":
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    else:
+        certificate = {"certificate-authority": str(other / ".minikube" / "ca.crt")}
+        clusters = [{"name": "other", "cluster": {}}, {"name": PROFILE, "cluster": certificate}]
+        (tmp_path / "kubeconfig").write_text(json.dumps({"clusters": clusters}))
+    assert "Set minikube_setup_profile to another name." in minikube.refusal(PROFILE)
+    write_owner_note(other, PROFILE, started=True)
+    assert f"That note is in {other}/.minikube: HOME or XDG_STATE_HOME has changed." in minikube.refusal(PROFILE)
+    assert f"-e toolchain_state_dir={other}. Nothing was changed." in minikube.refusal(PROFILE)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"clusters": null}', '{"clusters": [{"name": "slipway"}]}'])
+def test_foreign_profile_of_nobody_known_is_refused(
+    make: Callable[..., profiles.Minikube], tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "kubeconfig").write_text(content)
+    refusal = make(Container()).refusal(PROFILE)
+    assert f"there is no note in {tmp_path}/home/.minikube that Slipway created it. Nothing was changed." in refusal
+    assert "Set minikube_setup_profile to another name." in refusal
 
 
 def test_failed_delete_keeps_the_note(make: Callable[..., profiles.Minikube]) -> None:
