@@ -50,6 +50,7 @@ class ActionModule(ForkedModule):
                 unread.update(value[_UNREAD])
                 reasons[f"application_{name}"] = f"{value['reason'].rstrip('.')}; correct the expression"
                 self._task.args[name] = self._instead(name, value["value"], variables)
+        self._task.args["check_variables"] = self._check_variables(variables)
         # No part of it is wrong by itself, nor another variable that it takes.
         unread = unread or reasons
         problems = [f"{place}: {reason}." for place, reason in unread.items()]
@@ -80,6 +81,17 @@ class ActionModule(ForkedModule):
         if name == "secrets":
             return _secret_sources.outlined(value, False)
         return _INSTEAD.get(name) if value is None else value
+
+    def _check_variables(self, variables: Mapping[str, Any]) -> list[str]:
+        """Return the names that a person gives to the checks beside those of the plan, whatever they stand for."""
+        names: list[str] = list(self._task.args.get("check_variables") or ())
+        value = variables.get("verify_variables")
+        if isinstance(value, str) and _origins.is_a_persons(value):
+            try:
+                value = self._templar.template(value)
+            except AnsibleError:
+                value = None  # the role verify tells it
+        return [*names, *map(str, value)] if isinstance(value, Mapping) else names
 
     def _of_roles(self, variables: Mapping[str, Any]) -> list[str]:
         """Return the mistakes in the variables of the other roles."""

@@ -55,6 +55,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import substitute
+from ansible_collections.slipway.kube.plugins.module_utils._health.checks import in_order
 
 
 def _resolved(
@@ -73,12 +74,7 @@ def journey_checks(
     variables: Mapping[str, str | None] | None = None,
 ) -> list[dict[str, Any]]:
     """Return checks and steps as one list."""
-    joined = [dict(check) for check in checks]
-    before = [check["name"] for check in checks]
-    for step in journey:
-        joined.append({"depends_on": before, **step} if before else dict(step))
-        before = [step["name"]]
-    return [_resolved(check, resolve or {}, variables or {}) for check in joined]
+    return [_resolved(check, resolve or {}, variables or {}) for check in in_order(checks, journey)]
 
 
 class FilterModule:

@@ -13,7 +13,8 @@ version_added: 0.1.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Validates the specification and reports all mistakes at once, before anything is changed.
+  - Validates the specification and reports all mistakes at once, before anything is changed. The checks are read as
+    M(slipway.kube.health_check) reads them.
   - Computes the plan that the other roles use; image tags are digests of the sources.
   - The source digest of a component covers the files of its build context that C(.dockerignore) does not exclude, the
     Dockerfile and the build arguments. Modification times and owners of files do not count.
@@ -79,6 +80,12 @@ options:
   journey:
     description: Checks that form a user's journey through the application.
     type: raw
+  check_variables:
+    description: Names of further variables that placeholders in the checks may use.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
   given:
     description: Names of all variables that start with C(application_), to find misspelt ones.
     type: list
@@ -189,6 +196,7 @@ def main() -> None:
             "secrets": {"type": "raw", "no_log": False},
             "checks": {"type": "raw"},
             "journey": {"type": "raw"},
+            "check_variables": {"type": "list", "elements": "str", "default": []},
             "given": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,

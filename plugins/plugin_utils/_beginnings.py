@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 from ansible import constants as C
-from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import nearest
+from ansible_collections.slipway.kube.plugins.module_utils._common.options import nearest
 from ansible_collections.slipway.kube.plugins.plugin_utils._failure import Failure
 
 # What Ansible itself gives a meaning: https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_tags.html

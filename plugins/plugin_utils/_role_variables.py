@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible.module_utils.common import validation
+from ansible_collections.slipway.kube.plugins.module_utils._common.options import OptionError, read_value
 from ansible_collections.slipway.kube.plugins.module_utils._common.renames import renamed_variables
-from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import kind_of, nearest
 
 ROLES = ("application", "helm_release", "image_build", "minikube_setup", "toolchain", "verify")
 # Facts and results that roles leave for what follows them.
@@ -39,15 +38,6 @@ _FOLDER = Path(__file__).resolve().parents[2] / "roles"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Reading the names alone takes a tenth of the time that YAML takes, and each run needs them.
 _NAME = re.compile(r"^      ([a-z]\w*):", re.MULTILINE)
-_TYPES: Mapping[str, tuple[Callable[[Any], Any], str]] = {
-    "str": (validation.check_type_str, "a text"),
-    "path": (validation.check_type_str, "a path"),
-    "int": (validation.check_type_int, "a whole number"),
-    "float": (validation.check_type_float, "a number"),
-    "bool": (validation.check_type_bool, "true or false"),
-    "list": (validation.check_type_list, "a list"),
-    "dict": (validation.check_type_dict, "a dictionary"),
-}
 _HIGHEST_PORT = 65535
 _LIKENESS = 0.85  # of a prefix with a mistake in writing: one letter of seven
 
@@ -113,18 +103,13 @@ def _roles_with(rest: str) -> Iterator[str]:
 def impossible(variable: str, value: Any) -> str | None:
     """Say what is wrong with the value of a role's variable; None when nothing is. It is not repeated, because it may be a secret."""
     option = options(role_of(variable) or "").get(variable, {})
-    kind = option.get("type", "str")
-    if value is None or kind not in _TYPES:
-        return None
-    check, expected = _TYPES[kind]
     try:
-        if kind == "str" and isinstance(value, (list, dict)):
-            raise TypeError
-        read = check(value)
-    except (TypeError, ValueError):
-        return f"{variable}: it is {kind_of(value)}; write {expected}."
-    if option.get("choices") and read not in option["choices"]:
-        return f"{variable}: {read!r} is unknown; {nearest(str(read), [str(one) for one in option['choices']])}."
+        read = read_value(value, option)
+    except OptionError as error:
+        return f"{variable}: {error}"
+    kind = option.get("type", "str")
+    if read is None:
+        return None
     if kind in ("int", "float") and read < 0:
         return f"{variable}: it is {read}; write a number of at least 0."
     if kind == "int" and variable.endswith("_port") and read > _HIGHEST_PORT:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible_collections.slipway.kube.plugins.module_utils._common.options import nearest
 from ansible_collections.slipway.kube.plugins.module_utils._plan.specification import VARIABLES
-from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import nearest
 from ansible_collections.slipway.kube.plugins.plugin_utils._origins import named
 
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")

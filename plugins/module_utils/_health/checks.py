@@ -14,7 +14,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -22,8 +22,8 @@ from urllib.parse import SplitResult, urlsplit
 from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import (
     DependencyCycleError,
     ancestors,
-    order,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._common.options import nearest
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import (
     fill,
     of_application,
@@ -35,6 +35,11 @@ from ansible_collections.slipway.kube.plugins.module_utils._http.faults import S
 from ansible_collections.slipway.kube.plugins.module_utils._http.tls import Tls
 from ansible_collections.slipway.kube.plugins.module_utils._kube.streams import Target
 
+METHODS = (
+    *("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"),  # RFC 9110, RFC 5789
+    *("PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK"),  # RFC 4918
+    *("REPORT", "SEARCH", "QUERY", "PURGE"),
+)
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 SCHEMES = {
     "http": ("http", "https"),
@@ -260,14 +265,22 @@ def _endless(value: Any) -> bool:
 
 
 # ---------------------------------------------------------------- parsing
+class CheckError(SpecError):
+    """A mistake in one check: its C(check), the C(key) with dots and indices, and the C(reason) as a sentence."""
+
+    def __init__(self, check: str, key: str, reason: str) -> None:
+        self.check, self.key, self.reason = check, key, reason
+        super().__init__(f"check {check!r}: {key}: {reason}")
+
+
 class _Place:
-    """Raises SpecError with the check and key in front."""
+    """Makes the mistakes of one check."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def wrong(self, key: str, text: str) -> SpecError:
-        return SpecError(f"check {self.name!r}: {key}: {text}")
+    def wrong(self, key: str, text: str) -> CheckError:
+        return CheckError(self.name, key, text)
 
     def regex(self, key: str, pattern: str) -> str:
         try:
@@ -282,6 +295,16 @@ class _Place:
         if value > most:
             limit = f", the most is {most:g}" if most < sys.float_info.max else ""
             raise self.wrong(key, f"{value} is not allowed{limit}.")
+
+
+def in_order(checks: Sequence[Mapping[str, Any]], journey: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return checks and the steps of a journey as one list, in which each step waits for the one before it, the first for all checks."""
+    joined = [dict(check) for check in checks]
+    before = [check.get("name") for check in checks]
+    for step in journey:
+        joined.append({"depends_on": before, **step} if before else dict(step))
+        before = [step.get("name")]
+    return joined
 
 
 def needs_jmespath(checks: Sequence[Mapping[str, Any]]) -> bool:
@@ -319,46 +342,59 @@ def parse_checks(
         if name in seen:
             raise SpecError(f"check {name!r}: name: another check has this name, names must differ.")
         seen.add(name)
-    checks = [_parse(item, compile_path, cluster or {}) for item in params]
-    _check_dependencies(checks)
-    _check_placeholders(checks, {*variables, *BUILT_IN})
+    checks = [parse_check(item, compile_path, cluster or {}) for item in params]
+    for error in relation_mistakes(checks, variables):
+        raise error
     return checks
 
 
-def _check_dependencies(checks: Sequence[Check]) -> None:
+def relation_mistakes(checks: Sequence[Check], variables: Iterable[str]) -> Iterator[CheckError]:
+    """Yield what is wrong between checks of different names; C(variables) are the names that exist before any check runs."""
+    yield from _lost_dependencies(checks)
+    names = {check.name for check in checks}
+    depends = {check.name: [other for other in check.depends_on if other in names] for check in checks}
+    try:
+        before = ancestors(depends)
+    except DependencyCycleError as error:
+        yield CheckError(error.cycle[0], "depends_on", f"the checks wait for each other: {error}.")
+    else:
+        yield from _lost_placeholders(checks, {*variables, *BUILT_IN}, before)
+
+
+def _lost_dependencies(checks: Sequence[Check]) -> Iterator[CheckError]:
     names = [check.name for check in checks]
     for check in checks:
         for other in check.depends_on:
             if other not in names:
                 near = difflib.get_close_matches(other, names, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known are {_words(map(repr, names))}."
-                raise _Place(check.name).wrong("depends_on", f"there is no check {other!r}; {hint}")
-    try:
-        order({check.name: check.depends_on for check in checks})
-    except DependencyCycleError as error:
-        raise _Place(error.cycle[0]).wrong("depends_on", f"the checks wait for each other: {error}.") from None
+                yield CheckError(check.name, "depends_on", f"there is no check {other!r}; {hint}")
 
 
-def _check_placeholders(checks: Sequence[Check], known: set[str]) -> None:
+def _lost_placeholders(
+    checks: Sequence[Check], known: set[str], before: Mapping[str, set[str]]
+) -> Iterator[CheckError]:
     makers: dict[str, str] = {}
     for check in checks:
         for name in check.extract:
             if name in known or name in makers:
                 other = f"check {makers[name]!r}" if name in makers else "variables, secrets or the built-in names"
-                raise _Place(check.name).wrong(f"extract.{name}", f"the name is already taken by {other}.")
+                yield CheckError(check.name, f"extract.{name}", f"the name is already taken by {other}.")
             makers[name] = check.name
-    before = ancestors({check.name: check.depends_on for check in checks})
     for check in checks:
         for key, value in _fillable(check):
             for name in placeholders(value):
                 if name in known:
                     continue
                 if name not in makers:
-                    names = _words(sorted({*known, *makers}))
-                    raise _Place(check.name).wrong(key, f"nothing is known as ${{{name}}}; known are {names}.")
-                if makers[name] not in before[check.name]:
-                    raise _Place(check.name).wrong(
-                        key, f"${{{name}}} comes from check {makers[name]!r}: name that check in depends_on."
+                    yield CheckError(
+                        check.name, key, f"nothing is known as ${{{name}}}; {nearest(name, sorted({*known, *makers}))}."
+                    )
+                elif makers[name] not in before[check.name]:
+                    yield CheckError(
+                        check.name,
+                        key,
+                        f"${{{name}}} comes from check {makers[name]!r}: name that check in depends_on.",
                     )
 
 
@@ -372,7 +408,8 @@ def _fillable(check: Check) -> Iterator[tuple[str, Any]]:
         yield "expect.identity.equals", check.expect.identity.equals
 
 
-def _parse(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping[str, str | None]) -> Check:
+def parse_check(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping[str, str | None]) -> Check:
+    """Turn the options of one check into its plan, or raise CheckError for its first mistake."""
     given = {key: value for key, value in item.items() if value is not None}
     name = str(given["name"]).strip()
     place = _Place(name)
@@ -380,8 +417,8 @@ def _parse(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping[str,
     if via not in VIAS[kind]:
         raise place.wrong("via", f"{via} cannot be combined with type {kind}; use {_words(VIAS[kind])}.")
     method = str(given.get("method", "GET")).upper()
-    if not _TOKEN.match(method):
-        raise place.wrong("method", f"{method!r} is no HTTP method.")
+    if method not in METHODS:
+        raise place.wrong("method", f"{method!r} is no HTTP method; {nearest(method, METHODS)}.")
     headers = _headers(given.get("headers") or {}, via, place)
     named = {key: value for key, value in (given.get("kubernetes") or {}).items() if value is not None}
     target = Target(**{**cluster, **named})
@@ -579,7 +616,7 @@ def _expect(given: Mapping[str, Any], kind: str, compile_path: Compile, place: _
     for index, item in enumerate(given.get("headers") or ()):
         headers.append((str(item["name"]), _predicates(item, f"expect.headers[{index}]", place)))
     patterns = {
-        key: tuple(place.regex(f"expect.{key}", str(text)) for text in given.get(key) or ())
+        key: tuple(place.regex(f"expect.{key}[{index}]", str(text)) for index, text in enumerate(given.get(key) or ()))
         for key in ("body_regex", "body_not_regex")
     }
     if "location" in given:

@@ -10,7 +10,6 @@ import importlib.util
 import json
 import secrets
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
@@ -26,10 +25,14 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.requires impo
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import (
     LONGEST,
     Check,
-    Search,
     needs_jmespath,
     parse_checks,
     unknown_keys,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._health.options import (
+    HAS_JMESPATH,
+    JMESPATH_ERROR,
+    compile_path,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._health.report import (
     as_json,
@@ -43,15 +46,6 @@ from ansible_collections.slipway.kube.plugins.module_utils._health.report import
 from ansible_collections.slipway.kube.plugins.module_utils._health.runner import MAX_PARALLEL, Runner
 from ansible_collections.slipway.kube.plugins.module_utils._health.variables import application_variables, place
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import SpecError
-
-try:
-    import jmespath
-except ImportError:
-    HAS_JMESPATH = False
-    JMESPATH_ERROR: str | None = traceback.format_exc()
-else:
-    HAS_JMESPATH = True
-    JMESPATH_ERROR = None
 
 
 def secrets_in(params: Mapping[str, Any]) -> set[str]:
@@ -131,17 +125,6 @@ class HealthModule(AnsibleModule):  # type: ignore[misc]  # Ansible has no types
         self.no_log_values.update(secrets_in(self.params))
         super()._log_invocation()
         self._valid = True  # Ansible logs once it has accepted the options
-
-
-def compile_path(path: str) -> Search:
-    """Compile a JMESPath to its search function; ValueError for a wrong one."""
-    if not path:
-        raise ValueError("it is empty")
-    try:
-        search: Search = jmespath.compile(path).search
-    except (RecursionError, LookupError, TypeError, AttributeError):
-        raise ValueError("it cannot be read") from None
-    return search
 
 
 def _planned(check: Check) -> dict[str, Any]:

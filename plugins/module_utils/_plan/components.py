@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import DependencyCycleError, order
+from ansible_collections.slipway.kube.plugins.module_utils._common.options import kind_of, nearest
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import (
     placeholders,
     substitute,
@@ -31,12 +32,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._plan.placeholder_nam
     current_names,
     validate_names,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import (
-    ENVIRONMENT,
-    Validator,
-    kind_of,
-    nearest,
-)
+from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import ENVIRONMENT, Validator
 
 _KEYS = ("source", "dockerfile", "build_args", "repository", "migrations")
 _REPOSITORY = re.compile(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.options import nearest
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import (
     of_application,
     placeholders,
@@ -18,7 +19,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders 
 )
 from ansible_collections.slipway.kube.plugins.module_utils._common.renames import REMOVED_IN, find
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import COMPONENT_FACTS
-from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import Validator, nearest
+from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import Validator
 
 APPLICATION_NAMES = tuple(f"application.{fact}" for fact in ("name", "namespace", "host", "url"))
 _OLD = find("placeholder", "components.NAME.digest")

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.options import kind_of, nearest
 from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, digest_chart, read_chart
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import Component, Release, Secret
-from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import Validator, kind_of, nearest
+from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import Validator
 
 _KEYS = ("name", "namespace", "chart", "values", "images", "migrations", "secret_checksums", "wait")
 _PATH = re.compile(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.options import kind_of
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import (
     TemplateCycleError,
     TemplateError,
@@ -17,12 +18,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values i
     template_order,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import Secret, SecretSource
-from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import (
-    ENVIRONMENT,
-    LABEL,
-    Validator,
-    kind_of,
-)
+from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import ENVIRONMENT, LABEL, Validator
 
 _SECRET_KEYS = ("name", "namespace", "keys")
 _SOURCES = ("env", "generate", "template", "value")

@@ -13,18 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.options import kind_of, nearest
 from ansible_collections.slipway.kube.plugins.module_utils._common.renames import renamed_variables
 from ansible_collections.slipway.kube.plugins.module_utils._plan.checks import read_checks
 from ansible_collections.slipway.kube.plugins.module_utils._plan.components import read_components
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import Check, Component, Release, Secret
 from ansible_collections.slipway.kube.plugins.module_utils._plan.releases import read_releases
 from ansible_collections.slipway.kube.plugins.module_utils._plan.secrets import read_secrets
-from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import (
-    SpecificationError,
-    Validator,
-    kind_of,
-    nearest,
-)
+from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import SpecificationError, Validator
 
 # The variables of the specification; everything else that begins with application_ is a mistake in writing.
 VARIABLES = (
@@ -41,6 +37,7 @@ VARIABLES = (
 )
 NOT_SPECIFICATION = ("plan", "secrets_needed")
 
+_CHECKS = ("application_checks", "application_journey")
 _EXPOSURES = ("ingress", "node_port", "load_balancer", "none")
 _EXPOSURE_KEYS = ("kind", "service", "namespace", "port")
 
@@ -91,7 +88,8 @@ class Plan:
 def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
     """Check a specification and compute its plan.
 
-    The keys of C(specification) are VARIABLES, and C(given), the names of all variables that begin with C(application_).
+    The keys of C(specification) are VARIABLES, C(given), the names of all variables that begin with C(application_), and
+    C(check_variables), the names that checks may use beside those of the plan.
     Secrets come outlined: in place of a C(value) is V(true), and C(available) tells whether an environment variable is
     set. C(base) is what a relative project_dir starts from. Raises SpecificationError with every mistake found.
     """
@@ -117,8 +115,13 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
     exposure = _exposure(validator, specification.get("exposure"), namespace)
     secrets = read_secrets(validator, specification.get("secrets"), namespace)
     releases = read_releases(validator, given, project, namespace, found, secrets)
-    checks, old = read_checks(validator, "application_checks", specification.get("checks"), hosts, list(found))
-    journey, older = read_checks(validator, "application_journey", specification.get("journey"), hosts, list(found))
+    checks, old = read_checks(
+        validator,
+        {place: specification.get(place.removeprefix("application_")) for place in _CHECKS},
+        hosts,
+        list(found),
+        specification.get("check_variables") or (),
+    )
     if validator.errors:
         raise SpecificationError(validator.errors)
     components = {one: component for one, component in found.items() if component}
@@ -131,9 +134,9 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
         components=components,
         releases=releases,
         secrets=secrets,
-        checks=checks,
-        journey=journey,
-        warnings=(*warnings, *old, *older),
+        checks=checks["application_checks"],
+        journey=checks["application_journey"],
+        warnings=(*warnings, *old),
     )
 
 

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from ansible_collections.slipway.kube.plugins.module_utils._common.options import kind_of, nearest
 
 LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
@@ -26,23 +27,6 @@ class SpecificationError(ValueError):
             "The application's specification has a mistake" if count == 1 else f"The specification has {count} mistakes"
         )
         super().__init__(f"{head}. Nothing was changed.\n" + "\n".join(f"- {problem}" for problem in self.problems))
-
-
-def kind_of(value: object) -> str:
-    """Say what kind of value this is, in words that go after "it is"."""
-    if value is None:
-        return "nothing"
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "a text"}
-    for kind, name in names.items():
-        if isinstance(value, kind):
-            return name
-    return "a dictionary" if isinstance(value, Mapping) else "a list"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the remedy for a misspelt word: the known one that is like it, or all that are known."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {close[0]}" if close else f"known are {', '.join(known)}"
 
 
 class Validator:

@@ -49,7 +49,11 @@ def specification(**changes: Any) -> dict[str, Any]:
             },
         ],
         "checks": [
-            {"name": "page", "url": "http://${application.host}/", "expect": {"digest": "${components.api.tag}"}}
+            {
+                "name": "page",
+                "url": "http://${application.host}/",
+                "expect": {"identity": {"equals": "${components.api.tag}"}},
+            }
         ],
         "journey": [{"name": "log in", "url": "http://x/${run_id}"}],
         "given": ["application_name", "application_plan"],

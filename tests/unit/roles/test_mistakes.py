@@ -185,6 +185,26 @@ def test_variables_of_roles_that_are_unknown_or_impossible(plan: Plan) -> None:
     ]
 
 
+def test_checks_are_read_as_the_module_reads_them(plan: Plan) -> None:
+    """Placeholders may use the names of verify_variables, whatever these stand for."""
+    line = write(
+        plan,
+        "verify_variables: {tenant: '{{ set_later }}'}\n"
+        "application_checks:\n"
+        "  - {name: page, url: 'http://x/${tenant}/${nope}', timeout: 5m}\n"
+        "application_journey:\n"
+        "  - {name: chat, url: x/chat, expect: {body_regex: ['([']}}\n",
+    )
+    place = "(group_vars/all.yml:{})".format
+    assert plan.mistakes() == [
+        f"application_checks[0].timeout: it is a text; write a number. {place(line + 2)}",
+        f"application_checks[0].url: nothing is known as ${{nope}}; known are run_id, tenant. {place(line + 2)}",
+        f"application_journey[0].url: 'x/chat' must begin with http:// or https:// and a host. {place(line + 4)}",
+        "application_journey[0].expect.body_regex[0]: '([' is not a valid regular expression: unterminated character set at "
+        f"position 1. {place(line + 4)}",
+    ]
+
+
 def test_what_is_right_is_planned(ansible: Ansible, ansible_environment: dict[str, str], inventory: Path) -> None:
     """Also with results, facts and variables of a person's own, and templates that a role fills later."""
     play = {

@@ -16,6 +16,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._health.checks import
     parse_checks,
     unknown_keys,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._health.mistakes import find_mistakes
 from ansible_collections.slipway.kube.plugins.module_utils._http.address import split_address
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import SpecError
 from ansible_collections.slipway.kube.plugins.modules.health_check import argument_spec
@@ -83,8 +84,8 @@ def parse(*checks: dict[str, Any], variables: tuple[str, ...] = ()) -> list[Chec
         ({"tls": {"client_key": "k"}}, "tls.client_key"),
         ({"expect": {"status": ["2x"]}}, "expect.status"),
         ({"expect": {"status": []}}, "expect.status"),
-        ({"expect": {"body_regex": ["("]}}, "expect.body_regex"),
-        ({"expect": {"body_not_regex": ["["]}}, "expect.body_not_regex"),
+        ({"expect": {"body_regex": ["("]}}, "expect.body_regex[0]"),
+        ({"expect": {"body_not_regex": ["["]}}, "expect.body_not_regex[0]"),
         ({"expect": {"location": "*"}}, "expect.location"),
         ({"expect": {"json": [{"path": "a"}]}}, "expect.json[0]"),
         ({"expect": {"json": [{"path": "a", "exists": True}, {"path": "a[", "exists": True}]}}, "expect.json[1].path"),
@@ -221,3 +222,23 @@ def test_jmespath_is_needed_only_where_it_is_used() -> None:
 def test_what_would_be_asked(options: dict[str, Any], text: str) -> None:
     [check] = parse({"name": "a", **options})
     assert check.summary() == text
+
+
+def test_each_wrong_part_of_a_check_is_found_whatever_else_is_wrong() -> None:
+    """What stands for the first mistake hides no other, and makes none of its own."""
+    check = {
+        "name": "x",
+        "via": "port_forward",
+        "url": "http://a/",
+        "headers": {"a b": "1"},
+        "resolve": {"shop.example": "b c"},
+        "expect": {"identity": {"equals": ""}, "json": [{"path": "a", "matches": "("}, {"path": "b", "length": -1}]},
+        "latency": {"samples": -1, "error_rate": 2},
+    }
+    assert [key for _index, key, _reason in find_mistakes([check], [])] == [
+        *("headers.a b", "kubernetes", "resolve.shop.example", "expect.json[0].matches", "expect.json[1].length"),
+        *("expect.identity.equals", "latency.samples", "latency.error_rate"),
+    ]
+    assert find_mistakes([{"name": "x", "type": "htp", "url": "tcp://a:1"}], []) == [
+        (0, "type", "'htp' is unknown; did you mean http.")
+    ]

@@ -17,7 +17,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._health import evaluate as judging
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import parse_checks
-from ansible_collections.slipway.kube.plugins.module_utils._health.module import compile_path
+from ansible_collections.slipway.kube.plugins.module_utils._health.options import compile_path
 from ansible_collections.slipway.kube.plugins.module_utils._health.runner import build_body
 from ansible_collections.slipway.kube.plugins.module_utils._http.address import check_url
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import FAULTS, CheckError, SpecError

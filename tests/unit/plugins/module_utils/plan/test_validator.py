@@ -6,12 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import (
-    SpecificationError,
-    Validator,
-    kind_of,
-    nearest,
-)
+from ansible_collections.slipway.kube.plugins.module_utils._common.options import kind_of, nearest
+from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import SpecificationError, Validator
 
 
 def test_each_mistake_is_a_sentence_with_place_and_remedy() -> None:
