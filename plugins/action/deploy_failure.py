@@ -17,6 +17,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "restored": {"type": "dict", "default": {}},
     "health": {"type": "dict", "default": {}},
     "removed": {"type": "bool", "default": False},
+    "lease_lost": {"type": "bool", "default": False},
 }
 
 
@@ -30,9 +31,11 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
         _validated, given = self.validate_argument_spec(ARGUMENTS)
-        serves = _deploy_failure.in_service(
-            given["transaction"], given["rolled_back"], given["restored"], given["health"], given["removed"]
-        )
+        serves = _deploy_failure.LEASE_LOST
+        if not given["lease_lost"]:
+            serves = _deploy_failure.in_service(
+                given["transaction"], given["rolled_back"], given["restored"], given["health"], given["removed"]
+            )
         told = {**given["failure"], "in_service": serves}
         result.update(failed=True, changed=False, msg=_deploy_failure.message(told), slipway_failure=told)
         return result

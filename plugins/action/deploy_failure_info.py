@@ -24,13 +24,15 @@ class ActionModule(ForkedModule):
     """See the module's documentation."""
 
     _supports_check_mode = True
+    _needs_lease = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
         _validated, given = self.validate_argument_spec(ARGUMENTS)
         look: dict[str, Any] = {}
-        if _deploy_failure.needs_look(given["action"], given["result"]):
+        lost = _deploy_failure.lost_lease(given["result"])
+        if not lost and _deploy_failure.needs_look(given["action"], given["result"]):
             options = {
                 "releases": given["releases"],
                 "deadline": 0,
@@ -42,5 +44,5 @@ class ActionModule(ForkedModule):
             # A look that fails explains nothing; what is to be told is the first failure.
             look = self._execute_module(f"{COLLECTION}rollout_status", options, task_vars=task_vars or {})
         failure = _deploy_failure.explain(given["task"], given["result"], look)
-        result.update(changed=False, failure=failure.as_dict(), reason=failure.reason)
+        result.update(changed=False, failure=failure.as_dict(), reason=failure.reason, lease_lost=lost)
         return result

@@ -43,6 +43,10 @@ options:
     description: Whether first installations were removed.
     type: bool
     default: false
+  lease_lost:
+    description: Whether the run has lost its deploy lease, as RV(slipway.kube.deploy_failure_info#module:lease_lost).
+    type: bool
+    default: false
 seealso:
   - module: slipway.kube.deploy_failure_info
 """

@@ -90,4 +90,9 @@ reason:
   returned: success
   type: str
   sample: "crash_loop: Container backend keeps crashing, last with exit code 3."
+lease_lost:
+  description: Whether the run has lost its deploy lease, so that it must not change anything any more.
+  returned: success
+  type: bool
+  sample: false
 """

@@ -14,10 +14,13 @@ author:
   - Slipway contributors (@slipway)
 description:
   - Acquires, renews and releases a Lease of C(coordination.k8s.io), which records who is deploying and since when.
-  - A second run waits for it, or fails with the name of the holder. The holder is the user and the host of the
-    controller, and the process of the run.
-  - Takes over an expired lease. Also takes over immediately a lease whose run is known to be gone, because it ran on the same
-    controller, unless a program that it started is still running.
+  - A second run waits for it, or fails with the name of the holder. The holder is the user, host, machine, boot and process of the run
+    on the controller.
+  - Leaves a process on the target that renews the lease every few seconds until the lease is released or the run ends. If the lease is
+    lost, that process kills the programs that the run has started, and the run's next module fails with the reason.
+  - Takes over a lease that has not been renewed for its duration, measured by the controller's own monotonic clock. Also takes over
+    immediately a lease whose run is known to be gone, because it ran on the same controller, unless a program that it started is still
+    running.
   - Records in the Lease what was in service before, for a run that takes over from an interrupted one, and a log of the last
     successful deploys.
 extends_documentation_fragment:
@@ -31,7 +34,7 @@ attributes:
     details: Only the Lease is changed.
   idempotent:
     support: partial
-    details: Acquiring a lease that this run holds renews it. The other states change nothing in a second run.
+    details: Acquiring or renewing a lease that this run holds writes it. The other states change nothing in a second run.
 options:
   namespace:
     description: The namespace.
@@ -43,16 +46,17 @@ options:
     default: slipway-deploy
   state:
     description:
-      - With V(held), the lease is acquired or renewed.
+      - With V(held), the lease is acquired, or renewed if this run holds it.
+      - With V(renewed), it is renewed. The module fails if this run does not hold it.
       - With V(released), it is released if this run holds it.
       - With V(absent), the Lease and its log are deleted, whoever holds it.
     type: str
-    choices: [held, released, absent]
+    choices: [held, renewed, released, absent]
     default: held
   duration:
-    description: Duration of the lease without renewal, in seconds.
+    description: Duration of the lease without renewal, in seconds; at least 5.
     type: int
-    default: 900
+    default: 30
   wait:
     description: How many seconds to wait for another holder.
     type: float
@@ -78,6 +82,13 @@ options:
   dead:
     description: A holder whose run is known to be gone. Set by the action plugin.
     type: str
+  expired:
+    description: The RV(lease.version) of a lease that has not been renewed for its duration. Set by the action plugin.
+    type: str
+  heartbeat:
+    description: Whether to leave a process that renews the lease. Set by the action plugin.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -107,7 +118,7 @@ holder:
   type: str
   sample: ann@laptop/1b9d6bcd-4711-88123
 fresh:
-  description: Whether the lease still had the version O(seen), so that no other deploy ran in between.
+  description: Whether no other deploy ran since the lease had the version O(seen).
   returned: O(state=held)
   type: bool
 taken_over:
@@ -123,6 +134,9 @@ lease:
     version:
       description: The Lease's resourceVersion.
       type: str
+    uid:
+      description: The Lease's UID.
+      type: str
     holder:
       description: Who holds it.
       type: str
@@ -135,8 +149,12 @@ lease:
       description: When it was last renewed.
       type: str
     expires:
-      description: When it expires.
+      description: When it expires without a renewal, by the clock of its holder.
       type: str
+    duration:
+      description: Its duration without a renewal, in seconds.
+      type: int
+      sample: 30
     note:
       description: What was in service before, as revisions by V(namespace/release).
       type: dict
@@ -150,16 +168,24 @@ lease:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils._kube import client, leases, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, heartbeat, leases, module_base
+
+Result = dict[str, Any]
 
 
-def take(module: AnsibleModule, keeper: leases.LeaseManager) -> dict[str, Any]:
+def take(module: AnsibleModule, manager: leases.LeaseManager) -> Result:
     """Take the lease; fails the module when another run holds it."""
     options = module.params
     note = {str(key): int(revision) for key, revision in options["note"].items()}
     dead = options["dead"] or ""
-    taking = keeper.take(
-        options["duration"], options["wait"], note, options["seen"], dead=dead, write=not module.check_mode
+    taking = manager.take(
+        options["duration"],
+        options["wait"],
+        note,
+        options["seen"],
+        dead=dead,
+        expired=options["expired"] or "",
+        write=not module.check_mode,
     )
     result = {"holder": options["holder"], "held": taking.held, "lease": taking.now.as_result()}
     if not taking.held:
@@ -167,13 +193,48 @@ def take(module: AnsibleModule, keeper: leases.LeaseManager) -> dict[str, Any]:
         module.fail_json(msg=leases.refusal(taking.now, options["namespace"], options["name"], working), **result)
     before = taking.before.holder
     taken_over = before if before not in ("", options["holder"]) else ""
-    return {
-        **result,
-        "changed": True,
-        "taken_over": taken_over,
-        # What an abandoned run had started may have come to its end while this one waited.
-        "fresh": options["seen"] in (None, taking.before.version) and not taken_over,
-    }
+    # While this run holds it, only its renewals change it. What an abandoned run had started may have ended while this one waited.
+    fresh = before == options["holder"] or (options["seen"] in (None, taking.before.version) and not before)
+    return {**result, "changed": True, "taken_over": taken_over, "fresh": fresh}
+
+
+def keep(module: AnsibleModule) -> None:
+    """See that the lease is renewed from now on."""
+    options = module.params
+    if not options["heartbeat"] or module.check_mode:
+        return
+    where = (options["namespace"], options["name"])
+    try:
+        heartbeat.ensure(options["holder"], *where, options["duration"], options["kubeconfig"], options["context"])
+    except OSError as error:
+        module.fail_json(
+            msg=f"The lease cannot be renewed while the run goes on: {error.filename or 'a process cannot be started'}: {error.strerror}. "
+            "Make the directory writable, or set XDG_STATE_HOME to one that is.",
+            held=True,
+            holder=options["holder"],
+        )
+
+
+def work(module: AnsibleModule, cluster: client.KubernetesClient) -> Result:
+    """Bring the lease into the wanted state."""
+    options = module.params
+    holder, state, write = options["holder"], options["state"], not module.check_mode
+    manager = leases.LeaseManager(cluster, options["namespace"], holder, options["name"])
+    if state in ("held", "renewed"):
+        if lost := heartbeat.lost(holder):
+            module.fail_json(msg=lost, lease_lost=True, held=False, holder=holder)
+        if state == "held":
+            result = take(module, manager)
+        else:
+            found = manager.renew() if write else manager.look()
+            result = {"changed": True, "held": True, "holder": holder, "lease": found.as_result()}
+        keep(module)
+        return result
+    if state == "absent":
+        return {"changed": manager.remove(write), "held": False, "holder": holder}
+    if write:
+        heartbeat.stop(holder)
+    return {"changed": manager.release(options["outcome"], write), "held": False, "holder": holder}
 
 
 def main() -> None:
@@ -182,33 +243,31 @@ def main() -> None:
         argument_spec={
             "namespace": {"type": "str", "required": True},
             "name": {"type": "str", "default": leases.NAME},
-            "state": {"type": "str", "choices": ["held", "released", "absent"], "default": "held"},
-            "duration": {"type": "int", "default": 900},
+            "state": {"type": "str", "choices": ["held", "renewed", "released", "absent"], "default": "held"},
+            "duration": {"type": "int", "default": 30},
             "wait": {"type": "float", "default": 60.0},
             "note": {"type": "dict", "default": {}},
             "seen": {"type": "str"},
             "outcome": {"type": "str", "choices": ["done", "failed", "undone"], "default": "failed"},
             "holder": {"type": "str"},
             "dead": {"type": "str"},
+            "expired": {"type": "str"},
+            "heartbeat": {"type": "bool", "default": False},
             **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
     )
     options = module.params
-
-    def work(cluster: client.KubernetesClient) -> dict[str, Any]:
-        keeper = leases.LeaseManager(cluster, options["namespace"], options["holder"], options["name"])
-        if options["state"] == "held":
-            return take(module, keeper)
-        write = not module.check_mode
-        changed = keeper.remove(write) if options["state"] == "absent" else keeper.release(options["outcome"], write)
-        return {"changed": changed, "held": False, "holder": options["holder"]}
-
     if not options["holder"]:
         module.fail_json(
             msg="The holder is missing. Call this module in a task, where its action plugin names the run."
         )
-    module_base.run(module, work)
+    if options["duration"] < heartbeat.LEAST_DURATION:
+        module.fail_json(
+            msg=f"duration is {options['duration']}. Set it to at least {heartbeat.LEAST_DURATION} seconds, so that a renewal that fails "
+            "once can be repeated."
+        )
+    module_base.run(module, lambda cluster: work(module, cluster))
 
 
 if __name__ == "__main__":

@@ -190,6 +190,7 @@ def roll_back(
     if releases.status_of(newest) in releases.PENDING:
         mark_failed(cluster, newest)
     code, _output, errors = module.run_command(rollback_command(program, module.params, target))
+    module_base.stop_if_lost(module, changed=True)
     mark_left(cluster, module.params, newest)
     if code:
         last = " ".join(errors.split())[-500:]

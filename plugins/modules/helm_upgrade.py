@@ -123,7 +123,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases, upgrade
 from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete
-from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, heartbeat, module_base
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.watcher import (
     Options,
     Watcher,
@@ -162,6 +162,7 @@ def main() -> None:
     fields = module.params
     if module.check_mode:
         module.exit_json(changed=True)
+    module_base.stop_if_lost(module)
     name, namespace = fields["name"], fields["namespace"]
     program = fields["binary_path"] or module.get_bin_path("helm", required=True)
     options = Options(
@@ -187,7 +188,8 @@ def main() -> None:
                 fields["kubeconfig"],
                 fields["context"],
             )
-            ended = upgrade.run(command, fields["values"], Watcher(cluster, [(namespace, name)], options))
+            watcher = Watcher(cluster, [(namespace, name)], options)
+            ended = upgrade.run(command, fields["values"], watcher, lost=heartbeat.lost_by_environment)
             seconds = round(time.monotonic() - started, 2)
             revision, status = newest(cluster, namespace, name)
     except client.KubernetesError as error:
@@ -206,6 +208,7 @@ def main() -> None:
     }
     if ended.code == 0:
         module.exit_json(changed=True, **result)
+    module_base.stop_if_lost(module, changed=True)
     said = upgrade.error_lines(ended.errors) or [f"Helm ended with exit code {ended.code}."]
     words = message(ended.diagnosis) if ended.diagnosis else "\n".join(said)
     module.fail_json(

@@ -30,6 +30,7 @@ SUGGESTION = "What to do: "
 REASON = 300  # characters that fit into Helm's description of a revision
 # That nothing is there or ready yet explains nothing, and a cluster that is away has been named already.
 EXPLAINS_NOTHING = ("deadline_passed", "workloads_missing", "cluster_unreachable")
+LEASE_LOST = "Nothing was taken back: what is in service is up to the run that holds the lease now, or to the next one."
 # What Helm's libraries log beside its error begins with a level, in one of two forms.
 _LOGGED = re.compile(r"level=|[IWEF][0-9]{4} ")
 
@@ -77,6 +78,11 @@ def needs_look(action: str, result: Result) -> bool:
     A rollout that was watched has its diagnosis already, and what another deploy is at is no reason why this one failed.
     """
     return not _diagnosis(failed_part(result)) and "deploy_lease" not in action
+
+
+def lost_lease(result: Result) -> bool:
+    """Tell whether a task failed because its run has lost the deploy lease."""
+    return bool(failed_part(result).get("lease_lost"))
 
 
 def is_of_helm(action: str) -> bool:

@@ -5,6 +5,8 @@
 
 Ansible packs a module anew for each task, starts Python for it, and imports the same libraries again: more than half a second of a
 processor, which is most of what a run without changes costs. A fork of the process that is here already has all that.
+
+A module of a run that has lost its deploy lease is not run, and one that runs when that happens is ended.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import importlib
 import io
 import json
 import os
+import select
 import signal
 import sys
 import tempfile
@@ -23,7 +26,11 @@ import typing as t
 from ansible.module_utils import basic
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import filter_loader, test_loader
-from ansible_collections.slipway.kube.plugins.module_utils._kube import module_base  # noqa: F401  imported once for all forks
+from ansible_collections.slipway.kube.plugins.module_utils._kube import (
+    heartbeat,
+    module_base,  # noqa: F401  imported once for all forks
+    run_identity,
+)
 
 try:
     from ansible.module_utils import _internal
@@ -38,6 +45,7 @@ except ImportError:
 COLLECTION = "slipway.kube."
 # Read when Python or a program starts, which a fork does not do.
 AT_START = ("PYTHON", "LD_", "MALLOC_")
+LOOKS = 1.0  # seconds between two looks whether the lease was lost
 PROFILE = "legacy"  # how Ansible writes arguments and results of modules in Python
 
 
@@ -51,6 +59,8 @@ def load_plugins() -> None:
 class ForkedModule(ActionBase):
     """Action whose modules run in a fork, or as Ansible runs all modules where anything but this very Python is asked for."""
 
+    _needs_lease = True  # once the run has taken one
+
     def _execute_module(
         self,
         module_name: str | None = None,
@@ -60,6 +70,9 @@ class ForkedModule(ActionBase):
         wrap_async: bool | int = False,
         **options: t.Any,
     ) -> dict[str, t.Any]:
+        run = self._run(task_vars or {})
+        if self._needs_lease and (lost := heartbeat.lost(run)):
+            return {"failed": True, "msg": lost, "lease_lost": True}
         name = module_name or self._task.resolved_action or self._task.action
         arguments = dict(self._task.args if module_args is None else module_args)
         environment: dict[str, t.Any] = {}
@@ -77,10 +90,16 @@ class ForkedModule(ActionBase):
         module = f"ansible_collections.{COLLECTION}plugins.modules.{name.removeprefix(COLLECTION)}"
         with _fork(module, parameters, {key: str(value) for key, value in environment.items()}) as fork:
             self._module_begins()
+            if self._needs_lease and heartbeat.read(run) and not fork.ended(lambda: bool(heartbeat.lost(run))):
+                return {"failed": True, "msg": heartbeat.lost(run), "lease_lost": True}
             answer = self._parse_returned_data(fork.wait(), PROFILE)
         answer.remove_internal_keys()
         result = answer.as_result_dict(for_round_trip=True)
         return result
+
+    def _run(self, task_vars: dict[str, t.Any]) -> str:
+        """Return the identity of the run for this host: the parent of a worker is the run itself."""
+        return run_identity.identity(os.getppid(), str(task_vars.get("inventory_hostname", "")))
 
     def _module_begins(self) -> None:
         """What an action does beside its module. A thread of it must begin here, because a fork has none of them."""
@@ -103,6 +122,19 @@ class _Fork:
     def __init__(self, process: int, stdout: t.IO[bytes], stderr: t.IO[bytes]) -> None:
         self._process = process
         self._written = {"stdout": stdout, "stderr": stderr}
+
+    def ended(self, gives_up: t.Callable[[], bool]) -> bool:
+        """Wait for the end, or until this function says so; returns whether it has ended."""
+        end = os.pidfd_open(self._process)
+        poller = select.poll()
+        poller.register(end, select.POLLIN)
+        try:
+            while not poller.poll(LOOKS * 1000):
+                if gives_up():
+                    return False
+        finally:
+            os.close(end)
+        return True
 
     def wait(self) -> dict[str, t.Any]:
         """Wait for the end; exit code and output, as a connection returns them."""

@@ -151,12 +151,12 @@ def test_upgrade_over_a_lease_that_ran_out_elsewhere_costs_nobody_a_request(shop
         "holderIdentity": "ann@elsewhere/1b9d6bcd-4711-88123",
         "acquireTime": "2026-01-01T10:00:00.000000Z",
         "renewTime": "2026-01-01T10:00:00.000000Z",
-        "leaseDurationSeconds": 900,
+        "leaseDurationSeconds": 3,
     }
     shop.kubectl("patch", "lease", "slipway-deploy", "--type=merge", f"--patch={json.dumps({'spec': left})}")
     new = shop.version()
     with shop.load() as page:
-        result = shop.deploy("-e", "helm_release_lease_wait=0")
+        result = shop.deploy()
         time.sleep(1)
     assert f"The deploy of ann@elsewhere {GOES_ON}" in result.words, result.output
     assert page.faults == []

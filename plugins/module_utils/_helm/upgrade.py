@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -77,8 +77,16 @@ def upgrade_command(
     return command
 
 
-def run(command: Sequence[str], values: Mapping[str, Any], watcher: HookWatcher, interval: float = 1.0) -> HelmResult:
+def run(
+    command: Sequence[str],
+    values: Mapping[str, Any],
+    watcher: HookWatcher,
+    interval: float = 1.0,
+    lost: Callable[[], str] = lambda: "",
+) -> HelmResult:
     """Run Helm with its values on standard input, where no other process can read them, and watch beside it.
+
+    Helm is killed when C(lost) says that the run has lost its lease: asked to end, it would still write.
 
     Raises OSError when the program cannot be started and KubernetesError when the cluster does not answer before that.
     """
@@ -88,7 +96,7 @@ def run(command: Sequence[str], values: Mapping[str, Any], watcher: HookWatcher,
         text.seek(0)
         process = subprocess.Popen(command, stdin=text, stdout=subprocess.DEVNULL, stderr=errors)
         try:
-            diagnosis = watch(process, watcher, interval)
+            diagnosis = watch(process, watcher, interval, lost)
         except BaseException:
             process.terminate()
             raise
@@ -101,9 +109,14 @@ def run(command: Sequence[str], values: Mapping[str, Any], watcher: HookWatcher,
     return HelmResult(code, said, diagnosis if code else None, stopped and code != 0)
 
 
-def watch(process: Process, watcher: HookWatcher, interval: float) -> dict[str, Any] | None:
-    """Watch until Helm ends by itself, or return why what it waits for cannot come."""
+def watch(
+    process: Process, watcher: HookWatcher, interval: float, lost: Callable[[], str] = lambda: ""
+) -> dict[str, Any] | None:
+    """Watch until Helm ends by itself or is killed because the lease is lost, or return why what it waits for cannot come."""
     while process.poll() is None:
+        if lost():
+            process.kill()
+            break
         diagnosis = _look(watcher)
         if diagnosis:
             return diagnosis

@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One deploy at a time in a namespace, by a Lease of coordination.k8s.io. Private to the collection.
 
+Its holder renews it every few seconds (_kube/heartbeat), and another run takes it over when its own clock, which no one sets, has seen no
+renewal for the lease's duration. The times in a Lease are for people: the clocks of two machines may differ.
+
 The Lease is also the memory of a deploy: its note says what was in service before, for a run that takes over from one that was
 killed, and its log says the same of the last deploys that succeeded, for a way back.
 """
@@ -10,6 +13,7 @@ killed, and its log says the same of the last deploys that succeeded, for a way 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,25 +21,48 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError, find
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import (
+    MERGE_PATCH,
+    Api,
+    ApiError,
+    KubernetesError,
+    find,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import dig, fields, labels, meta, number
+from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import MANAGED_BY, MANAGER
 
 NAME = "slipway-deploy"
 # The environment variable by which the programs that a run has started are known, also when the run itself is gone.
 MARK = "SLIPWAY_RUN"
 LOG_LENGTH = 10
+# Of the annotations. Slipway 0.1 wrote none.
+FORMAT = 1
+_FORMAT = "slipway.kube/format"
 _NOTE = "slipway.kube/before"
 _LOG = "slipway.kube/log"
 _API = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
+# user@host/process, as all versions name a holder.
+_HOLDER = re.compile(r".+@[^@/]+/.+")
+_MOST_CONFLICTS = 5
+
+
+class LeaseError(KubernetesError):
+    """The Lease is not one that this version of Slipway can use: a sentence of cause and one of what to do."""
+
+
+class LostError(KubernetesError):
+    """This run does not hold the lease any more: a sentence of cause and one of what to do."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A Lease as it was found; C(version) is its resourceVersion, empty when there is none yet.
+    """A Lease as it was found; C(version) is its resourceVersion, empty when there is none yet. C(duration) is in seconds.
 
     C(note) holds revisions by C(namespace/release); C(log) such notes with the time and the person, the newest first.
     """
 
     version: str = ""
+    uid: str = ""
     holder: str = ""
     acquired: datetime | None = None
     renewed: datetime | None = None
@@ -46,21 +73,19 @@ class Lease:
 
     @property
     def expires(self) -> datetime | None:
-        """When it may be taken over, unless it is renewed."""
+        """When it may be taken over, unless it is renewed, by the clock of its holder."""
         return self.renewed + timedelta(seconds=self.duration) if self.renewed else None
-
-    def expired(self, now: datetime) -> bool:
-        """Tell whether its holder has let it run out."""
-        return self.expires is None or now >= self.expires
 
     def as_result(self) -> dict[str, Any]:
         """Return the shape of a result."""
         return {
             "version": self.version,
+            "uid": self.uid,
             "holder": self.holder,
             "since": text_of(self.acquired),
             "renewed": text_of(self.renewed),
             "expires": text_of(self.expires),
+            "duration": self.duration,
             "note": dict(self.note),
             "log": [dict(entry) for entry in self.log],
         }
@@ -78,27 +103,59 @@ def _moment(text: Any) -> datetime | None:
         return None
 
 
-def _json(text: Any, kind: type) -> Any:
+def _json(item: Mapping[str, Any], annotation: str, kind: type) -> Any:
+    """Read an annotation that Slipway has written. Raises LeaseError when it is damaged: what it said must not be forgotten."""
+    text = fields(item, "metadata", "annotations").get(annotation)
     try:
-        found = json.loads(text or "null")
+        found = kind() if text is None else json.loads(text)
     except (TypeError, ValueError):
         found = None
-    return found if isinstance(found, kind) else kind()
+    if not isinstance(found, kind):
+        raise LeaseError(
+            f"{_named(item)} cannot be read: its annotation {annotation} is damaged. It records what was in service before; "
+            f"restore the annotation, or remove the Lease: {_remove(item)}"
+        )
+    return found
+
+
+def _named(item: Mapping[str, Any]) -> str:
+    return f"Lease {meta(item, 'name')} in namespace {meta(item, 'namespace')}"
+
+
+def _remove(item: Mapping[str, Any]) -> str:
+    return f"kubectl delete lease {meta(item, 'name')} --namespace {meta(item, 'namespace')}"
+
+
+def _check_usable(item: Mapping[str, Any]) -> None:
+    """Raise LeaseError for a Lease of somebody else, or of a newer Slipway."""
+    written = str(fields(item, "metadata", "annotations").get(_FORMAT) or "0")
+    if not written.isdecimal() or int(written) > FORMAT:
+        raise LeaseError(
+            f"{_named(item)} was written by a newer Slipway (format {written}; this one knows {FORMAT}). "
+            "Deploy with that version, or a newer one."
+        )
+    manager, holder = labels(item).get(MANAGED_BY), str(dig(item, "spec", "holderIdentity") or "")
+    if manager not in (None, MANAGER) or (holder and not _HOLDER.fullmatch(holder)):
+        raise LeaseError(
+            f"{_named(item)} does not belong to Slipway: {f'it is managed by {manager}' if manager else f'{holder} holds it'}. "
+            f"Deploy to another namespace, or remove it if nobody needs it: {_remove(item)}"
+        )
 
 
 def parse(item: Mapping[str, Any]) -> Lease:
-    """Read a Lease; what is missing or unreadable in it counts as not there."""
-    spec, metadata = item.get("spec") or {}, item.get("metadata") or {}
-    annotations = metadata.get("annotations") or {}
+    """Read a Lease. Raises LeaseError for one that is not Slipway's, of a newer Slipway, or damaged."""
+    _check_usable(item)
+    spec = fields(item, "spec")
     return Lease(
-        version=str(metadata.get("resourceVersion") or ""),
+        version=meta(item, "resourceVersion"),
+        uid=meta(item, "uid"),
         holder=str(spec.get("holderIdentity") or ""),
         acquired=_moment(spec.get("acquireTime")),
         renewed=_moment(spec.get("renewTime")),
-        duration=int(spec.get("leaseDurationSeconds") or 0),
-        transitions=int(spec.get("leaseTransitions") or 0),
-        note=_json(annotations.get(_NOTE), dict),
-        log=_json(annotations.get(_LOG), list),
+        duration=number(spec, "leaseDurationSeconds"),
+        transitions=number(spec, "leaseTransitions"),
+        note=_json(item, _NOTE, dict),
+        log=_json(item, _LOG, list),
     )
 
 
@@ -107,7 +164,9 @@ def body(lease: Lease, namespace: str, name: str = NAME) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "name": name,
         "namespace": namespace,
+        "labels": {MANAGED_BY: MANAGER},
         "annotations": {
+            _FORMAT: str(FORMAT),
             _NOTE: json.dumps(dict(lease.note), sort_keys=True) if lease.note else None,
             _LOG: json.dumps(list(lease.log)) if lease.log else None,
         },
@@ -198,7 +257,9 @@ class LeaseManager:
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
         sleep: Callable[[float], None] = time.sleep,
         working: Callable[[str], Iterable[int]] = workers,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
+        """C(clock) is for people; what is waited for is measured by C(timer), in seconds."""
         self._api = api
         self._namespace = namespace
         self._name = name
@@ -207,6 +268,7 @@ class LeaseManager:
         self._clock = clock
         self._sleep = sleep
         self._working = working
+        self._timer = timer
 
     def look(self) -> Lease:
         """Return the Lease as it is, an empty one when there is none."""
@@ -220,50 +282,66 @@ class LeaseManager:
         note: Mapping[str, int] | None = None,
         seen: str | None = None,
         dead: str = "",
+        expired: str = "",
         write: bool = True,
     ) -> Acquisition:
         """Take or renew the Lease; without C(write) only tell what would come of it.
 
         The note is written unless the Lease is another than C(seen) or taken over, for then it may be wrong.
-        Waits at most C(wait) seconds for another holder. One that has run out is taken over, and so is that of the holder C(dead),
-        whose process is known to be gone, as soon as nothing that it has started is at work any more.
+        Waits at most C(wait) seconds for another holder. One whose Lease still has the version C(expired), which has not been renewed
+        for its duration, is taken over, and so is that of the holder C(dead), whose process is known to be gone, as soon as nothing that
+        it has started is at work any more.
         """
-        start = self._clock()
+        start = self._timer()
         first: Lease | None = None
         while True:
             found = self.look()
             first = first or found
-            if self._may_take(found, dead):
-                known = seen in (None, found.version) and found.holder in ("", self._holder)
+            if self._may_take(found, dead, expired):
+                known = found.holder == self._holder or (seen in (None, found.version) and not found.holder)
                 wanted = taken(found, self._holder, self._clock(), duration, note or {} if known else {})
                 try:
                     return Acquisition(first, found, self._write(wanted) if write else wanted, True)
                 except ApiError as error:
-                    if error.status != 409:  # somebody else was faster
+                    if error.status != 409:
                         raise
-            elif (self._clock() - start).total_seconds() >= wait:
+                continue  # somebody else was faster, or this run has just renewed it
+            if self._timer() - start >= wait:
                 return Acquisition(first, found, found, False)
             self._sleep(0.5)
 
-    def _may_take(self, found: Lease, dead: str) -> bool:
+    def _may_take(self, found: Lease, dead: str, expired: str) -> bool:
         if found.holder in ("", self._holder):
             return True
-        gone = found.holder == dead or found.expired(self._clock())
-        return gone and not list(self._working(found.holder))
+        gone = found.holder == dead or (expired and found.version == expired)
+        return bool(gone) and not list(self._working(found.holder))
+
+    def renew(self) -> Lease:
+        """Renew the Lease that this run holds. Raises LostError when it does not."""
+        return self._change(lambda found: replace(found, renewed=self._clock()))
 
     def release(self, outcome: str, write: bool = True) -> bool:
         """Give the Lease back if this run holds it; returns whether it did."""
-        found = self.look()
-        if found.holder != self._holder:
+        try:
+            self._change(lambda found: released(found, outcome, self._clock()), write)
+        except LostError:
             return False
-        if write:
-            try:
-                self._write(released(found, outcome, self._clock()))
-            except ApiError as error:
-                if error.status != 409:  # otherwise it ran out and has been taken over
-                    raise
-                return False
         return True
+
+    def _change(self, change: Callable[[Lease], Lease], write: bool = True) -> Lease:
+        """Write what becomes of the Lease while this run holds it. Raises LostError."""
+        tries = 0
+        while True:
+            tries += 1
+            found = self.look()
+            if found.holder != self._holder:
+                raise LostError(loss(found, self._namespace))
+            try:
+                return self._write(change(found)) if write else found
+            except ApiError as error:
+                # Another process of this run has renewed it, or another run has taken it over: the next look tells.
+                if error.status not in (404, 409) or tries == _MOST_CONFLICTS:
+                    raise
 
     def remove(self, write: bool = True) -> bool:
         """Remove the Lease with its log; returns whether there was one."""
@@ -280,6 +358,23 @@ class LeaseManager:
         return parse(self._api.request("PATCH", path, body=wanted, content_type=MERGE_PATCH))
 
 
+def loss(found: Lease, namespace: str) -> str:
+    """Return the sentences that say that a run has lost its lease to what is there now."""
+    when = f" at {found.acquired:%H:%M:%S} UTC" if found.acquired else ""
+    why = (
+        f"{person(found.holder)} took it over{when}" if found.holder else "it was released or deleted by somebody else"
+    )
+    return lost_by(namespace, why)
+
+
+def lost_by(namespace: str, why: str) -> str:
+    """Return the sentences that say why a run does not hold its lease any more."""
+    return (
+        f"This run has lost the deploy lease of namespace {namespace}: {why}. What it had started was stopped, and it changes nothing more. "
+        "Run it again: it continues from what is there, after any other run."
+    )
+
+
 def refusal(found: Lease, namespace: str, name: str, working: Sequence[int]) -> str:
     """Return the sentences that say who holds a Lease and what to do."""
     since = f"{found.acquired:%Y-%m-%d %H:%M:%S} UTC" if found.acquired else "an unknown time"
@@ -291,8 +386,30 @@ def refusal(found: Lease, namespace: str, name: str, working: Sequence[int]) -> 
             f"That run is gone, but the program that it started, process {working[0]}, is still at work. "
             "Wait for its end and run this again."
         )
-    until = f"{found.expires:%H:%M:%S} UTC" if found.expires else "once"
     return text + (
-        f"Wait for its end and run this again. If that run is gone, its lease runs out at {until} unless you remove it: "
-        f"kubectl delete lease {name} --namespace {namespace}"
+        f"Wait for its end and run this again. If that run is gone, its lease runs out {found.duration} s after its last renewal, "
+        f"unless you remove it: kubectl delete lease {name} --namespace {namespace}"
     )
+
+
+class Observer:
+    """Tells whether a Lease has not been renewed for its duration, by a clock of the observer: as client-go's leader election does."""
+
+    def __init__(self, version: str = "", since: float = 0.0) -> None:
+        """Go on from what was seen before: C(version) since C(since), in seconds of the observer's clock."""
+        self.version = version
+        self.since = since
+
+    def see(self, version: str, duration: float, asked: float, answered: float) -> str:
+        """Note what an answer shows; returns the version if it has expired, otherwise nothing.
+
+        C(asked) and C(answered) are when the question was sent and the answer was there: the time without a renewal counts from the end of
+        the first look to the beginning of the last.
+        """
+        if version != self.version:
+            self.version, self.since = version, answered
+        return version if self.left(duration, asked) <= 0 else ""
+
+    def left(self, duration: float, now: float) -> float:
+        """Return how many seconds it takes until what was seen has expired."""
+        return self.since + duration - now

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils._kube import client
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, heartbeat
 
 # Documented by the fragment slipway.kube.kubernetes.
 ARGUMENTS: dict[str, dict[str, Any]] = {"kubeconfig": {"type": "path"}, "context": {"type": "str"}}
@@ -38,6 +38,12 @@ RELEASES: dict[str, Any] = {
 Result = dict[str, Any]
 
 
+def stop_if_lost(module: AnsibleModule, **result: Any) -> None:
+    """Fail the module when its run has lost the deploy lease that it took before."""
+    if lost := heartbeat.lost_by_environment():
+        module.fail_json(msg=lost, lease_lost=True, **result)
+
+
 def run(
     module: AnsibleModule,
     work: Callable[[client.KubernetesClient], Result],
@@ -49,6 +55,7 @@ def run(
     """
     if not client.HAS_KUBERNETES:
         module.fail_json(msg=missing_required_lib("kubernetes"))
+    stop_if_lost(module)
     try:
         try:
             with client.KubernetesClient(module.params["kubeconfig"], module.params["context"]) as cluster:

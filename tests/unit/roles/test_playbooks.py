@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import leases
-from fake_kubernetes import FakeKubernetes, Served, serve
+from fake_kubernetes import Answer, Call, FakeKubernetes, Served, serve
 
 if TYPE_CHECKING:
     from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible, Run
@@ -238,6 +238,34 @@ def test_rollback_that_fails_is_undone(shop: Shop) -> None:
     assert shop.statuses("api") == ["superseded", "superseded", "deployed"]
     lease = leases.parse(shop.cluster.get("leases", leases.NAME))
     assert lease.holder == "" and lease.note == {} and list(lease.log) == []
+
+
+# -- the lease ---------------------------------------------------------------------------------------------------------
+
+
+def test_run_that_loses_its_lease_stops_what_it_started_and_takes_nothing_back(shop: Shop) -> None:
+    deployed_three_times(shop)
+    shop.variables["helm_release_lease_duration"] = 5
+    # Helm rolls web back, and hangs at api; meanwhile somebody takes the lease over.
+    helm = shop.place / "helm"
+    hangs = 'if words[:2] == ["rollback", "api"]:\n    ask("POST", "/hangs")\n'
+    helm.write_text(helm.read_text().replace("secrets = ", f"{hangs}secrets = ", 1))
+
+    def hang(_call: Call) -> Answer:
+        lease = shop.cluster.get("leases", leases.NAME)
+        assert "@" in lease["spec"]["holderIdentity"]
+        lease["spec"]["holderIdentity"] = "bob@elsewhere.invalid/0123456789abcdef-1-1"
+        lease["metadata"]["resourceVersion"] += "0"
+        return Answer(200, {}, how="drip")
+
+    shop.cluster.react("POST /hangs", hang)
+    said = " ".join(shop.run("rollback.yml", code=2).out.split())
+    assert shop.helm == ["rollback web 3"]
+    assert "This run has lost the deploy lease of namespace shop: bob@elsewhere.invalid took it over at" in said
+    assert "Nothing was taken back: what is in service is up to the run that holds the lease now" in said
+    assert "Roll back the upgraded releases" not in said
+    lease = leases.parse(shop.cluster.get("leases", leases.NAME))
+    assert lease.holder.startswith("bob@") and lease.note == {"shop/api": 3, "shop/web": 4}
 
 
 # -- a first installation that fails -----------------------------------------------------------------------------------

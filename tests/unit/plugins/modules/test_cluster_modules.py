@@ -13,7 +13,7 @@ import docker
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
-from ansible_collections.slipway.kube.plugins.module_utils._kube import leases
+from ansible_collections.slipway.kube.plugins.module_utils._kube import heartbeat, leases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import service_address as addresses
 from ansible_collections.slipway.kube.plugins.modules import deploy_lease, helm_history_info, service_address
 from fake_kubernetes import FakeKubernetes, nobody, refusal, stand_in
@@ -87,8 +87,65 @@ def test_lease_of_another_run_is_refused_unless_that_is_gone(api: FakeKubernetes
 
 def test_lease_that_changed_since_it_was_seen_is_not_fresh(api: FakeKubernetes, run: Runner) -> None:
     seen = lease(run)["lease"]["version"]
-    assert lease(run, seen=seen)["fresh"] is True
-    assert lease(run, seen=seen)["fresh"] is False
+    # Renewals of this run change nothing.
+    assert [lease(run, seen=seen)["fresh"] for _ in range(2)] == [True, True]
+    lease(run, state="released")
+    assert lease(run, BOB, seen=seen)["fresh"] is False
+    lease(run, BOB, state="released")
+    assert lease(run, BOB, seen=api.get("leases", leases.NAME)["metadata"]["resourceVersion"])["fresh"] is True
+
+
+def test_lease_that_has_expired_is_taken_over(api: FakeKubernetes, run: Runner) -> None:
+    seen = lease(run)["lease"]["version"]
+    assert lease(run, BOB, expired=f"{seen}0")["failed"]
+    taken = lease(run, BOB, expired=seen, seen=seen)
+    assert taken["held"] and taken["taken_over"] == ANN and taken["fresh"] is False
+
+
+def test_lease_is_renewed_only_by_its_holder(api: FakeKubernetes, run: Runner) -> None:
+    lease(run, note={"shop/web": 3})
+    renewed = lease(run, state="renewed")
+    assert renewed["held"] and renewed["lease"]["note"] == {"shop/web": 3}
+    lease(run, state="released")
+    lost = lease(run, state="renewed")
+    assert lost["failed"] and lost["msg"].startswith("This run has lost the deploy lease of namespace shop")
+    assert api.get("leases", leases.NAME)["spec"]["holderIdentity"] == ""
+
+
+def test_run_that_has_lost_its_lease_does_not_take_it_again(
+    api: FakeKubernetes, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "lost", lambda holder: "Bob has it." if holder == ANN else "")
+    for state in ("held", "renewed"):
+        lost = lease(run, state=state)
+        assert lost["failed"] and lost["msg"] == "Bob has it." and lost["lease_lost"] and not lost["held"]
+    assert api.writes == [] and lease(run, state="released")["changed"] is False
+
+
+def test_process_that_renews_is_left_only_where_that_is_asked_for(
+    api: FakeKubernetes, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(heartbeat, "ensure", lambda *what: kept.append(what))
+    where = {"kubeconfig": "/kubeconfig", "context": "c"}
+    lease(run)
+    lease(run, check=True, heartbeat=True)
+    assert kept == []
+    for state in ("held", "renewed"):
+        lease(run, state=state, heartbeat=True, **where)
+    assert kept == [(ANN, "shop", leases.NAME, 30, "/kubeconfig", "c")] * 2
+
+    def refuse(*_what: object) -> None:
+        raise PermissionError(13, "Permission denied", "/state")
+
+    monkeypatch.setattr(heartbeat, "ensure", refuse)
+    failed = lease(run, heartbeat=True)
+    assert failed["failed"] and failed["held"] and "/state: Permission denied. Make the directory" in failed["msg"]
+
+
+def test_lease_that_is_too_short_is_refused(api: FakeKubernetes, run: Runner) -> None:
+    failed = lease(run, duration=4)
+    assert failed["failed"] and "duration is 4. Set it to at least 5 seconds" in failed["msg"] and api.calls == []
 
 
 def test_lease_in_check_mode_is_not_written(api: FakeKubernetes, run: Runner) -> None:

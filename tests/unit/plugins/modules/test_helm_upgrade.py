@@ -14,6 +14,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._helm import upgrade
+from ansible_collections.slipway.kube.plugins.module_utils._kube import heartbeat
 from ansible_collections.slipway.kube.plugins.modules import helm_upgrade
 from fake_kubernetes import FakeKubernetes, stand_in
 
@@ -49,7 +50,7 @@ def test_helm_gets_a_copy_of_the_chart_with_its_dependencies(
         (tmp_path / name / "Chart.yaml").write_text(f"name: {name}\nversion: 1.0.0\n{more}")
     seen: list[Path] = []
 
-    def run_helm(command: list[str], *_rest: Any) -> upgrade.HelmResult:
+    def run_helm(command: list[str], *_rest: Any, **_options: Any) -> upgrade.HelmResult:
         chart = Path(command[3])
         seen.append(chart)
         assert (chart / "Chart.yaml").is_file() and (chart / "charts/common/Chart.yaml").is_file()
@@ -84,3 +85,20 @@ def test_helm_that_is_none(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
         and result["msg"]
         == "/no/such/helm cannot be started: No such file or directory. Correct binary_path, or install Helm."
     )
+
+
+def test_run_that_has_lost_its_lease_starts_no_helm_and_says_so_of_one_that_was_killed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "Chart.yaml").write_text("name: todo\nversion: 1.0.0\n")
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
+    stand_in(FakeKubernetes(), monkeypatch)
+    monkeypatch.setattr(helm_upgrade, "newest", lambda *_release: (3, "pending-upgrade"))
+    monkeypatch.setattr(helm_upgrade.upgrade, "run", lambda *_all, **_more: upgrade.HelmResult(-9, "", None, False))
+    said = ["", "Bob has it."]
+    monkeypatch.setattr(heartbeat, "lost_by_environment", lambda: said.pop(0))
+    code, result = run(capsys, **{**OPTIONS, "chart": str(tmp_path)}, **NOWHERE)
+    assert code and result["msg"] == "Bob has it." and result["lease_lost"] and result["changed"] and not said
+    said = ["Bob has it."]
+    code, result = run(capsys, **OPTIONS, **NOWHERE)
+    assert code and result["msg"] == "Bob has it." and not result.get("changed") and not said

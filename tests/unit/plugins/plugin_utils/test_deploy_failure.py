@@ -256,6 +256,21 @@ def test_not_where_that_explains_nothing(action: str, result: Object) -> None:
     assert idle.calls == []
 
 
+@pytest.mark.parametrize(
+    ("result", "lost"),
+    [
+        ({"msg": "x", "lease_lost": True}, True),
+        ({"msg": "One or more items failed", "results": [{"failed": True, "msg": "x", "lease_lost": True}]}, True),
+        ({"msg": "x"}, False),
+    ],
+)
+def test_run_that_has_lost_its_lease_looks_at_nothing_and_says_who_decides(result: Object, lost: bool) -> None:
+    action = Action({}, task="Deploy", action="slipway.kube.helm_upgrade", result=result, releases=RELEASES)
+    found = action.run(task_vars={})
+    assert found["lease_lost"] is lost and bool(action.calls) is not lost
+    assert found["failure"]["cause"] == "x"
+
+
 def test_secrets_are_hidden_before_the_reason_goes_into_helms_record() -> None:
     result = {"msg": "cannot connect to postgresql://todo:hunter-two@db/todo\npassword=hunter-two"}
     failure = _deploy_failure.explain("Deploy", result, {})

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.slipway.kube.plugins.module_utils._kube import heartbeat, run_identity
 from ansible_collections.slipway.kube.plugins.plugin_utils import _forked
 
 CANARY = "canary-5b1f0c"
@@ -186,3 +187,46 @@ def test_a_module_whose_output_cannot_be_written_ends_all_the_same(module: Any, 
 def test_a_process_that_stays_behind_is_not_waited_for(module: Any) -> None:
     answer = module("print(subprocess.Popen(['sleep', '60']).pid)")
     os.kill(int(answer["stdout"]), signal.SIGKILL)  # fails where it has ended already
+
+
+# -- the lease ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("needs", [True, False])
+def test_module_of_a_run_that_has_lost_its_lease_is_not_run(monkeypatch: pytest.MonkeyPatch, needs: bool) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(heartbeat, "lost", lambda run: asked.append(run) or "Bob has it.")
+    monkeypatch.setattr(_forked.ForkedModule, "_needs_lease", needs)
+
+    class Action(_forked.ForkedModule):
+        def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+            return {}
+
+    action = object.__new__(Action)
+    run = {"task_vars": {"inventory_hostname": "todo"}}
+    if needs:
+        assert action._execute_module(**run) == {"failed": True, "msg": "Bob has it.", "lease_lost": True}
+        assert asked == [run_identity.identity(os.getppid(), "todo")]
+    else:
+        with pytest.raises(AttributeError):  # it goes on, and here there is no task
+            action._execute_module(**run)
+
+
+def test_module_is_waited_for_until_it_ends_or_the_lease_is_lost(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_forked, "LOOKS", 0.01)
+    (tmp_path / "waits.py").write_text(
+        "import os\ndef main():\n    os.read(int(os.environ['PIPE']), 1)\n    raise SystemExit(0)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    reader, writer = os.pipe()
+    with _forked._fork("waits", b"{}", {"PIPE": str(reader)}) as fork:
+        answers = iter([False, False, True])
+        assert not fork.ended(lambda: next(answers))
+        os.write(writer, b"x")
+        assert fork.ended(lambda: False)
+        answer = fork.wait()
+        assert answer["rc"] == 0, answer
+    os.close(reader)
+    os.close(writer)

@@ -100,6 +100,18 @@ def test_a_look_that_fails_does_not_disturb_helm() -> None:
     assert (ended.code, ended.diagnosis) == (0, None)
 
 
+def test_helm_is_killed_when_the_lease_is_lost() -> None:
+    watcher = HookWatcher()
+    ended = upgrade.run(
+        [sys.executable, "-c", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"],
+        {},
+        watcher,
+        interval=0.01,
+        lost=lambda: "Bob has it." if watcher.looks == 3 else "",
+    )
+    assert (ended.code, ended.stopped) == (-9, False) and watcher.looks == 4  # the last one explains what is left
+
+
 def test_program_that_is_missing_is_the_callers_matter() -> None:
     with pytest.raises(OSError):
         upgrade.run(["/no/such/helm"], {}, HookWatcher())

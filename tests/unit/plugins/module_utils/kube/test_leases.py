@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One deploy at a time: taking, waiting, taking over and giving back a Lease; telling whether a run is gone."""
+"""One deploy at a time: taking, waiting, taking over and giving back a Lease."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._kube import leases
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import ApiError
-from ansible_collections.slipway.kube.plugins.plugin_utils import _run_identity
 from fake_kubernetes import Call, FakeKubernetes, refusal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -43,7 +42,9 @@ class Clock:
 def keeper(
     api: FakeKubernetes, clock: Clock, holder: str, working: Callable[[str], list[int]] = lambda _: []
 ) -> leases.LeaseManager:
-    return leases.LeaseManager(api, "todo", holder, clock=clock, sleep=clock.sleep, working=working)
+    return leases.LeaseManager(
+        api, "todo", holder, clock=clock, sleep=clock.sleep, working=working, timer=lambda: clock.now.timestamp()
+    )
 
 
 def test_second_run_waits_for_the_first() -> None:
@@ -73,11 +74,65 @@ def test_renewing_keeps_the_time_of_taking_and_the_note() -> None:
 def test_lease_that_ran_out_is_taken_over_with_its_note() -> None:
     api, clock = cluster(), Clock()
     keeper(api, clock, "ann@a/1").take(60, 0, {"todo/web": 3})
-    clock.sleep(61)
     other = keeper(api, clock, "bob@b/2")
-    taking = other.take(60, 0, {"todo/web": 4, "todo/api": 7}, other.look().version)
+    seen = other.look().version
+    taking = other.take(60, 0, {"todo/web": 4, "todo/api": 7}, seen, expired=seen)
     assert taking.held and taking.before.holder == "ann@a/1" and taking.now.note == {"todo/web": 3}
     assert not keeper(api, clock, "ann@a/1").release("done")
+
+
+@pytest.mark.parametrize("ahead", [901, -901, 10**8])
+def test_clock_that_is_wrong_takes_no_lease_that_is_renewed(ahead: int) -> None:
+    api, clock, wrong = cluster(), Clock(), Clock()
+    first = keeper(api, clock, "ann@a/1")
+    first.take(30, 0)
+    wrong.sleep(ahead)
+    assert not keeper(api, wrong, "bob@b/2").take(30, 0).held
+    # What had expired before it was renewed has not expired now.
+    seen = first.look().version
+    first.renew()
+    assert not keeper(api, wrong, "bob@b/2").take(30, 0, expired=seen).held
+
+
+def test_run_that_has_lost_its_lease_cannot_renew_it() -> None:
+    api, clock = cluster(), Clock()
+    mine, other = keeper(api, clock, "ann@a/1"), keeper(api, clock, "bob@b/2")
+    mine.take(30, 0)
+    assert mine.renew().holder == "ann@a/1"
+    other.take(30, 0, dead="ann@a/1")
+    with pytest.raises(
+        leases.LostError, match="lost the deploy lease of namespace todo: bob@b took it over at 12:00:00 UTC"
+    ):
+        mine.renew()
+    # Also when the other one has released it already: what this run knows of the cluster is out of date.
+    other.release("done")
+    for act in (mine.renew, lambda: other.remove() and mine.renew()):
+        with pytest.raises(leases.LostError, match="it was released or deleted by somebody else"):
+            act()
+    assert not api.names("leases")
+
+
+def test_lease_is_renewed_though_another_process_of_the_run_renews_it() -> None:
+    api, clock = cluster(), Clock()
+    mine = keeper(api, clock, "ann@a/1")
+    mine.take(30, 0, {"todo/web": 3})
+
+    def beside(_call: Call) -> None:
+        keeper(api, clock, "ann@a/1").renew()
+
+    for act in (mine.renew, lambda: mine.take(30, 0), lambda: mine.release("done")):
+        api.react("PATCH .*leases/", beside, times=1)
+        assert act()
+    assert mine.look().holder == "" and [entry["before"] for entry in mine.look().log] == [{"todo/web": 3}]
+
+
+def test_conflicts_without_end_are_told() -> None:
+    api, clock = cluster(), Clock()
+    mine = keeper(api, clock, "ann@a/1")
+    mine.take(30, 0)
+    api.go_wrong(refusal(409), "PATCH", times=None)
+    with pytest.raises(ApiError):
+        mine.renew()
 
 
 def test_lease_of_a_run_that_is_gone_is_taken_over_when_its_programs_are_too() -> None:
@@ -119,9 +174,13 @@ def test_lease_that_was_taken_over_while_it_was_given_back() -> None:
     api, clock = cluster(), Clock()
     mine = keeper(api, clock, "ann@a/1")
     mine.take(900, 0)
-    api.go_wrong(refusal(409), "PATCH")
+
+    def beside(_call: Call) -> None:
+        keeper(api, clock, "bob@b/2").take(900, 0, dead="ann@a/1")
+
+    api.react("PATCH .*leases/", beside, times=1)
     assert mine.release("done") is False
-    assert mine.look().holder == "ann@a/1"
+    assert mine.look().holder == "bob@b/2"
 
 
 @pytest.mark.parametrize("status", [403, 408, 500])
@@ -173,12 +232,107 @@ def test_nothing_is_written_in_check_mode() -> None:
     assert not keeper(api, clock, "ann@a/1").remove()
 
 
-@pytest.mark.parametrize("annotation", ["", "{", "[1]", "7"])
-def test_unreadable_note_counts_as_none(annotation: str) -> None:
-    found = leases.parse(
-        {"metadata": {"annotations": {"slipway.kube/before": annotation}}, "spec": {"renewTime": "soon"}}
+# -- what is not ours --------------------------------------------------------------------------------------------------
+
+NOT_OURS: dict[str, tuple[dict[str, Any], str]] = {
+    "newer": (
+        {"annotations": {"slipway.kube/format": "2"}},
+        "Lease slipway-deploy in namespace todo was written by a newer Slipway (format 2; this one knows 1).",
+    ),
+    "newer, unreadable": ({"annotations": {"slipway.kube/format": "v2"}}, "was written by a newer Slipway (format v2"),
+    "managed by another": ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "it is managed by Helm."),
+    "leader election": (
+        {"spec": {"holderIdentity": "pod-7f_9b1d"}},
+        "does not belong to Slipway: pod-7f_9b1d holds it.",
+    ),
+    **{
+        f"note {text}": (
+            {"annotations": {"slipway.kube/before": text}},
+            "cannot be read: its annotation slipway.kube/before is damaged.",
+        )
+        for text in ("", "{", "[1]", "7")
+    },
+    "log": ({"annotations": {"slipway.kube/log": "{}"}}, "its annotation slipway.kube/log is damaged."),
+}
+
+
+@pytest.mark.parametrize("case", NOT_OURS)
+def test_lease_that_is_not_ours_is_told_and_left_as_it_is(case: str) -> None:
+    fields, words = NOT_OURS[case]
+    api, clock = cluster(), Clock()
+    api.add("leases", leases.NAME, **fields)
+    mine = keeper(api, clock, "ann@a/1")
+    for act in (mine.look, lambda: mine.take(30, 0), lambda: mine.release("done"), mine.renew, mine.remove):
+        with pytest.raises(leases.LeaseError) as caught:
+            act()
+        assert words in str(caught.value)
+    assert api.writes == []
+
+
+# As commit 4d430c7 wrote it.
+OLD = {
+    "annotations": {
+        "slipway.kube/before": '{"todo/web": 3}',
+        "slipway.kube/log": '[{"at": "2026-01-01T10:00:00.000000Z", "by": "ann@a", "before": {"todo/web": 2}}]',
+    },
+    "spec": {
+        "holderIdentity": "ann@a/1b9d6bcd-4711-88123",
+        "acquireTime": "2026-01-01T11:00:00.000000Z",
+        "renewTime": "2026-01-01T11:00:00.000000Z",
+        "leaseDurationSeconds": 900,
+        "leaseTransitions": 7,
+    },
+}
+
+
+def test_lease_of_an_old_version_that_is_held_is_taken_over_when_it_has_expired() -> None:
+    api, clock = cluster(), Clock()
+    api.add("leases", leases.NAME, **OLD)
+    mine = keeper(api, clock, "bob@b/2")
+    assert not mine.take(30, 60, {"todo/web": 4}).held and api.writes == []
+    taking = mine.take(30, 0, {"todo/web": 4}, expired=mine.look().version)
+    assert taking.held and taking.now.note == {"todo/web": 3} and len(taking.now.log) == 1
+    assert taking.now.transitions == 8 and taking.now.duration == 30
+    assert api.get("leases", leases.NAME)["metadata"]["annotations"]["slipway.kube/format"] == "1"
+
+
+def test_lease_of_an_old_version_that_is_free_is_taken_with_its_log() -> None:
+    api, clock = cluster(), Clock()
+    api.add(
+        "leases",
+        leases.NAME,
+        annotations={"slipway.kube/log": OLD["annotations"]["slipway.kube/log"]},
+        spec={"holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 7},
     )
-    assert found.note == {} and found.expired(NOON)
+    taking = keeper(api, clock, "bob@b/2").take(30, 0, {"todo/web": 4})
+    assert taking.held and taking.now.note == {"todo/web": 4} and len(taking.now.log) == 1
+
+
+def test_time_that_cannot_be_read_is_unknown() -> None:
+    found = leases.parse({"spec": {"renewTime": "soon"}})
+    assert found.renewed is None and found.expires is None and found.as_result()["expires"] == ""
+
+
+# -- who looks on ------------------------------------------------------------------------------------------------------
+
+
+def test_lease_expires_when_no_renewal_was_seen_for_its_duration() -> None:
+    observer = leases.Observer()
+    assert observer.see("7", 30, asked=100, answered=101) == ""
+    # Between the end of the first look and the beginning of this one are 29.5 s, whatever comes after.
+    assert observer.see("7", 30, asked=130.5, answered=160) == ""
+    assert observer.left(30, 130.5) == 0.5
+    assert observer.see("8", 30, asked=131, answered=132) == ""
+    assert observer.see("8", 30, asked=161.9, answered=162) == ""
+    assert observer.see("8", 30, asked=162, answered=163) == "8"
+
+
+def test_what_an_earlier_run_has_seen_counts() -> None:
+    assert leases.Observer("7", 100).see("7", 900, asked=1000, answered=1001) == "7"
+    assert leases.Observer("7", 100).see("8", 900, asked=1000, answered=1001) == ""
+
+
+# -- programs ----------------------------------------------------------------------------------------------------------
 
 
 def test_programs_of_a_run_are_found_by_its_mark() -> None:
@@ -191,54 +345,3 @@ def test_programs_of_a_run_are_found_by_its_mark() -> None:
             assert leases.workers(f"{holder}0") == []
         finally:
             process.kill()
-
-
-# -- runs --------------------------------------------------------------------------------------------------------------
-
-
-def test_run_that_lives_is_not_gone() -> None:
-    me = _run_identity.identity(os.getpid())
-    assert "@" in me.partition("/")[0] and not _run_identity.is_gone(me, "2026-01-01T12:00:00Z")
-
-
-def test_run_that_has_ended_is_gone() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        holder = _run_identity.identity(process.pid)
-        assert not _run_identity.is_gone(holder, "")
-        process.kill()
-    assert _run_identity.is_gone(holder, "")
-    # Another process has its number now.
-    assert _run_identity.is_gone(_run_identity.identity(os.getpid())[:-1] + "x", "")
-
-
-def test_of_a_run_elsewhere_nothing_is_known() -> None:
-    who, _slash, where = _run_identity.identity(os.getpid()).partition("/")
-    assert not _run_identity.is_gone(f"ann@elsewhere.invalid/{where}", "2000-01-01T00:00:00Z")
-    assert not _run_identity.is_gone("a person", "2000-01-01T00:00:00Z")
-    # The same machine before it was started anew, or a container on it: only the first cannot have survived.
-    assert _run_identity.is_gone(f"{who}/00000000-1-1", "2000-01-01T00:00:00Z")
-    assert not _run_identity.is_gone(f"{who}/00000000-1-1", "2999-01-01T00:00:00Z")
-
-
-def test_a_machine_that_was_started_anew_is_another_place(tmp_path: Path) -> None:
-    boot, space = tmp_path / "sys/kernel/random/boot_id", tmp_path / "self/ns/pid"
-    for place in (boot, space):
-        place.parent.mkdir(parents=True)
-    boot.write_text("first\n")
-    space.symlink_to("pid:[1]")
-    first = _run_identity.identity(7, tmp_path)
-    assert _run_identity.identity(7, tmp_path) == first
-    boot.write_text("second\n")
-    second = _run_identity.identity(7, tmp_path)
-    space.unlink()
-    space.symlink_to("pid:[2]")
-    assert len({first, second, _run_identity.identity(7, tmp_path)}) == 3
-
-
-def test_process_whose_name_looks_like_numbers(tmp_path: Path) -> None:
-    fields = " ".join(str(number) for number in range(3, 53))
-    for name, text in {"7/stat": f"7 (a ) 1 2) {fields}", "stat": "cpu 1\nbtime 100\n", "self/x": ""}.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert _run_identity.identity(7, tmp_path).endswith("-7-22")
-    assert _run_identity.identity(8, tmp_path).endswith("-8-")
