@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -42,13 +43,11 @@ def api_server_lives(container: t.Any) -> bool:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    connection = http.client.HTTPSConnection(
-        published[0]["HostIp"], int(published[0]["HostPort"]), timeout=API_SERVER_PATIENCE, context=context
-    )
-    try:
-        connection.request("GET", "/livez")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
+    host, port = published[0]["HostIp"], int(published[0]["HostPort"])
+    connection = http.client.HTTPSConnection(host, port, timeout=API_SERVER_PATIENCE, context=context)
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", "/livez")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False

@@ -62,7 +62,7 @@ class StartWatcher:
             _end(process)
         process.wait()
         for reader in readers:
-            reader.join(5)
+            reader.join(timeout=5)
         if cause is not None:
             raise MinikubeError(f"The node's kubelet does not stay up. Its own words:\n{cause}")
         if process.returncode:

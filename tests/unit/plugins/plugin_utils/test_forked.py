@@ -39,8 +39,6 @@ ALIKE: list[dict[str, Any]] = [
 OTHER_PYTHON = {"vars": {"ansible_python_interpreter": "{{ playbook_dir }}/python"}}
 # What a task asks for, and whether its module runs in a fork.
 KEYWORDS: dict[str, tuple[dict[str, Any], bool]] = {
-    "this Python": ({}, True),
-    "another Python": (OTHER_PYTHON, False),
     "environment": ({"environment": {"NO_PROXY": "*"}}, True),
     "environment of Python": ({"environment": {"PYTHONPATH": "/missing"}}, False),
     "delegated": ({"delegate_to": "127.0.0.1"}, False),
@@ -94,7 +92,12 @@ def play(ansible_environment: dict[str, str], tmp_path_factory: pytest.TempPathF
         )
         run = subprocess.run(
             [sys.executable, "-m", "ansible", "playbook", "-vvv", "-i", "localhost,", str(book)],
-            env={**ansible_environment, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "KEY": CANARY},
+            env={
+                **ansible_environment,
+                "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+                "ANSIBLE_PIPELINING": "true",
+                "KEY": CANARY,
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -129,9 +132,15 @@ def test_results_are_those_of_a_module_in_a_python_of_its_own(play: Play) -> Non
     ]
 
 
-@pytest.mark.parametrize("task", KEYWORDS)
-def test_what_asks_for_more_than_this_python_gets_a_process_of_its_own(play: Play, task: str) -> None:
-    _keywords, forks = KEYWORDS[task]
+@pytest.mark.parametrize(
+    ("task", "forks"),
+    [
+        ("alike 0", True),
+        ("alike 0 elsewhere", False),
+        *((task, forks) for task, (_keywords, forks) in KEYWORDS.items()),
+    ],
+)
+def test_what_asks_for_more_than_this_python_gets_a_process_of_its_own(play: Play, task: str, forks: bool) -> None:
     packed = re.search("Using module file .*/health_check.py", play.shown(task))
     assert bool(packed) is not forks
 

@@ -15,6 +15,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images import runner
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     ComponentImage,
     ImageError,
+    StoredImage,
     Work,
     read_components,
 )
@@ -109,6 +110,7 @@ class Node:
     name = "slipway"
 
     def __init__(self, running: bool = True, buildkit: bool = True, **images: str) -> None:
+        self.old: list[str] = []
         self._running = running
         self.buildkit = self.buildctl = buildkit
         self._images = {f"docker.io/library/{name}:1": identity for name, identity in images.items()}
@@ -131,10 +133,10 @@ class Node:
         self.told.append(f"note {reference}")
 
     def stored(self) -> tuple[list[Any], set[str]]:
-        return [], set()
+        return [StoredImage(name, f"id-{name}", created) for created, name in enumerate(self.old)], {"id-todo:7"}
 
     def remove(self, references: list[str]) -> None:
-        assert not references
+        self.told += [f"remove {one}" for one in references]
 
 
 class Engine:
@@ -258,6 +260,33 @@ def test_check_mode_says_it_all_and_does_nothing(monkeypatch: pytest.MonkeyPatch
     assert not engine.built and not engine.removed and not node.told
     assert run(monkeypatch, source, engine, node, keep=1)["pruned"]["engine"] == ["todo:7", "todo:9"]
     assert engine.removed == ["todo:7", "todo:9"]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_a_node_no_longer_needs_is_removed(monkeypatch: pytest.MonkeyPatch, source: Any, check_mode: bool) -> None:
+    node = Node(buildkit=False)
+    node.old = ["todo:6", "todo:7", "todo:8", "todo:9"]
+    # What is to be loaded counts among those that are kept, also where a check has not loaded it.
+    node.old += [] if check_mode else ["todo:1"]
+    result = run(monkeypatch, source, Engine("todo:1"), node, check_mode=check_mode, keep=2)
+    assert result["pruned"] == {"engine": [], "node": ["todo:6", "todo:8"]}
+    assert node.told == ([] if check_mode else ["load todo:1", "note todo:1", "remove todo:6", "remove todo:8"])
+
+
+def test_what_is_built_in_the_node_is_noted_there(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
+    node = Node()
+
+    class InNode:
+        def __init__(self, _client: Any, name: str) -> None:
+            node.told.append(f"builder in {name}")
+
+        def build(self, component: ComponentImage, _step: Callable[[str], None]) -> None:
+            node.told.append(f"build {component.image}")
+
+    monkeypatch.setattr(runner, "InNode", InNode)
+    result = run(monkeypatch, source, Engine(), node)
+    assert result["build_in_node"] == ["todo"] and set(result["seconds"]) == {"build todo"}
+    assert node.told == ["builder in slipway", "build todo:1", "note todo:1"]
 
 
 def test_check_mode_without_a_cluster_says_what_would_come(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:

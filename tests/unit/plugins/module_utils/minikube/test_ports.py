@@ -24,6 +24,24 @@ def test_free_port_passes_over_taken_ones() -> None:
     assert ports.free_port("127.0.0.1", port) == port
 
 
+def test_the_last_port_that_is_tried_may_be_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "PORTS_TRIED", 1)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert ports.free_port("127.0.0.1", port) == port
+
+
+def test_a_port_whose_connections_have_just_ended_is_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            # The side that closes first keeps the connection for a while, in the state TIME_WAIT.
+            server.accept()[0].close()
+            assert client.recv(1) == b""
+    assert ports.free_port("127.0.0.1", port) == port
+
+
 def test_no_free_port_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "PORTS_TRIED", 1)
     with socket.socket() as taken:
@@ -54,7 +72,9 @@ def test_api_server_that_nobody_answers_for_does_not_live() -> None:
     assert ports.api_server_lives(container) is False
 
 
-@pytest.mark.parametrize(("status", "lives"), [("200 OK", True), ("500 Internal Server Error", False)])
+@pytest.mark.parametrize(
+    ("status", "lives"), [("200 OK", True), ("500 Internal Server Error", False), ("what is this?", False)]
+)
 def test_api_server_with_the_certificate_of_its_own_cluster_lives_when_it_is_well(
     make_server: Callable[..., Any], authority: Any, responses: Any, status: str, lives: bool
 ) -> None:

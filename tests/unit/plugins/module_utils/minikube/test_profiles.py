@@ -140,6 +140,15 @@ def test_state_of_a_running_node(
     )
 
 
+def test_a_running_node_has_the_port_that_the_engine_has_given_it(make: Callable[..., profiles.Minikube]) -> None:
+    container = Container()
+    container.attrs["HostConfig"]["PortBindings"]["80/tcp"] = [{"HostIp": "127.0.0.1", "HostPort": ""}]
+    minikube = make(container)
+    configure(minikube)
+    write_owner_note(minikube.home, PROFILE, started=True)
+    assert minikube.inspect(PROFILE).ingress_port == 8081
+
+
 def test_stopped_cluster_keeps_its_port(make: Callable[..., profiles.Minikube]) -> None:
     minikube = make(Container("exited"))
     configure(minikube)

@@ -46,6 +46,21 @@ def test_steps_are_said(start: Callable[..., list[str]]) -> None:
     assert start(f"printf '%s\\n' '{STEP}'") == ["Starting Node: Starting it"]
 
 
+def test_what_is_said_last_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "WATCH_INTERVAL", 0.01)
+    reader, writer = os.pipe()
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        os.close(writer)
+        os.read(reader, 1)  # ends when the start has ended
+        said.append(text)
+
+    starting.StartWatcher(Node(), say).run(["sh", "-c", f"printf '%s\\n' '{STEP}'"], os.environ, (writer,))
+    os.close(reader)
+    assert said == ["Starting Node: Starting it"]
+
+
 def test_failed_start_is_told_with_its_words(start: Callable[..., list[str]]) -> None:
     with pytest.raises(MinikubeError, match=r"(?s)did not start the cluster: .*no space Free some") as caught:
         start(
