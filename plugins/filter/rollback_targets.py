@@ -14,7 +14,8 @@ description:
   - Without a O(revision), the releases that the last deploy changed are rolled back to what was in service before it, according
     to the log in the lease of M(slipway.kube.deploy_lease).
   - Without a log, for example if other tools deployed the application, uses each release's own history.
-positional: revision
+  - Refuses a revision that needs an image that is lost.
+positional: revision, missing
 options:
   _input:
     description: The result of M(slipway.kube.helm_history_info), with the lease.
@@ -25,6 +26,11 @@ options:
       before.
     type: raw
     default: ""
+  missing:
+    description: The images that are lost, as RV(slipway.kube.minikube_image#module:missing).
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -46,7 +52,7 @@ _value:
     problem: ""
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
@@ -66,7 +72,9 @@ def _chosen(release: Mapping[str, Any], last: Mapping[str, Any], revision: Any) 
     return int(release["previous_revision"])
 
 
-def rollback_targets(history: Mapping[str, Any], revision: Any = "") -> dict[str, Any]:
+def rollback_targets(
+    history: Mapping[str, Any], revision: Any = "", missing: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Return what to take back to which revision."""
     known = history["releases"]
     log = history["lease"].get("log") or [{}]
@@ -80,8 +88,22 @@ def rollback_targets(history: Mapping[str, Any], revision: Any = "") -> dict[str
     return {
         "releases": releases,
         "in_service": {f"{one['namespace']}/{one['name']}": one["deployed_revision"] for one in known},
-        "problem": "" if releases else _problem(known),
+        "problem": _lost(releases, missing) if releases else _problem(known),
     }
+
+
+def _lost(targets: Sequence[Mapping[str, Any]], missing: Sequence[Mapping[str, Any]]) -> str:
+    """Say which image of the targets is lost; empty if none is."""
+    key = ("namespace", "name", "revision")
+    wanted = {tuple(target[one] for one in key) for target in targets}
+    for one in missing:
+        if tuple(one[part] for part in key) in wanted:
+            return (
+                f"Revision {one['revision']} of release {one['namespace']}/{one['name']} needs image {one['image']}, which neither the node "
+                "nor the container engine has any more. Nothing was changed. Deploy the version that you want from its sources, or name "
+                "another revision by -e rollback_revision=."
+            )
+    return ""
 
 
 def _problem(known: list[Mapping[str, Any]]) -> str:

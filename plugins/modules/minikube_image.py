@@ -13,6 +13,8 @@ description:
   - Compares the images of the engine with those of the node by image ID, for all components in one call. Does nothing more if
     nothing is missing.
   - Builds components in parallel, each as soon as the images that it is based on exist, and loads each as soon as it is built.
+  - Keeps a copy of every image that it put into the node, from which O(state=restored) restores an image that the kubelet has removed. Copies
+    share their content with the images.
   - Builds in the engine use BuildKit if O(builder) is set and the engine has BuildKit, otherwise the engine's classic builder.
 options:
   components:
@@ -27,8 +29,9 @@ options:
       - V(compared) only compares.
       - V(built) builds in the engine what neither the engine nor a running node has; this works before the cluster exists.
       - V(present) builds and loads.
+      - V(restored) restores the images of every revision that Helm keeps that the node lacks, from its copies or the engine.
     type: str
-    choices: [compared, built, present]
+    choices: [compared, built, present, restored]
     default: present
   delivery:
     description:
@@ -86,7 +89,8 @@ options:
     description:
       - How many images of each component to keep in the engine and in the node after one has been built or loaded, including
         the current one.
-      - Only images that this module built or loaded are removed, and none that a container uses. V(0) removes nothing.
+      - Only images that this module built or loaded are removed, and none that a container uses or that a revision names that Helm keeps.
+        Without an answer of the cluster, nothing is removed. V(0) removes nothing.
     type: int
     default: 3
   max_parallel:
@@ -104,6 +108,7 @@ options:
     type: dict
 extends_documentation_fragment:
   - slipway.kube.attributes
+  - slipway.kube.kubernetes
 attributes:
   check_mode:
     support: full
@@ -113,7 +118,7 @@ attributes:
     details: Images have no text to diff.
   idempotent:
     support: full
-requirements: [docker]
+requirements: [docker, kubernetes]
 """
 
 EXAMPLES = r"""
@@ -142,6 +147,12 @@ EXAMPLES = r"""
       backend:
         source: /srv/todo/backend
         image: todo-backend:sha-3f2a9c1b5d7e8a90
+
+- name: Restore what a rollback may need
+  slipway.kube.minikube_image:
+    components: "{{ application_plan.components }}"
+    state: restored
+    context: slipway
 
 - name: Push to a registry
   slipway.kube.minikube_image:
@@ -197,6 +208,18 @@ seconds:
   returned: success
   type: dict
   sample: {"build backend": 1.9, "deliver backend": 4.2}
+restored:
+  description: Images that were restored in the node, or would be.
+  returned: when O(state=restored)
+  type: list
+  elements: str
+  sample: ["todo-backend:sha-0d1e2f3a4b5c6d7e"]
+missing:
+  description: Images of O(components) that are lost, with C(namespace), C(name) and C(revision) of each release that needs them, and C(image).
+  returned: when O(state=restored)
+  type: list
+  elements: dict
+  sample: [{namespace: todo, name: todo, revision: 3, image: "todo-backend:sha-0d1e2f3a4b5c6d7e"}]
 sizes:
   description: Size in bytes of each image that was already in the engine.
   returned: success
@@ -208,6 +231,7 @@ import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils._common.renames import deprecated_aliases
+from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
 from ansible_collections.slipway.kube.plugins.module_utils._images import plan, runner
 
 try:
@@ -222,11 +246,29 @@ else:
     ENGINE_ERRORS = (docker.errors.DockerException, requests.RequestException)
 
 
+def kept_revisions(kubeconfig: str | None, context: str | None) -> list[plan.KeptRevision]:
+    """Return the revisions that Helm keeps in a cluster, with their images. Raises KubernetesError and ValueError."""
+    from ansible_collections.slipway.kube.plugins.module_utils._kube import client
+
+    with client.KubernetesClient(kubeconfig, context) as cluster:
+        query = {"fieldSelector": f"type={releases.TYPE}", "labelSelector": "owner=helm,name"}
+        secrets = cluster.items("/api/v1/secrets", **query)
+    return [
+        plan.KeptRevision(
+            str(secret["metadata"]["namespace"]),
+            str(secret["metadata"]["labels"]["name"]),
+            releases.revision_of(secret),
+            tuple(releases.images_of(releases.decode(secret))),
+        )
+        for secret in secrets
+    ]
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "components": {"type": "dict", "required": True},
-            "state": {"type": "str", "choices": ["compared", "built", "present"], "default": "present"},
+            "state": {"type": "str", "choices": ["compared", "built", "present", "restored"], "default": "present"},
             "delivery": {
                 "type": "str",
                 "choices": ["auto", "in_node", "load", "registry", "docker_env"],
@@ -245,6 +287,8 @@ def main() -> None:
             "progress_file": {"type": "path"},
             # Read by the action plugin.
             "job": {"type": "dict"},
+            "kubeconfig": {"type": "path"},
+            "context": {"type": "str"},
         },
         required_if=[("delivery", "registry", ["registry"])],
         supports_check_mode=True,
@@ -254,10 +298,24 @@ def main() -> None:
     if module.params["start_wait"] and not module.params["home"]:
         module.fail_json(msg="start_wait is set, but home is not, which shows whether the cluster is starting.")
     address = module.params["docker_host"]
+
+    def ask_kept() -> list[plan.KeptRevision] | None:
+        # Here, because most runs do not ask.
+        from ansible_collections.slipway.kube.plugins.module_utils._kube import client
+
+        if not client.HAS_KUBERNETES:
+            module.fail_json(msg=missing_required_lib("kubernetes"))
+        try:
+            return kept_revisions(module.params["kubeconfig"], module.params["context"])
+        except (client.KubernetesError, ValueError) as error:
+            if module.params["state"] == "restored":
+                module.fail_json(msg=str(error))
+            return None
+
     try:
         # Reading an image of several hundred MB is one answer.
-        client = docker.DockerClient(base_url=address, timeout=1800)
-        result = runner.run(module.params, client, module.check_mode)
+        engine = docker.DockerClient(base_url=address, timeout=1800)
+        result = runner.run(module.params, engine, module.check_mode, ask_kept)
     except plan.ImageError as error:
         module.fail_json(msg=str(error))
     except ENGINE_ERRORS as error:

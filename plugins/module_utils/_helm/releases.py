@@ -89,6 +89,13 @@ def describe(revisions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def images_of(record: Mapping[str, Any]) -> list[str]:
+    """Return the images that the objects and hooks of a revision name, sorted. C(record) is what C(decode) returns."""
+    hooks = (hook.get("manifest") for hook in record.get("hooks") or ())
+    manifests = [str(manifest or "") for manifest in (record.get("manifest"), *hooks)]
+    return sorted({image for manifest in manifests for image in _IMAGE.findall(manifest)})
+
+
 def failed(secret: Mapping[str, Any], why: str = INTERRUPTED) -> dict[str, Any]:
     """Return the merge patch that turns a revision into a failed one.
 

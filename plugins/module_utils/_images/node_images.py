@@ -26,6 +26,8 @@ START_LOOK = 0.5  # seconds between two looks at a node that starts
 START_BEGIN = 20.0  # seconds in which somebody must have started to start it
 _MARK = "--- slipway ---"  # between the answers of one script
 _CTR = "ctr --namespace=k8s.io"
+# Copies of what was put into the node, in a namespace of containerd in which the kubelet removes nothing. The content exists once.
+_COPIES = "ctr --namespace=slipway"
 
 
 def identities(listing: str) -> dict[str, str]:
@@ -103,6 +105,9 @@ class Node:
         self.name = container
         self.buildkit = False
         self.buildctl = False
+        # As C(stored) has found them.
+        self._copies: set[str] = set()
+        self._alone: set[str] = set()
 
     def running(self) -> bool:
         """Whether the node's container exists and runs."""
@@ -182,16 +187,50 @@ class Node:
         self._shell(f"{_CTR} images label {name} {DELIVERED_LABEL}={int(time.time())}")
 
     def stored(self) -> tuple[list[StoredImage], set[str]]:
-        """What was put into the node for components, and the IDs of the images in use. Raises ImageError."""
-        asked = ["crictl images --output json", f"{_CTR} images ls", f"{_CTR} containers ls"]
-        images, listing, containers = self._shell(f" && echo '{_MARK}' && ".join(asked)).split(f"{_MARK}\n")
+        """What was put into the node for components, and the IDs of the images in use.
+
+        What only a copy holds counts as stored, with its reference for an ID. Raises ImageError.
+        """
+        asked = ["crictl images --output json", f"{_CTR} images ls", f"{_CTR} containers ls", f"{_COPIES} images ls"]
+        images, listing, containers, copies = self._shell(f" && echo '{_MARK}' && ".join(asked)).split(f"{_MARK}\n")
         ids = identities(images)
-        return delivered(listing, ids), in_use(containers, ids)
+        there = delivered(listing, ids)
+        names = {one.reference for one in there}
+        self._copies = {line.split()[0] for line in copies.splitlines()[1:] if line.strip()}
+        self._alone = self._copies - names
+        return there + delivered(copies, {name: name for name in self._alone}), in_use(containers, ids)
+
+    def copies(self) -> set[str]:
+        """The normal names of the images that have a copy. Raises ImageError."""
+        return set(self._shell(f"{_COPIES} images ls --quiet").split())
+
+    def copy(self, stored: t.Iterable[StoredImage]) -> None:
+        """Copy images that have no copy yet, so that one that the kubelet removes can be restored. Raises ImageError."""
+        for one in stored:
+            if one.reference not in self._copies:
+                name = shlex.quote(one.reference)
+                self._shell(
+                    f"{_CTR} images export - {name} | {_COPIES} images import --no-unpack - && "
+                    f"{_COPIES} images label {name} {DELIVERED_LABEL}={int(one.when)}"
+                )
+
+    def restore(self, references: t.Iterable[str]) -> None:
+        """Restore images from their copies. Raises ImageError."""
+        for reference in references:
+            name = shlex.quote(normal_name(reference))
+            self._shell(
+                f"{_COPIES} images export - {name} | {_CTR} images import --snapshotter=overlayfs - && "
+                f"{_CTR} images label {name} {DELIVERED_LABEL}={int(time.time())}"
+            )
 
     def remove(self, references: t.Sequence[str]) -> None:
-        """Remove images by their names. Raises ImageError."""
-        if references:
-            self._shell(f"crictl rmi {shlex.join(references)}")
+        """Remove images and their copies by their names. Raises ImageError."""
+        copies = [reference for reference in references if reference in self._copies]
+        if copies:
+            self._shell(f"{_COPIES} images rm {shlex.join(copies)}")
+        images = [reference for reference in references if reference not in self._alone]
+        if images:
+            self._shell(f"crictl rmi {shlex.join(images)}")
 
 
 class Registry:

@@ -65,6 +65,16 @@ class StoredImage:
     when: float
 
 
+@dataclasses.dataclass(frozen=True)
+class KeptRevision:
+    """A revision that Helm keeps, to which a rollback may return, with the images that it names."""
+
+    namespace: str
+    name: str
+    revision: int
+    images: tuple[str, ...]
+
+
 def normal_name(reference: str) -> str:
     """A reference with registry, path and tag spelled out, as containerd keeps it.
 
@@ -155,14 +165,19 @@ def decide(
 
 
 def surplus(
-    stored: t.Iterable[StoredImage], components: t.Iterable[ComponentImage], used: t.Container[str], keep: int
+    stored: t.Iterable[StoredImage],
+    components: t.Iterable[ComponentImage],
+    used: t.Container[str],
+    keep: int,
+    kept: t.Iterable[KeptRevision] = (),
 ) -> list[str]:
     """References of ``stored`` that are beyond the last ``keep`` of their component, the oldest first.
 
-    What the components name now counts among the kept. An ID in ``used`` is never given up, nor one that a kept
-    reference shares.
+    What the components name now counts among the kept. What a revision in ``kept`` names, or an ID in ``used``, is never given up, nor
+    an ID that a kept reference shares.
     """
     current = {normal_name(component.image) for component in components}
+    named = {normal_name(image) for revision in kept for image in revision.images}
     by_repository: dict[str, list[StoredImage]] = {}
     for one in stored:
         repository = normal_name(one.reference).rpartition(":")[0]
@@ -171,10 +186,48 @@ def surplus(
     for component in components:
         group = by_repository.pop(component.repository, [])
         group.sort(key=lambda one: (normal_name(one.reference) in current, one.when), reverse=True)
-        kept = [one for index, one in enumerate(group) if index < keep or normal_name(one.reference) in current]
-        needed = {one.identity for one in kept}
-        gone += [one for one in group if one not in kept and one.identity not in needed and one.identity not in used]
+        staying = [
+            one for index, one in enumerate(group) if index < keep or normal_name(one.reference) in current | named
+        ]
+        needed = {one.identity for one in staying}
+        gone += [one for one in group if one not in staying and one.identity not in needed and one.identity not in used]
     return [one.reference for one in sorted(gone, key=lambda one: one.when)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Restoration:
+    """What the node lacks of kept revisions: images to restore from the node's copies, to load from the engine, and those that are lost."""
+
+    copied: tuple[str, ...] = ()
+    loaded: tuple[str, ...] = ()
+    missing: tuple[tuple[KeptRevision, str], ...] = ()
+
+
+def restoration(
+    kept: t.Iterable[KeptRevision],
+    components: t.Iterable[ComponentImage],
+    node: t.Container[str],
+    copies: t.Container[str],
+    engine: t.Container[str],
+) -> Restoration:
+    """What is to be done for a rollback to any of the revisions. ``node``, ``copies`` and ``engine`` are normal names.
+
+    An image that is no component's is not missing: the node pulls it.
+    """
+    repositories = {component.repository for component in components}
+    lacking = [(one, image) for one in kept for image in one.images if normal_name(image) not in node]
+    names = list(dict.fromkeys(image for _revision, image in lacking))
+    copied = tuple(image for image in names if normal_name(image) in copies)
+    loaded = tuple(image for image in names if image not in copied and normal_name(image) in engine)
+    return Restoration(
+        copied,
+        loaded,
+        tuple(
+            (revision, image)
+            for revision, image in lacking
+            if image not in copied + loaded and normal_name(image).rpartition(":")[0] in repositories
+        ),
+    )
 
 
 def with_credentials(arguments: t.Mapping[str, str]) -> list[str]:

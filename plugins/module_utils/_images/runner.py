@@ -23,12 +23,15 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.node_images i
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     ComponentImage,
     ImageError,
+    KeptRevision,
+    Restoration,
     StoredImage,
     Work,
     decide,
     normal_name,
     on_loopback,
     read_components,
+    restoration,
     surplus,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import is_locked
@@ -123,8 +126,14 @@ def choose_way(
     return "load" if lack else "in_node"
 
 
-def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool) -> dict[str, t.Any]:
+# The revisions that Helm keeps; None where nobody tells.
+AskKept = t.Callable[[], "t.Sequence[KeptRevision] | None"]
+
+
+def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool, ask_kept: AskKept) -> dict[str, t.Any]:
     """What the module minikube_image does; its result. Raises ImageError."""
+    if params["state"] == "restored":
+        return restore(params, client, check_mode, ask_kept() or ())
     components = read_components(params["components"], params["build_args"])
     engine = Engine(client)
     node = Node(client, params["profile"])
@@ -164,8 +173,31 @@ def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool) -> dict[
         result["seconds"] = _work(params, client, components, work, node, registry)
         engine = Engine(client)
     if params["keep"] > 0:
-        result["pruned"] = _prune(components, work, engine, node if running else None, params["keep"], check_mode)
+        result["pruned"] = _prune(components, engine, node if running else None, params["keep"], check_mode, ask_kept)
     return result
+
+
+def restore(
+    params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool, kept: t.Sequence[KeptRevision]
+) -> dict[str, t.Any]:
+    """Bring back what the node lacks of revisions that Helm keeps; the module's result. Raises ImageError."""
+    components = read_components(params["components"], params["build_args"])
+    node, wanted = Node(client, params["profile"]), Restoration()
+    if params["delivery"] != "registry" and node.running():
+        wanted = restoration(kept, components.values(), node.images(), node.copies(), Engine(client).images())
+    if not check_mode:
+        node.restore(wanted.copied)
+        for image in wanted.loaded:
+            node.load(image)
+            node.note(image)
+    return {
+        "changed": bool(wanted.copied or wanted.loaded),
+        "restored": [*wanted.copied, *wanted.loaded],
+        "missing": [
+            {"namespace": one.namespace, "name": one.name, "revision": one.revision, "image": image}
+            for one, image in wanted.missing
+        ],
+    }
 
 
 def _work(
@@ -222,28 +254,37 @@ def _engine_builder(params: t.Mapping[str, t.Any], client: t.Any) -> BuildKit | 
 
 def _prune(
     components: t.Mapping[str, ComponentImage],
-    work: Work,
     engine: Engine,
     node: Node | None,
     keep: int,
     check_mode: bool,
+    ask_kept: AskKept,
 ) -> dict[str, list[str]]:
-    """Remove what is surplus, or tell it in check mode."""
+    """Remove what is surplus, or tell it in check mode; copy what stays in the node."""
     # What a check did not build counts as if it had.
     to_come = [StoredImage(component.image, "", float("inf")) for component in components.values() if check_mode]
-    old: dict[str, list[str]] = {"engine": [], "node": []}
-    stored = engine.built()
-    stored += _not_in(stored, to_come)
-    old["engine"] = surplus(stored, components.values(), engine.in_use(), keep)
+    stored: dict[str, list[StoredImage]] = {"engine": engine.built(), "node": []}
+    used = {"engine": engine.in_use(), "node": set[str]()}
     if node is not None:
-        stored, used = node.stored()
-        stored += _not_in(stored, to_come)
-        old["node"] = surplus(stored, components.values(), used, keep)
+        stored["node"], used["node"] = node.stored()
+
+    def old(kept: t.Sequence[KeptRevision]) -> dict[str, list[str]]:
+        return {
+            place: surplus(images + _not_in(images, to_come), components.values(), used[place], keep, kept)
+            for place, images in stored.items()
+        }
+
+    found = old(())
+    if any(found.values()):
+        kept = ask_kept()
+        # What nobody can tell of may be what a rollback needs.
+        found = {"engine": [], "node": []} if kept is None else old(kept)
     if not check_mode:
-        engine.remove(old["engine"])
+        engine.remove(found["engine"])
         if node is not None:
-            node.remove(old["node"])
-    return old
+            node.remove(found["node"])
+            node.copy(one for one in stored["node"] if one.reference not in found["node"])
+    return found
 
 
 def _not_in(stored: t.Sequence[StoredImage], others: t.Sequence[StoredImage]) -> list[StoredImage]:

@@ -63,3 +63,12 @@ def test_a_release_without_revisions() -> None:
     absent = history()
     absent["releases"][0]["history"] = []
     assert "the revisions none; 1 2 3 4;" in rollback_targets(absent, "x")["problem"]
+
+
+def test_a_revision_whose_image_is_lost_is_refused() -> None:
+    lost = {"namespace": "shop", "name": "api", "image": "shop-api:sha-1"}
+    for revision, refused in ((3, True), (2, False)):
+        found = rollback_targets(history(), "", [{**lost, "revision": revision}])
+        assert bool(found["problem"]) is refused and found["releases"]
+    found = rollback_targets(history(), "", [{**lost, "revision": 3}])
+    assert found["problem"].startswith("Revision 3 of release shop/api needs image shop-api:sha-1, which neither")

@@ -13,13 +13,22 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import container_engine as engine_module
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_network import EngineError
+from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
+from ansible_collections.slipway.kube.plugins.module_utils._images.plan import KeptRevision
 from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.errors import MinikubeError
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import owned_profiles, write_owner_note
-from ansible_collections.slipway.kube.plugins.modules import container_engine, environment_info, minikube_cluster
+from ansible_collections.slipway.kube.plugins.modules import (
+    container_engine,
+    environment_info,
+    minikube_cluster,
+    minikube_image,
+)
+from fake_kubernetes import FakeKubernetes, nobody, stand_in
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 
@@ -502,3 +511,43 @@ def test_images_of_a_running_node_are_those_that_the_engine_does_not_contradict(
     given = {**params, **place, "images": ["same:1", "other:1", "only:1", "none:1"]}
     found = environment_info.cluster(given, {"minikube": "/minikube", "kubectl": str(kubectl)}, "", object())
     assert found["images"] == ["same:1", "only:1"] and found["platform"] == "5a0e"
+
+
+# -- minikube_image ----------------------------------------------------------------------------------------------------
+
+
+def test_revisions_that_helm_keeps_are_those_of_all_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = FakeKubernetes()
+    for namespace, number in (("shop", 1), ("shop", 2), ("mail", 9)):
+        labels = {"owner": "helm", "name": "web", "version": str(number), "status": "superseded"}
+        data = {
+            "release": releases.encode(
+                {"manifest": f"image: web:{number}\n", "hooks": [{"manifest": "image: job:1\n"}]}
+            )
+        }
+        api.add("secrets", f"web.v{number}", namespace, labels=labels, type=releases.TYPE, data=data)
+    stand_in(api, monkeypatch)
+    assert minikube_image.kept_revisions(None, "slipway") == [
+        KeptRevision("shop", "web", 1, ("job:1", "web:1")),
+        KeptRevision("shop", "web", 2, ("job:1", "web:2")),
+        KeptRevision("mail", "web", 9, ("job:1", "web:9")),
+    ]
+
+
+@pytest.mark.parametrize(("state", "fails"), [("present", False), ("restored", True)])
+def test_cluster_that_does_not_tell_its_revisions(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str, fails: bool
+) -> None:
+    nobody(monkeypatch, "The cluster is gone.")
+    monkeypatch.setattr(minikube_image.docker, "DockerClient", lambda **_options: None)
+    asked: list[Any] = []
+
+    def run(_params: Any, _engine: Any, _check_mode: bool, ask_kept: Callable[[], Any]) -> dict[str, Any]:
+        asked.append(ask_kept())
+        return {}
+
+    monkeypatch.setattr(minikube_image.runner, "run", run)
+    with patch_module_args({"components": {}, "state": state}), pytest.raises(SystemExit):
+        minikube_image.main()
+    result = json.loads(capsys.readouterr().out)
+    assert result.get("msg") == ("The cluster is gone." if fails else None) and asked == ([] if fails else [None])

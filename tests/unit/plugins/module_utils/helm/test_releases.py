@@ -163,6 +163,12 @@ def test_images_of_the_newest_revision() -> None:
     assert found["images"] == ["busybox:1", "registry.example:5000/web:sha-1"]
 
 
+def test_images_of_a_revision_are_those_of_its_hooks_too() -> None:
+    hooks = [{"manifest": "image: web:1\n"}, {"manifest": "  - image: migrate:1\n"}, {}]
+    assert releases.images_of(record(manifest="image: web:1\n", hooks=hooks)) == ["migrate:1", "web:1"]
+    assert releases.images_of({"manifest": None, "hooks": None}) == []
+
+
 def test_age() -> None:
     now = datetime(2026, 1, 1, 0, 1, tzinfo=timezone.utc)
     started = {"info": {"last_deployed": "2026-01-01T01:00:30.123456789+01:00"}}

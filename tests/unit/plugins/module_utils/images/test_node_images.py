@@ -152,11 +152,69 @@ def test_failing_command_in_the_node_is_told_with_its_words() -> None:
         node(Api((1, "", "no runtime\n"))).images()
 
 
-def test_what_is_held_and_used_is_one_question() -> None:
-    listing = json.dumps({"images": [{"id": "a", "repoTags": [TODO]}]})
-    stored, used = node(api := Api((0, f"{listing}\n{MARK}\n{IMAGES}{MARK}\n{CONTAINERS}", ""))).stored()
-    assert stored == [StoredImage(TODO, "a", 1795280727.0)] and "a" in used
+COPIES = f"""\
+REF                       TYPE                                                 DIGEST     SIZE      PLATFORMS   LABELS
+{TODO}  application/vnd.docker.distribution.manifest.v2+json sha256:01  229.1 MiB linux/amd64 io.github.slipway.delivered=17
+docker.io/library/todo:0  application/vnd.docker.distribution.manifest.v2+json sha256:03  229.1 MiB linux/amd64 io.github.slipway.delivered=16
+docker.io/library/new:1   application/vnd.docker.distribution.manifest.v2+json sha256:04  229.1 MiB linux/amd64 -
+"""
+
+
+def held(*answers: tuple[int, str, str]) -> tuple[Api, node_images.Node, list[StoredImage], set[str]]:
+    """A node that was asked what it holds, whose next commands get these answers."""
+    listing = json.dumps(
+        {"images": [{"id": "a", "repoTags": [TODO]}, {"id": "b", "repoTags": ["docker.io/library/new:1"]}]}
+    )
+    images = IMAGES.replace("gone:1 ", "new:1  ")
+    asked = node(api := Api((0, f"{listing}\n{MARK}\n{images}{MARK}\n{CONTAINERS}{MARK}\n{COPIES}", ""), *answers))
+    stored, used = asked.stored()
     assert len(api.commands) == 1
+    api.commands.clear()
+    return api, asked, stored, used
+
+
+def test_what_is_held_and_used_is_one_question() -> None:
+    _api, _node, stored, used = held()
+    # The kubelet has removed the last one, and only its copy is there.
+    assert [(one.reference, one.identity, one.when) for one in stored] == [
+        (TODO, "a", 1795280727.0),
+        ("docker.io/library/new:1", "b", 1795280728.0),
+        ("docker.io/library/todo:0", "docker.io/library/todo:0", 16.0),
+    ]
+    assert "a" in used
+
+
+def test_image_is_copied_once_and_restored_from_its_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    api, asked, stored, _used = held()
+    asked.copy(stored)
+    assert api.commands == []
+    copies, images, label = (
+        "ctr --namespace=slipway images",
+        "ctr --namespace=k8s.io images",
+        "io.github.slipway.delivered",
+    )
+    monkeypatch.setattr(node_images.time, "time", lambda: 18.9)
+    api.answers = [(0, "", "")] * 2
+    asked.copy([StoredImage("x:1", "c", 17.5)])
+    asked.restore(["todo:0"])
+    assert api.commands == [
+        f"{images} export - x:1 | {copies} import --no-unpack - && {copies} label x:1 {label}=17",
+        f"{copies} export - docker.io/library/todo:0 | {images} import --snapshotter=overlayfs - && "
+        f"{images} label docker.io/library/todo:0 {label}=18",
+    ]
+    api.answers = [(0, f"{TODO}\ndocker.io/library/todo:0\n", "")]
+    assert asked.copies() == {TODO, "docker.io/library/todo:0"}
+
+
+def test_a_copy_goes_with_its_image() -> None:
+    api, asked, _stored, _used = held(*[(0, "", "")] * 3)
+    asked.remove([TODO, "docker.io/library/todo:0"])
+    asked.remove(["docker.io/library/other:1"])
+    assert api.commands == [
+        f"ctr --namespace=slipway images rm {TODO} docker.io/library/todo:0",
+        f"crictl rmi {TODO}",
+        "crictl rmi docker.io/library/other:1",
+    ]
 
 
 def test_note_and_removal_name_images_in_full(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images import plan
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     ComponentImage,
     ImageError,
+    KeptRevision,
     StoredImage,
     Work,
 )
@@ -153,8 +154,14 @@ def held(*tags: str, repository: str = "todo") -> list[StoredImage]:
     return [StoredImage(f"{repository}:{tag}", tag, float(number)) for number, tag in enumerate(tags)]
 
 
-def gone(images: list[StoredImage], used: set[str] | None = None, keep: int = 2) -> list[str]:
-    return plan.surplus(images, read(todo={}).values(), used or set(), keep)
+def gone(
+    images: list[StoredImage], used: set[str] | None = None, keep: int = 2, kept: tuple[str, ...] = ()
+) -> list[str]:
+    return plan.surplus(images, read(todo={}).values(), used or set(), keep, [revision(3, *kept)])
+
+
+def revision(number: int, *images: str) -> KeptRevision:
+    return KeptRevision("todo", "todo", number, images)
 
 
 def test_oldest_beyond_the_last_ones_go() -> None:
@@ -169,6 +176,31 @@ def test_present_image_counts_and_stays_however_old_it_is() -> None:
 
 def test_image_in_use_stays() -> None:
     assert gone(held("7", "8", "9", "1"), used={"7"}) == ["todo:8"]
+
+
+def test_image_of_a_revision_that_helm_keeps_stays() -> None:
+    assert gone(held("6", "7", "8", "9", "1"), kept=("docker.io/library/todo:7", "postgres:17")) == ["todo:6", "todo:8"]
+    # Removing the other name would remove the image.
+    twins = [StoredImage("todo:old", "same", 0), StoredImage("todo:kept", "same", 1), *held("9", "1")]
+    assert gone(twins, keep=1, kept=("todo:kept",)) == ["todo:9"]
+
+
+def test_what_the_node_lacks_of_kept_revisions_comes_from_its_copies_or_the_engine() -> None:
+    kept = [
+        revision(1, "todo:1", "todo:2", "postgres:17"),
+        revision(2, "todo:3", "todo:4", "busybox:1"),
+        revision(3, "todo:2", "todo:4"),
+    ]
+    names = {number: f"docker.io/library/todo:{number}" for number in (1, 2, 3)}
+    found = plan.restoration(
+        kept,
+        read(todo={}).values(),
+        node={names[1], "docker.io/library/postgres:17"},
+        copies={names[2]},
+        engine={names[2], names[3]},
+    )
+    # What is no component's can be pulled again.
+    assert found == plan.Restoration(("todo:2",), ("todo:3",), ((kept[1], "todo:4"), (kept[2], "todo:4")))
 
 
 def test_image_that_shares_its_id_with_a_kept_one_stays() -> None:

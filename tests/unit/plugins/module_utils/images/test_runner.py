@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images import runner
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     ComponentImage,
     ImageError,
+    KeptRevision,
     StoredImage,
     Work,
     read_components,
@@ -132,8 +133,17 @@ class Node:
     def note(self, reference: str) -> None:
         self.told.append(f"note {reference}")
 
-    def stored(self) -> tuple[list[Any], set[str]]:
+    def stored(self) -> tuple[list[StoredImage], set[str]]:
         return [StoredImage(name, f"id-{name}", created) for created, name in enumerate(self.old)], {"id-todo:7"}
+
+    def copies(self) -> set[str]:
+        return {"docker.io/library/todo:6"}
+
+    def copy(self, stored: Iterable[StoredImage]) -> None:
+        self.told += [f"copy {one.reference}" for one in stored]
+
+    def restore(self, references: Iterable[str]) -> None:
+        self.told += [f"restore {reference}" for reference in references]
 
     def remove(self, references: list[str]) -> None:
         self.told += [f"remove {one}" for one in references]
@@ -180,7 +190,13 @@ def source(tmp_path: Any) -> Any:
 
 
 def run(
-    monkeypatch: pytest.MonkeyPatch, source: Any, engine: Engine, node: Node, check_mode: bool = False, **params: Any
+    monkeypatch: pytest.MonkeyPatch,
+    source: Any,
+    engine: Engine,
+    node: Node,
+    check_mode: bool = False,
+    kept: Sequence[KeptRevision] | None = (),
+    **params: Any,
 ) -> dict[str, Any]:
     monkeypatch.setattr(runner, "Node", lambda client, name: node)
     given = {
@@ -199,7 +215,7 @@ def run(
         "progress_file": None,
         **params,
     }
-    return runner.run(given, engine, check_mode)
+    return runner.run(given, engine, check_mode, lambda: kept)
 
 
 def test_a_run_without_changes_asks_once(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
@@ -270,7 +286,19 @@ def test_what_a_node_no_longer_needs_is_removed(monkeypatch: pytest.MonkeyPatch,
     node.old += [] if check_mode else ["todo:1"]
     result = run(monkeypatch, source, Engine("todo:1"), node, check_mode=check_mode, keep=2)
     assert result["pruned"] == {"engine": [], "node": ["todo:6", "todo:8"]}
-    assert node.told == ([] if check_mode else ["load todo:1", "note todo:1", "remove todo:6", "remove todo:8"])
+    assert node.told == (
+        []
+        if check_mode
+        else [
+            "load todo:1",
+            "note todo:1",
+            "remove todo:6",
+            "remove todo:8",
+            "copy todo:7",
+            "copy todo:9",
+            "copy todo:1",
+        ]
+    )
 
 
 def test_what_is_built_in_the_node_is_noted_there(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
@@ -287,6 +315,50 @@ def test_what_is_built_in_the_node_is_noted_there(monkeypatch: pytest.MonkeyPatc
     result = run(monkeypatch, source, Engine(), node)
     assert result["build_in_node"] == ["todo"] and set(result["seconds"]) == {"build todo"}
     assert node.told == ["builder in slipway", "build todo:1", "note todo:1"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "pruned"),
+    [
+        ([KeptRevision("todo", "todo", 2, ("todo:8", "todo:5"))], ["todo:6"]),
+        ([], ["todo:6", "todo:8"]),
+        # The cluster does not answer.
+        (None, []),
+    ],
+)
+def test_images_of_revisions_that_helm_keeps_stay(
+    monkeypatch: pytest.MonkeyPatch, source: Any, kept: list[KeptRevision] | None, pruned: list[str]
+) -> None:
+    engine, node = Engine("todo:6", "todo:8", "todo:1"), Node(buildkit=False)
+    node.old = ["todo:6", "todo:8", "todo:1"]
+    result = run(monkeypatch, source, engine, node, kept=kept, keep=1)
+    assert result["pruned"] == {"engine": pruned, "node": pruned} and engine.removed == pruned
+    left = [name for name in node.old if name not in pruned]
+    assert node.told[2:] == [*(f"remove {name}" for name in pruned), *(f"copy {name}" for name in left)]
+
+
+def test_images_of_earlier_revisions_are_restored(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
+    engine, node = Engine("todo:5"), Node(todo="id-todo:1")
+    kept = [
+        KeptRevision("shop", "web", number, (f"todo:{image}", "redis:7"))
+        for number, image in ((3, 4), (4, 5), (5, 6), (6, 1))
+    ]
+    options = {"kept": kept, "state": "restored"}
+    result = run(monkeypatch, source, engine, node, check_mode=True, **options)
+    assert node.told == []
+    assert result == run(monkeypatch, source, engine, node, **options)
+    assert result["changed"] and result["restored"] == ["todo:6", "todo:5"]
+    assert result["missing"] == [{"namespace": "shop", "name": "web", "revision": 3, "image": "todo:4"}]
+    assert node.told == ["restore todo:6", "load todo:5", "note todo:5"]
+
+
+@pytest.mark.parametrize(("running", "delivery"), [(False, "auto"), (True, "registry")])
+def test_images_are_restored_only_where_they_were_put_into_the_node(
+    monkeypatch: pytest.MonkeyPatch, source: Any, running: bool, delivery: str
+) -> None:
+    kept = [KeptRevision("shop", "web", 3, ("todo:6", "todo:4"))]
+    result = run(monkeypatch, source, Engine(), node := Node(running), kept=kept, state="restored", delivery=delivery)
+    assert not result["changed"] and not result["missing"] and node.told == []
 
 
 def test_check_mode_without_a_cluster_says_what_would_come(monkeypatch: pytest.MonkeyPatch, source: Any) -> None:
