@@ -22,7 +22,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -273,6 +273,7 @@ class Shop:
             "minikube_setup_kubeconfig": facts["kubeconfig"],
             "minikube_setup_home": facts["home"],
             "toolchain_state_dir": facts["state_dir"],
+            "minikube_setup_ingress_first_port": facts["port"],
             "helm_release_binary": self.program,
         }
         host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
@@ -284,15 +285,22 @@ class Shop:
         return file
 
     # -- runs ----------------------------------------------------------------------------------------------------------
-    def start(self, *arguments: str, playbook: str = "site.yml", **settings: Any) -> Run:
-        """Start a playbook, for site.yml with the tags deploy and verify."""
+    def start(
+        self,
+        *arguments: str,
+        playbook: str = "site.yml",
+        whole: bool = False,
+        environment: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> Run:
+        """Start a playbook, site.yml with the tags deploy and verify unless the C(whole) of it is wanted."""
         self.served = None
-        tags = ["--tags", "deploy,verify"] if playbook == "site.yml" else []
+        tags = ["--tags", "deploy,verify"] if playbook == "site.yml" and not whole else []
         command = [str(Path(sys.executable).parent / "ansible-playbook"), str(ROOT / "playbooks" / playbook)]
         command += ["-i", str(self.inventory(**settings)), *tags, *arguments]
         log = self.place / f"run-{len(self.logs)}.log"
         self.logs.append(log)
-        environment = {
+        variables = {
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_LOG_PATH": str(self.place / "ansible.log"),
@@ -309,12 +317,12 @@ class Shop:
             "ANSIBLE_DISPLAY_SKIPPED_HOSTS",
             "ANSIBLE_FORCE_COLOR",
         ):
-            environment.pop(name, None)
+            variables.pop(name, None)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=environment,
+                env=variables | dict(environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -322,9 +330,9 @@ class Shop:
             )
         return Run(process, log)
 
-    def run(self, *arguments: str, playbook: str = "site.yml", **settings: Any) -> Result:
-        """Run a playbook to its end."""
-        return self.start(*arguments, playbook=playbook, **settings).wait()
+    def run(self, *arguments: str, **options: Any) -> Result:
+        """Run a playbook to its end; the options are those of start()."""
+        return self.start(*arguments, **options).wait()
 
     def deploy(self, *arguments: str, **settings: Any) -> Result:
         """Deploy, and fail the test when that fails."""

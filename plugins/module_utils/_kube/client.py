@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -195,6 +196,9 @@ class KubernetesClient:
         limit: int,
         whole: bool,
     ) -> tuple[int, Any, bytes]:
+        if method not in _SAFE:
+            # Python's own audit events (PEP 578) tell of files and programs; this one tells of the cluster's objects.
+            sys.audit("slipway.kube.request", method, address)
         sent = {"User-Agent": "slipway", **headers, **self.access.headers()}
         return self.connections.send(method, self._host + address, sent, data, end, limit, whole)
 
