@@ -4,6 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run each file of these tests beside the others: a deploy is one process that computes or waits, so two cores do two at once.
 
+The one that interrupts runs at every point comes after them.
+
     run.py DIRECTORY [options of pytest]
 
 The directory takes what the tests write. Ends with one line of what passed and failed.
@@ -18,6 +20,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+# Stops what the others use when SLIPWAY_KILLS=all.
+ALONE = "test_points"
 
 
 def worst(codes: Iterable[int]) -> int:
@@ -36,9 +40,19 @@ def main(base: Path, options: list[str]) -> int:
     """Return the worst of the exit codes."""
     base.mkdir(parents=True, exist_ok=True)
     pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "--tb=short", *options]
+    files = sorted(HERE.glob("test_*.py"))
+    groups = [[file for file in files if file.stem != ALONE], [file for file in files if file.stem == ALONE]]
+    outcomes = [outcome for group in groups for outcome in run_beside(group, base, pytest)]
+    print("\n".join(text for _name, _code, text in outcomes))
+    print("; ".join(f"{name}: {summary(text, code)}" for name, code, text in outcomes))
+    return worst(code for _name, code, _text in outcomes)
+
+
+def run_beside(files: Iterable[Path], base: Path, pytest: list[str]) -> list[tuple[str, int, str]]:
+    """Run files of tests at the same time; name, exit code and output of each."""
     runs: dict[Path, subprocess.Popen[bytes]] = {}
     try:
-        for file in sorted(HERE.glob("test_*.py")):
+        for file in files:
             log = base / f"{file.stem}.log"
             # Not among the directories of other runs, of which pytest keeps only the last.
             command = [*pytest, f"--basetemp={base / file.stem}", str(file)]
@@ -46,14 +60,11 @@ def main(base: Path, options: list[str]) -> int:
                 runs[log] = subprocess.Popen(
                     command, cwd=HERE.parents[1], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
                 )
-        codes = {log.stem: process.wait() for log, process in runs.items()}
+        codes = {log: process.wait() for log, process in runs.items()}
     finally:
         for process in runs.values():
             process.terminate()
-    texts = {log.stem: log.read_text(encoding="utf-8", errors="replace").rstrip() for log in runs}
-    print("\n".join(texts.values()))
-    print("; ".join(f"{name}: {summary(text, codes[name])}" for name, text in texts.items()))
-    return worst(codes.values())
+    return [(log.stem, code, log.read_text(encoding="utf-8", errors="replace").rstrip()) for log, code in codes.items()]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import json
 import os
 import shutil
 import signal
+import socket
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -120,8 +122,14 @@ def inflict(fault: str, run: Run, shop: Shop) -> None:
         code, output = node.exec_run(["pkill", "--exact", "kube-apiserver"])
         assert code == 0, output
     elif fault == "no engine":
-        process = Path(shop.facts["engine_pid_file"])
-        os.kill(int(process.read_text(encoding="ascii")), signal.SIGTERM)
+        os.kill(listener(shop.facts["docker_host"].removeprefix("unix://")), signal.SIGTERM)
+
+
+def listener(path: str) -> int:
+    """The process that listens on a Unix socket (SO_PEERCRED)."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
 
 
 def leftovers(places: Sequence[Path]) -> Iterator[Path]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 run = importlib.import_module("tests.transaction.run")
+points = importlib.import_module("tests.transaction.test_points")
 faults = importlib.import_module("faults")
 
 
@@ -66,3 +68,75 @@ def test_without_an_engine_its_tests_fail(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1, done.stdout
     assert "What to do: " in done.stdout and "skipped" not in done.stdout
+
+
+INTERRUPTED = """
+import os, subprocess, sys
+here = sys.argv[1]
+code = compile('''
+with open(here + "/written", "w") as file:
+    file.write("x")
+open(here + "/written").close()
+os.rename(here + "/written", here + "/moved")
+subprocess.run(["true"])
+sys.audit("slipway.kube.request", "PATCH", "/api/v1/namespaces/todo")
+''', "/x/ansible_collections/slipway/kube/plugins/modules/any.py", "exec")
+open(here + "/not-ours", "w").close()
+exec(code)
+"""
+
+
+def interrupted(place: Path, wanted: dict[str, object] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program whose points are counted, and that is interrupted at the one that is wanted."""
+    points = place / "points"
+    points.mkdir()
+    if wanted:
+        (points / "wanted").write_text(json.dumps(wanted), encoding="utf-8")
+    environment = {
+        **os.environ,
+        "SLIPWAY_POINTS": str(points),
+        "PYTHONPATH": str(ROOT / "tests/transaction/points"),
+        "TMPDIR": "/var/tmp",
+    }
+    command = [sys.executable, "-c", INTERRUPTED, str(place)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_points_of_a_run_are_its_writes_programs_and_requests(tmp_path: Path) -> None:
+    assert interrupted(tmp_path).returncode == 0
+    counted = [json.loads(line) for line in (tmp_path / "points" / "points").read_text().splitlines()]
+    assert counted == [
+        [1, "file", f"open {tmp_path}/written"],
+        [2, "file", f"os.rename {tmp_path}/written"],
+        [3, "program", "true"],
+        [4, "request", "PATCH /api/v1/namespaces/todo"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "number", "error"),
+    [("full disk", 1, "No space left on device"), ("read-only file system", 2, "Read-only file system")],
+)
+def test_the_disk_refuses_what_comes_after_a_point(tmp_path: Path, fault: str, number: int, error: str) -> None:
+    done = interrupted(tmp_path, {"number": number, "fault": fault})
+    assert done.returncode == 1 and error in done.stderr
+    assert (tmp_path / "written").exists() == (number == 2)
+    assert not (tmp_path / "moved").exists()
+
+
+def test_each_kind_of_fault_comes_at_each_point_in_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = [(number, "file", "open") for number in range(1, 9)]
+    met: dict[int, set[str]] = {number: set() for number, _kind, _words in counted}
+    for night in range(7):
+        monkeypatch.setattr(points, "NIGHT", night)
+        for point in points.with_faults(counted):
+            met[point.number].add(point.fault)
+    assert all(faults == set(points.FAULTS["file"]) for faults in met.values())
+
+
+def test_a_sample_of_points_has_all_kinds_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "ALL", False)
+    kinds = ["file"] * 90 + ["program"] * 10 + ["request"] * 50
+    sample = points.chosen(points.with_faults([(number, kind, "") for number, kind in enumerate(kinds, 1)]))
+    assert sorted(point.kind for point in sample) == ["file"] * 2 + ["program"] * 2 + ["request"] * 2
+    assert len({point.fault for point in sample}) >= 3
