@@ -45,6 +45,8 @@ def measure(file: Path, workers: int, note: str) -> dict[str, Any]:
                     raise RuntimeError(f"{name} could not be played by {way}: {answer}")
                 entry = found.setdefault(name, {"title": answer.fault.title, "code": answer.fault.code})
                 entry[way] = {"seconds": round(answer.seconds, 1), "lines": answer.lines}
+                if answer.visible:
+                    entry[way]["after_visible_seconds"] = round(answer.waited, 1)
                 if way == "slipway":
                     entry["said"] = answer.diagnosis.get("code", "")
     finally:

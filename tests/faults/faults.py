@@ -38,8 +38,6 @@ class Fault:
     namespace_labels: Object = field(default_factory=dict)
     # Options of rollout_status other than the usual ones.
     options: Object = field(default_factory=dict)
-    # What Slipway is asked to wait for besides the deadline, where the code itself means waiting.
-    patience: float = 0.0
 
     @property
     def namespace(self) -> str:
@@ -471,7 +469,6 @@ FAULTS: tuple[Fault, ...] = (
             ),
         ),
         options={"quiet_period": 5},
-        patience=5.0,
     ),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}

@@ -73,8 +73,6 @@ class Answer:
     visible: float | None = None
     # How long the answer took from when the fault was visible and asked for.
     waited: float = 0.0
-    # How long a single look takes on this machine at this time.
-    look: float = 0.0
     evidence: str = ""
 
 
@@ -211,7 +209,6 @@ class Stage:
         # By the module's own clock, which begins with its first look: how fast a process starts is not its matter.
         watched = float(result.get("seconds") or 0.0)
         answer.waited = min(watched, ended - answer.visible) if answer.visible else watched
-        answer.look = float(self.module("rollout_status", **wanted, deadline=0, fail=False).get("seconds") or 0.0)
         if answer.diagnosis.get("code", "") == fault.code:
             self._remove(namespace)
         else:  # left for looking at
