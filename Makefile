@@ -62,7 +62,7 @@ test-deployments: setup-test ## only the five deployments of the example
 test-transaction: setup-test ## only deploys that fail or are killed under load
 	@tests/run.sh transaction
 
-test-more: setup-test ## nightly: property tests with new examples, runs killed at every moment
+test-more: setup-test ## nightly: property tests with new examples, runs interrupted at every point
 	@tests/run.sh more
 
 test-mutants: setup-test ## nightly: small changes of the shared code, each of which a unit test must find

@@ -28,7 +28,7 @@ from .conftest import Run, Shop
 
 ALL = os.environ.get("SLIPWAY_KILLS") == "all"
 NIGHT = int(os.environ.get("SLIPWAY_NIGHT", "0"))
-SAMPLE = 6
+SAMPLE = {"file": 4, "program": 1, "request": 2}
 LEAST = 150
 FAULTS = {
     "file": ["killed", "full disk", "interrupted", "read-only file system"],
@@ -39,6 +39,10 @@ FAULTS = {
 SHARED_FAULTS = {"program": ["no engine"], "request": ["no API server"]}
 # Begun files and directories, by the names that the collection gives them.
 LEFTOVERS = (".making-*", ".unpacking-*", "*.new")
+
+
+# Number, kind and words, as sitecustomize.py writes them.
+Counted = tuple[int, str, str]
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,18 @@ class Point:
         return f"{self.fault} at point {self.number}, {self.kind}: {self.words}"
 
 
-def with_faults(counted: Sequence[tuple[int, str, str]]) -> list[Point]:
+def chosen(counted: Sequence[Counted]) -> list[Counted]:
+    """All points, or some of each kind from the whole length of the run."""
+    if ALL:
+        return list(counted)
+    found = []
+    for kind, share in SAMPLE.items():
+        of_kind = [point for point in counted if point[1] == kind]
+        found += [of_kind[(2 * place + 1) * len(of_kind) // (2 * share)] for place in range(share)]
+    return sorted(found)
+
+
+def with_faults(counted: Sequence[Counted]) -> list[Point]:
     """The points, each with the fault whose turn it is."""
     turns = {kind: faults + (SHARED_FAULTS.get(kind, []) if ALL else []) for kind, faults in FAULTS.items()}
     seen = dict.fromkeys(FAULTS, NIGHT)
@@ -63,18 +78,6 @@ def with_faults(counted: Sequence[tuple[int, str, str]]) -> list[Point]:
         points.append(Point(number, kind, words, turns[kind][seen[kind] % len(turns[kind])]))
         seen[kind] += 1
     return points
-
-
-def chosen(points: Sequence[Point]) -> list[Point]:
-    """All of them, or some of each kind from the whole length of the run."""
-    if ALL:
-        return list(points)
-    share = SAMPLE // len(FAULTS)
-    found = []
-    for kind in FAULTS:
-        of_kind = [point for point in points if point.kind == kind]
-        found += [of_kind[(2 * place + 1) * len(of_kind) // (2 * share)] for place in range(share)]
-    return sorted(found, key=lambda point: point.number)
 
 
 class Points:
@@ -94,7 +97,7 @@ class Points:
         environment = {"SLIPWAY_POINTS": str(self._place), "PYTHONPATH": modules}
         return self._shop.start(whole=True, environment=environment, **settings)
 
-    def counted(self) -> list[tuple[int, str, str]]:
+    def counted(self) -> list[Counted]:
         """The points that the last run came to."""
         return [tuple(json.loads(line)) for line in (self._place / "points").read_text(encoding="utf-8").splitlines()]
 
@@ -152,10 +155,11 @@ def test_run_interrupted_at_any_point_is_made_whole_by_a_plain_one(shop: Shop, t
     shop.version(delivered=False)
     counting = points.start(note="counted").wait()
     assert counting.code == 0, counting.output
-    all_points = with_faults(points.counted())
-    assert len(all_points) >= LEAST, "\n".join(map(str, all_points))
+    counted = points.counted()
+    assert len(counted) >= LEAST, "\n".join(map(str, counted))
+    print(f"{len(counted)} points")
     wrong = []
-    for turn, point in enumerate(chosen(all_points)):
+    for turn, point in enumerate(with_faults(chosen(counted))):
         print(f"{time.strftime('%H:%M:%S')}  {point}", flush=True)
         tag = shop.version(delivered=False)
         run = points.start(point, note=f"turn {turn}")
@@ -166,7 +170,7 @@ def test_run_interrupted_at_any_point_is_made_whole_by_a_plain_one(shop: Shop, t
         broken = run.wait()
         again = shop.run(whole=True, note=f"turn {turn}")
         found = {
-            "did not come to it": not came and point.number < len(all_points) - 10,
+            "did not come to it": not came and point.number < len(counted) - 10,
             "the run showed a traceback": "Traceback" in broken.output,
             f"the next run ended with {again.code}": again.code != 0,
             "a value was generated anew": again.code == 0 and generated(shop) != made,
