@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -14,6 +14,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._plan.validator impor
 from ansible_collections.slipway.kube.plugins.plugin_utils import _origins, _role_variables, _secret_sources
 from ansible_collections.slipway.kube.plugins.plugin_utils._forked import ForkedModule, load_plugins
 from ansible_collections.slipway.kube.plugins.plugin_utils._specification import independent, partly
+from ansible_collections.slipway.kube.plugins.plugin_utils._spelling import Misread, Spellings, misread, parts
 
 load_plugins()
 
@@ -60,19 +61,21 @@ class ActionModule(ForkedModule):
             if variables.get(f"application_{name}", ()) is None
         ]
         problems += self._of_roles(variables)
+        spelled = list(self._misread(variables))
         result: dict[str, Any] = super().run(tmp, task_vars)
         result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
         found = list(result.get("problems") or ())
         # A variable that is wrong as a whole says as little about the others as one that cannot be read.
         wrong = {problem.split(":", 1)[0]: "" for problem in [*problems, *found]}
-        found = independent(found, unread, [*unread, *wrong])
-        if (result.get("failed") and not result.get("problems")) or not (problems or found):
+        found = independent(found, [*unread, *(one.place for one in spelled)], [*unread, *wrong])
+        if (result.get("failed") and not result.get("problems")) or not (problems or found or spelled):
             return result
         result.pop("plan", None)
         result.pop("exception", None)  # of the module, which knows only some of the mistakes
         placed = [self._placed(problem, variables) for problem in [*problems, *found]]
         # What several variables take from one place is one mistake.
         placed = list({problem.split(": ", 1)[-1]: problem for problem in reversed(placed)}.values())[::-1]
+        placed += [f"{one.place}: {one.sentence}{f' ({one.where})' if one.where else ''}" for one in spelled]
         result.update(failed=True, changed=False, msg=str(SpecificationError(placed)), problems=placed)
         return result
 
@@ -92,6 +95,27 @@ class ActionModule(ForkedModule):
             except AnsibleError:
                 value = None  # the role verify tells it
         return [*names, *map(str, value)] if isinstance(value, Mapping) else names
+
+    def _misread(self, variables: Mapping[str, Any]) -> Iterator[Misread]:
+        """Yield what is read otherwise than it was written."""
+        spellings = Spellings()
+        given = {name: self._task.args.get(name) for name in VARIABLES if name not in ("secrets", "project_dir")}
+        keys = {name: name for name in variables}
+        told = set()
+        for place, value, expected in parts({**given, "secrets": self._secrets(variables)}):
+            for one in misread(place, value, expected, spellings, keys.get(place)):
+                # What several checks take from one place is one mistake.
+                at = (one.at, one.place.rpartition(".")[2])
+                if one.at is None or at not in told:
+                    yield one
+                told.add(at)
+
+    def _secrets(self, variables: Mapping[str, Any]) -> Any:
+        """Return the secrets with their values, which the module does not get."""
+        try:
+            return self._templar.template(variables.get("application_secrets"))
+        except AnsibleError:
+            return None  # told already
 
     def _of_roles(self, variables: Mapping[str, Any]) -> list[str]:
         """Return the mistakes in the variables of the other roles."""

@@ -16,6 +16,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.redaction imp
 from ansible_collections.slipway.kube.plugins.plugin_utils._text import as_lines, last_lines
 
 FAILURE_LINES = 15
+_ENDLESS = 10_000
 
 # How Ansible chains its own reasons; the last one is the reason.
 _CHAIN = re.compile(r"^(?:(?:task|action|module) failed: )+", re.IGNORECASE)
@@ -33,7 +34,10 @@ _REPEATED = 12
 
 @dataclass
 class Failure:
-    """What is told about one failure: lines about what failed, why, the evidence, what to do, and what is in service now."""
+    """What is told about one failure: lines about what failed, why, the evidence, what to do, and what is in service now.
+
+    C(whole) says that nothing of it is left out for want of room: a list of a person's mistakes.
+    """
 
     what: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
@@ -41,6 +45,7 @@ class Failure:
     remedy: list[str] = field(default_factory=list)
     in_service: list[str] = field(default_factory=list)
     code: str = ""
+    whole: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the shape of the report's C(failure)."""
@@ -76,6 +81,7 @@ def failure_of(result: Mapping[str, Any]) -> Failure:
         remedy=as_lines(told.get("suggestion")),
         in_service=as_lines(told.get("in_service")),
         code=str(told.get("code") or ""),
+        whole=bool(result.get("problems")),
     )
     message = _CHAIN.sub("", str(result.get("msg") or result.get("reason") or "").strip())
     output = str(result.get("stderr") or result.get("module_stderr") or "").strip()
@@ -157,16 +163,16 @@ def _command_line(command: Any) -> str:
 def lay_out(
     title: str, failure: Failure, ends: Sequence[tuple[str, str]], width: int, limit: int = FAILURE_LINES
 ) -> list[str]:
-    """Lay a failure out in at most so many lines: what failed, why, the evidence, what to do, what is in service, and the ends.
+    """Lay a failure out in at most so many lines, unless it is to be told whole: what failed, why, the evidence, what to do, what is in service, and the ends.
 
     The ends are labels with a place each, which are never wrapped, so that a terminal can open them.
     """
     what, why = ([title, *failure.what], list(failure.why)) if failure.why else ([title], list(failure.what))
     if failure.code and why:
         why[0] = f"{why[0]} [{failure.code}]"
-    last = [line for label, place in ends for line in _block(label, [place], 10_000, 1)]
+    last = [line for label, place in ends for line in _block(label, [place], _ENDLESS, 1)]
     # What to do, what is in service and why matter most, so they are given their room first.
-    room = limit - len(last)
+    room = (_ENDLESS if failure.whole else limit) - len(last)
     remedy = _block("what to do", failure.remedy, width, 3)
     service = _block("in service", failure.in_service, width, 2)
     head = _block("what failed", what, width, 3)

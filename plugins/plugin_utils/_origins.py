@@ -21,6 +21,8 @@ try:
 except ImportError:
     Origin = None
 
+Position = tuple[str, int, int]
+"""File, line and column, the last two from 1 on."""
 _ROOT = Path(__file__).resolve().parents[2]
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _WHOLE = re.compile(r"^\{\{-?\s*(\w+)\s*-?\}\}$")
@@ -39,8 +41,19 @@ def origin_of(value: Any) -> str:
         return ""
     if not tag.path:
         return str(tag.description or "")
-    path = tag.path.removeprefix(os.getcwd().rstrip("/") + "/")
+    path = shortened(tag.path)
     return f"{path}:{tag.line_num}" if tag.line_num else path
+
+
+def position_of(value: Any) -> Position | None:
+    """Return file, line and column at which a value begins, as Ansible read it; None when unknown."""
+    tag = Origin.get_tag(value) if Origin else None
+    return (tag.path, tag.line_num, tag.col_num or 1) if tag and tag.path and tag.line_num else None
+
+
+def shortened(path: str) -> str:
+    """Return a path relative to the working directory if it is below."""
+    return path.removeprefix(os.getcwd().rstrip("/") + "/")
 
 
 def is_a_persons(value: Any) -> bool:

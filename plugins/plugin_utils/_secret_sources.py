@@ -28,9 +28,9 @@ class SourceError(Exception):
 def outlined(secrets: Any, environment: bool) -> Any:
     """Return C(application_secrets) without a value.
 
-    In place of a value is whether it is a text or a number. With ``environment``, says of each variable under ``available`` whether it is
-    set. Mistakes keep their kind and their keys, by which the plan refuses them, but nothing of what they hold: it may have been meant as
-    a value.
+    In place of a value is true where it is a text or a number, or else what is wrong with it. With ``environment``, says of each variable
+    under ``available`` whether it is set, and under ``flaw`` what is wrong with it. Mistakes keep their kind and their keys, by which the
+    plan refuses them, but nothing of what they hold: it may have been meant as a value.
     """
     if not isinstance(secrets, list):
         return _emptied(secrets)
@@ -50,14 +50,32 @@ def _source(source: Any, environment: bool) -> Any:
     result: dict[str, Any] = {}
     for key, item in _current(source).items():
         if key == "value":
-            result[key] = isinstance(item, (str, int, float)) and not isinstance(item, bool)
+            is_one = isinstance(item, (str, int, float)) and not isinstance(item, bool)
+            result[key] = is_one and (flaw(str(item)) or True)
         elif key == "fallback":
             result[key] = _source(item, environment)
         else:
             result[str(key)] = item if key in SHOWN else _emptied(item)
     if environment and isinstance(source.get("env"), str):
-        result["available"] = bool(os.environ.get(source["env"]))
+        value = os.environ.get(source["env"], "")
+        result["available"] = bool(value)
+        if value and (wrong := flaw(value)):
+            result["flaw"] = wrong
     return result
+
+
+def flaw(value: str) -> str:
+    """Say what is wrong with a value that nobody means to have, in words that hold nothing of it; empty when nothing is."""
+    if not value.strip():
+        return "it is empty" if not value else "it is nothing but blanks"
+    # A text of several lines, such as a key, ends with one.
+    if value.endswith("\n") and len(value.splitlines()) == 1:
+        return "it ends with a newline"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "it is not text in UTF-8"
+    return ""
 
 
 def _current(source: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -84,7 +102,7 @@ def resolve(source: Any, place: str) -> dict[str, Any] | None:
         raise SourceError(f"{place}: say where the value comes from, such as {{env: NAME}} or {{generate: 32}}.")
     source = _current(source)
     if "value" in source:
-        return _data(str(source["value"]))
+        return _data(str(source["value"]), place)
     for key in ("generate", "template"):
         if key in source:
             return {key: source[key]}
@@ -92,7 +110,7 @@ def resolve(source: Any, place: str) -> dict[str, Any] | None:
     # One that is empty counts as not set.
     value = os.environ.get(name)
     if value:
-        return _data(value)
+        return _data(value, f"{place}: the environment variable {name}")
     if "fallback" in source:
         return resolve(source["fallback"], f"{place}.fallback")
     if source.get("required", True):
@@ -102,5 +120,7 @@ def resolve(source: Any, place: str) -> dict[str, Any] | None:
     return None
 
 
-def _data(value: str) -> dict[str, Any]:
+def _data(value: str, place: str) -> dict[str, Any]:
+    if wrong := flaw(value):
+        raise SourceError(f"{place}: {wrong}. Correct it.")
     return {"data": base64.b64encode(value.encode()).decode()}

@@ -18,6 +18,8 @@ from ansible_collections.slipway.kube.plugins.plugin_utils._origins import named
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
 # What cannot be judged while a whole variable is unknown: parts of the places and sentences of other mistakes.
 DEPENDENT: Mapping[str, tuple[str, ...]] = {
+    "application_name": (".namespace:",),
+    "application_namespace": (".namespace:",),
     "application_components": (".images", ".migrations", "components."),
     "application_secrets": (".secret_checksums",),
     "application_hosts": ("application.host",),

@@ -70,8 +70,8 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 }
 """The least and the most of each number of a check; times in seconds."""
 BUILT_IN = ("run_id",)
-_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
-_TOKEN = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 Search = Callable[[Any], Any]
 Compile = Callable[[str], Search]
@@ -332,7 +332,7 @@ def parse_checks(
     if not params:
         raise SpecError("checks: the list is empty, name at least one check.")
     for name in variables:
-        if not (_NAME.match(name) or of_application(name)):
+        if not (_NAME.fullmatch(name) or of_application(name)):
             raise SpecError(f"variables: {name!r} is not a valid name: use letters, digits and underscores.")
     seen: set[str] = set()
     for index, item in enumerate(params):
@@ -514,7 +514,7 @@ def parse_check(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping
 
 def _headers(headers: Mapping[str, Any], via: str, place: _Place) -> dict[str, str]:
     for name, value in headers.items():
-        if not _TOKEN.match(str(name)):
+        if not _TOKEN.fullmatch(str(name)):
             raise place.wrong(f"headers.{name}", "this is not a valid header name.")
         if any(ord(letter) < 32 and letter != "\t" for letter in str(value)):
             raise place.wrong(f"headers.{name}", "the value must be one line.")
@@ -587,7 +587,7 @@ def _check_url(kind: str, url: str, place: _Place) -> None:
 
 
 def _extract(name: str, path: Any, compile_path: Compile, place: _Place) -> tuple[str, Search]:
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise place.wrong(f"extract.{name}", "this is not a valid name: use letters, digits and underscores.")
     return str(path), _compile(f"extract.{name}", str(path), compile_path, place)
 

@@ -17,9 +17,9 @@ from typing import Any
 SHORT = 160
 """Observed values are cut to this many characters in results."""
 
-_RANGE = re.compile(r"^([1-5][0-9]{2})\s*-\s*([1-5][0-9]{2})$", re.ASCII)
-_CLASS = re.compile(r"^([1-5])xx$", re.IGNORECASE | re.ASCII)
-_NUMBER = re.compile(r"^[1-5][0-9]{2}$", re.ASCII)
+_RANGE = re.compile(r"([1-5][0-9]{2})\s*-\s*([1-5][0-9]{2})", re.ASCII)
+_CLASS = re.compile(r"([1-5])xx", re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(r"[1-5][0-9]{2}", re.ASCII)
 
 COMPARISONS = ("equals", "not_equals", "less", "greater", "in", "exists", "matches", "length", "type")
 
@@ -33,12 +33,12 @@ def parse_status(items: Sequence[str]) -> tuple[tuple[int, int], ...]:
     ranges: list[tuple[int, int]] = []
     for item in items:
         text = str(item).strip()
-        if _NUMBER.match(text):
+        if _NUMBER.fullmatch(text):
             ranges.append((int(text), int(text)))
-        elif found := _CLASS.match(text):
+        elif found := _CLASS.fullmatch(text):
             low = int(found.group(1)) * 100
             ranges.append((low, low + 99))
-        elif found := _RANGE.match(text):
+        elif found := _RANGE.fullmatch(text):
             first, last = int(found.group(1)), int(found.group(2))
             if first > last:
                 raise ValueError(f"{text!r} runs backwards, write {last}-{first}")

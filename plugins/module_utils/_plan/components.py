@@ -36,8 +36,8 @@ from ansible_collections.slipway.kube.plugins.module_utils._plan.validator impor
 
 _KEYS = ("source", "dockerfile", "build_args", "repository", "migrations")
 _REPOSITORY = re.compile(
-    r"^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d+)?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-    r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$"
+    r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d+)?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+    r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
 )
 
 
@@ -111,7 +111,7 @@ def _declared(validator: Validator, place: str, item: Any, project: Path, reposi
     source = validator.text(f"{place}.source", fields.get("source"), example="src/backend")
     dockerfile = validator.text(f"{place}.dockerfile", fields.get("dockerfile"), default="Dockerfile")
     repository = validator.text(f"{place}.repository", fields.get("repository"), default=repository)
-    if fields.get("repository") is not None and repository and not _REPOSITORY.match(repository):
+    if fields.get("repository") is not None and repository and not _REPOSITORY.fullmatch(repository):
         validator.error(
             f"{place}.repository",
             f"{repository!r} is not a valid image repository",
@@ -141,12 +141,13 @@ def _declared(validator: Validator, place: str, item: Any, project: Path, reposi
 def _build_args(validator: Validator, place: str, given: Any) -> dict[str, str]:
     arguments: dict[str, str] = {}
     for key, value in validator.mapping(place, given).items():
-        if not isinstance(key, str) or not ENVIRONMENT.match(key):
+        if not isinstance(key, str) or not ENVIRONMENT.fullmatch(key):
             validator.error(
                 f"{place}.{key}", "this is not a valid name of a build argument", "use letters, digits and _"
             )
-        elif isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            validator.error(f"{place}.{key}", f"it is {kind_of(value)}", "write a text")
+        elif isinstance(value, bool) or not isinstance(value, (str, int)):
+            # A number with a fraction may have been written in another way, such as 3.10.
+            validator.error(f"{place}.{key}", f"it is {kind_of(value)}", "write a text in quotes")
         else:
             arguments[key] = str(value)
     return arguments

@@ -18,7 +18,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._plan.models import C
 from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import Validator
 
 _KEYS = ("name", "namespace", "chart", "values", "images", "migrations", "secret_checksums", "wait")
-_PATH = re.compile(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")
+_PATH = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 def read_releases(
@@ -67,7 +67,7 @@ def _checksums(validator: Validator, place: str, sums: Mapping[Any, Any], secret
 
 
 def _value_path(validator: Validator, place: str, target: Any) -> bool:
-    if isinstance(target, str) and _PATH.match(target):
+    if isinstance(target, str) and _PATH.fullmatch(target):
         return True
     validator.error(place, f"{target!r} is not a path in the values", "write it like backend.image")
     return False

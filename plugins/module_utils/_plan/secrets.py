@@ -22,7 +22,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._plan.validator impor
 
 _SECRET_KEYS = ("name", "namespace", "keys")
 _SOURCES = ("env", "generate", "template", "value")
-_KEY = re.compile(r"^[-._a-zA-Z0-9]{1,253}$")
+_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 
 
 def read_secrets(validator: Validator, given: Any, namespace: str) -> list[Secret]:
@@ -31,7 +31,7 @@ def read_secrets(validator: Validator, given: Any, namespace: str) -> list[Secre
     for place, item in validator.items("application_secrets", given):
         validator.keys(place, item, _SECRET_KEYS)
         name = validator.text(f"{place}.name", item.get("name"), example="todo-backend")
-        if name and not all(LABEL.match(part) for part in name.split(".")):
+        if name and not all(LABEL.fullmatch(part) for part in name.split(".")):
             validator.error(
                 f"{place}.name", f"{name!r} is not a valid Kubernetes name", "use a-z, 0-9, hyphens and dots"
             )
@@ -41,7 +41,7 @@ def read_secrets(validator: Validator, given: Any, namespace: str) -> list[Secre
         if not fields:
             validator.error(f"{place}.keys", "there is no key", "name at least one, such as PASSWORD: {generate: 32}")
         for key, source in fields.items():
-            if not _KEY.match(str(key)):
+            if not _KEY.fullmatch(str(key)):
                 validator.error(
                     f"{place}.keys.{key}", "this is not a valid key", "use letters, digits, '-', '_' and '.'"
                 )
@@ -60,7 +60,7 @@ def _source(validator: Validator, place: str, given: Any) -> SecretSource | None
         )
         return None
     known = (*_SOURCES, "fallback", "required") if "env" in given else _SOURCES
-    validator.keys(place, {key: None for key in given if key != "available"}, known)
+    validator.keys(place, {key: None for key in given if key not in ("available", "flaw")}, known)
     named = [key for key in _SOURCES if key in given]
     if len(named) != 1:
         what = f"{' and '.join(named)} are given" if named else "no source is given"
@@ -78,17 +78,20 @@ def _source(validator: Validator, place: str, given: Any) -> SecretSource | None
         example = "postgresql://todo:{PASSWORD}@db/todo"
         return SecretSource("template", validator.text(f"{place}.template", given["template"], example=example))
     if given["value"] is not True:
-        validator.error(
-            f"{place}.value", "it is not a string", "write a string or number, preferably from Ansible Vault"
-        )
+        what = given["value"] or "it is not a string"
+        validator.error(f"{place}.value", what, "write a string or number, preferably from Ansible Vault")
     return SecretSource("value")
 
 
 def _environment(validator: Validator, place: str, given: Mapping[str, Any]) -> SecretSource:
     name = validator.text(f"{place}.env", given["env"], example="DATABASE_URL")
-    if name and not ENVIRONMENT.match(name):
+    if name and not ENVIRONMENT.fullmatch(name):
         validator.error(
             f"{place}.env", f"{name!r} is not a valid name of an environment variable", "use letters, digits and _"
+        )
+    if given.get("flaw"):
+        validator.error(
+            place, f"the environment variable {name} cannot be meant: {given['flaw']}", "set it anew, or unset it"
         )
     required = given.get("required", "fallback" not in given)
     if not isinstance(required, bool):

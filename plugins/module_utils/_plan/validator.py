@@ -11,10 +11,10 @@ from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.options import kind_of, nearest
 
-LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
 RESERVED = "kube-"
-ENVIRONMENT = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class SpecificationError(ValueError):
@@ -83,7 +83,7 @@ class Validator:
     def label(self, place: str, value: Any, default: str = "", longest: int = 63) -> str:
         """Return a name that Kubernetes takes as a label (RFC 1123)."""
         text = self.text(place, value, default, "todo")
-        if text and not (LABEL.match(text) and len(text) <= longest):
+        if text and not (LABEL.fullmatch(text) and len(text) <= longest):
             self.error(
                 place,
                 f"{text!r} is not a valid Kubernetes name",
@@ -102,7 +102,7 @@ class Validator:
         """Return a host name, which may begin with a wildcard."""
         text = self.text(place, value, example="todo.localhost")
         labels = text.removeprefix("*.").split(".")
-        if text and (len(text) > 253 or not all(LABEL.match(label) and len(label) <= 63 for label in labels)):
+        if text and (len(text) > 253 or not all(LABEL.fullmatch(label) and len(label) <= 63 for label in labels)):
             self.error(
                 place, f"{text!r} is not a valid host name", "use labels of a-z, 0-9 and hyphens with dots between"
             )

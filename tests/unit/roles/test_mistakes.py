@@ -185,6 +185,32 @@ def test_variables_of_roles_that_are_unknown_or_impossible(plan: Plan) -> None:
     ]
 
 
+def test_values_that_yaml_reads_as_another_than_was_written(plan: Plan) -> None:
+    """Also where an expression has put them together; nothing of a Secret is shown."""
+    line = write(
+        plan,
+        "application_hosts: [on, shop.localhost]\n"
+        "base: {config: {VERSION: 1.10, ID: 1234567890123456789}}\n"
+        "application_releases: [{name: 2048, chart: chart, values: \"{{ base | combine({'a': 1}) }}\"}]\n"
+        "application_secrets: [{name: keys, keys: {PIN: {value: 0123456}, TIME: {value: 12:30:45}, NONE: {value: ' '}}}]\n",
+    )
+    path = plan.inventory / "group_vars/all.yml"
+    path.write_text(path.read_text().replace("    source: web\n", "    source: web\n    build_args: {PYTHON: 3.10}\n"))
+    place = "(group_vars/all.yml:{})".format
+    assert sorted(plan.mistakes()) == [
+        f"application_components.web.build_args.PYTHON: 3.10 is read as the number 3.1; quote it: '3.10'. {place(7)}",
+        f"application_hosts[0]: on is read as true; quote it: 'on'. {place(line + 1)}",
+        f"application_releases[0].name: it is a number; write a text, such as todo. {place(line + 3)}",
+        "application_releases[0].values.config.ID: 1234567890123456789 is read as a number, which Helm keeps only below 2^53; "
+        f"quote it: '1234567890123456789'. {place(line + 2)}",
+        f"application_releases[0].values.config.VERSION: 1.10 is read as the number 1.1; quote it: '1.10', or write 1.1. {place(line + 2)}",
+        "application_secrets[0].keys.NONE.value: it is nothing but blanks; write a string or number, preferably from Ansible Vault. "
+        f"{place(line + 4)}",
+        f"application_secrets[0].keys.PIN.value: YAML reads it as another value than is written; quote it. {place(line + 4)}",
+        f"application_secrets[0].keys.TIME.value: YAML reads it as another value than is written; quote it. {place(line + 4)}",
+    ]
+
+
 def test_checks_are_read_as_the_module_reads_them(plan: Plan) -> None:
     """Placeholders may use the names of verify_variables, whatever these stand for."""
     line = write(

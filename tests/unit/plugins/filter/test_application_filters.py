@@ -212,3 +212,27 @@ def test_hosts_of_a_journey_are_found_behind_placeholders_that_stay() -> None:
 def test_addresses_that_a_plain_get_answers(check: dict[str, Any], urls: list[str]) -> None:
     variables = {"application.url": "http://a.test", "components.api.tag": None}
     assert plain_urls([{"name": "x", **check}], variables) == urls
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("", "it is empty"),
+        (" \t", "it is nothing but blanks"),
+        ("postgresql://x\n", "it ends with a newline"),
+        ("\udcff", "it is not text in UTF-8"),
+        ("line\nline\n", True),
+        ("it ends with a blank ", True),
+        (5, True),
+    ],
+)
+def test_a_value_that_nobody_means_is_told_without_it(value: str, said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [{"name": "s", "keys": {"K": {"value": value}}}]
+    assert secret_outline(given)[0]["keys"]["K"] == {"value": said}
+    if said is not True:
+        with pytest.raises(AnsibleFilterError, match=rf"application_secrets\[0\].keys.K: {said}. Correct it."):
+            secret_inputs(given)
+    if value and said is not True:
+        monkeypatch.setenv("K", value)
+        outlined = secret_outline([{"name": "s", "keys": {"K": {"env": "K", "fallback": {"generate": 32}}}}])
+        assert outlined[0]["keys"]["K"]["flaw"] == said

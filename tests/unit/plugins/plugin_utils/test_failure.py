@@ -300,3 +300,10 @@ def test_what_is_in_service_where_no_release_was_touched(
 def test_what_is_in_service_is_what_the_failure_says() -> None:
     failure = Failure(in_service=["revision 2"])
     assert in_service(Cause(record(role="slipway.kube.verify"), failure, ["a"]), []) == ["revision 2"]
+
+
+def test_a_list_of_mistakes_is_never_cut() -> None:
+    problems = [f"application_checks[{index}].url: {'x ' * 60}(all.yml:{index})" for index in range(30)]
+    failure = failure_of({"msg": "30 mistakes.\n" + "\n".join(problems), "problems": problems})
+    text = "\n".join(lay_out("Plan", failure, [], 80))
+    assert all(f"(all.yml:{index})" in text for index in range(30)) and "more lines" not in text

@@ -72,3 +72,16 @@ def test_sources_that_are_right(project: Path, source: dict[str, Any]) -> None:
     secrets = [{"name": "todo-api", "keys": {"K": source, "T": {"template": "<{K}>"}}}]
     (found,) = build_plan(specification(secrets=secrets), project).as_dict()["secrets"]
     assert [one["name"] if isinstance(one, dict) else one for one in found["keys"]] == ["K", "T"]
+
+
+def test_a_value_that_nobody_means_is_refused(project: Path) -> None:
+    assert_mistake(
+        project, {**key({"value": "it is empty"}), "releases": []}, "keys.K.value", "it is empty; write a string"
+    )
+    source = {"env": "K", "available": True, "flaw": "it ends with a newline"}
+    assert_mistake(
+        project,
+        {**key(source), "releases": []},
+        "keys.K",
+        "the environment variable K cannot be meant: it ends with a newline",
+    )

@@ -54,3 +54,10 @@ def test_all_mistakes_are_told_at_once() -> None:
     )
     error = SpecificationError(["a: b; c.", "d: e; f."])
     assert str(error).startswith("The specification has 2 mistakes.") and error.problems == ["a: b; c.", "d: e; f."]
+
+
+def test_a_newline_at_the_end_of_a_name_is_no_part_of_it() -> None:
+    validator = Validator()
+    validator.label("a", "todo\n")
+    validator.host("b", "todo.localhost\n")
+    assert [error.split(":")[0] for error in validator.errors] == ["a", "b"]
