@@ -39,6 +39,12 @@ options:
       - The machine-specific inputs of the artifacts in the cache, as in RV(inputs) when they were unpacked. The default is
         those of this machine, which is right for artifacts built here.
     type: dict
+  check_sums:
+    description:
+      - Whether to read every cached file and compare its SHA-256 with the one in its receipt. Otherwise only the receipt and the size
+        are compared. A file that has changed counts as missing.
+    type: bool
+    default: false
   progress_file:
     description: File to which the module appends one line for every step; you can read it while the module runs.
     type: path
@@ -123,7 +129,7 @@ import pathlib
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils._common import paths
+from ansible_collections.slipway.kube.plugins.module_utils._common import files, paths, receipts
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import ProgressFile
 from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import sha256_of
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
@@ -134,6 +140,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._distribution.bundle_
     Member,
     distribution_of,
     file_name,
+    listed,
     missing,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import lock
@@ -145,18 +152,18 @@ def create(module: AnsibleModule, cache: pathlib.Path, progress: ProgressFile) -
     """Write the bundle unless the file holds the same already; the module's result."""
     params = module.params
     inputs = params["inputs"] or machine_inputs()
-    distribution = artifacts.load(pathlib.Path(params["distribution"]), inputs)
+    distribution = artifacts.load_for(pathlib.Path(params["distribution"]), params["inputs"])
     path = pathlib.Path(params["path"]).absolute()
     if path.is_dir():
         path /= file_name(distribution, inputs["architecture"])
     result = {"path": str(path), "inputs": inputs, "kubernetes_version": distribution.kubernetes_version}
     if module.check_mode:
-        if distribution.missing(cache):
+        if distribution.faults(cache, params["check_sums"]):
             return {"changed": True, **result}
-        wanted = bundles.describe(distribution, inputs, cache, progress.say)
+        wanted = bundles.describe(distribution, inputs, cache, params["check_sums"])
         return {"changed": not same(path, wanted), **result}
     with lock(cache, progress.say):
-        bundle = bundles.describe(distribution, inputs, cache, progress.say)
+        bundle = bundles.describe(distribution, inputs, cache, params["check_sums"])
         if same(path, bundle):
             return {"changed": False, "size": path.stat().st_size, "sha256": sha256_of(path), **result}
         sha256 = bundles.write(path, bundle, cache, progress.say)
@@ -185,10 +192,10 @@ def unpack(module: AnsibleModule, cache: pathlib.Path, progress: ProgressFile) -
         # The stick is gone again, and nobody needs it.
         inputs = params["inputs"]
         distribution = artifacts.load(root, inputs)
-        absent = distribution.missing(cache)
+        absent = distribution.faults(cache, params["check_sums"])
         if absent:
             raise BundleError(
-                f"The cache {cache} lacks {', '.join(absent)}, and {f'there is no bundle at {path}' if path else 'toolchain_bundle is empty'}: "
+                f"The cache {cache} lacks {listed(absent)}, and {f'there is no bundle at {path}' if path else 'toolchain_bundle is empty'}: "
                 "set toolchain_bundle to the path on this machine of a file that 'make bundle' created."
             )
     elif path is None:
@@ -199,11 +206,12 @@ def unpack(module: AnsibleModule, cache: pathlib.Path, progress: ProgressFile) -
         bundle = bundles.read(path)
         inputs = dict(bundle.inputs)
         distribution = distribution_of(bundle, root, os.uname().machine, path)
-        unpacked = missing(bundle, cache)
+        deep = params["check_sums"]
+        unpacked = missing(distribution, bundle, cache, deep)
         if unpacked and not module.check_mode:
             with lock(cache, progress.say):
-                unpacked = missing(bundle, cache)
-                bundles.unpack(path, bundle, unpacked, cache, progress.say)
+                unpacked = missing(distribution, bundle, cache, deep)
+                bundles.unpack(path, distribution, bundle, unpacked, cache, progress.say)
 
     programs = {command: distribution.of("program", program) for command, program in distribution.host.items()}
     shim = distribution.of("program", "runtime-shim")
@@ -226,6 +234,7 @@ def main() -> None:
             "distribution": {"type": "path", "required": True},
             "cache_dir": {"type": "path"},
             "inputs": {"type": "dict"},
+            "check_sums": {"type": "bool", "default": False},
             "progress_file": {"type": "path"},
         },
         required_if=[("state", "created", ["path"])],
@@ -236,8 +245,10 @@ def main() -> None:
     progress = ProgressFile(module.params["progress_file"])
     try:
         result = (create if module.params["state"] == "created" else unpack)(module, cache, progress)
-    except (BundleError, artifacts.ManifestError, BuildError) as error:
+    except (BundleError, artifacts.ManifestError, BuildError, receipts.ReceiptError) as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=files.unwritable(error, cache))
     module.exit_json(**result)
 
 

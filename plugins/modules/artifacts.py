@@ -12,8 +12,9 @@ author: Slipway contributors (@slipway)
 description:
   - Builds what a Minikube cluster needs on a machine that can reach package registries but no container registry and no
     download host. Programs are compiled from Go modules; images are built from Debian packages.
-  - Keeps every artifact in the cache under a digest of all its inputs, so nothing is built twice, and an interrupted run
-    resumes with what is missing.
+  - Keeps every artifact in the cache under a digest of all its inputs, with a receipt beside it, so nothing is built twice, and an
+    interrupted run resumes with what is missing. What has no receipt, or not the right one or size, is built again; a program without
+    a receipt, from an earlier version of Slipway, is kept if the compiler's own checksum in it is right.
 options:
   distribution:
     description: Directory with C(manifest.yml), C(programs/) and C(images/).
@@ -39,6 +40,12 @@ options:
       - The machine-specific inputs of the artifacts, as returned by M(slipway.kube.artifact_bundle). The default is those of
         this machine, which is right for everything that this machine builds.
     type: dict
+  check_sums:
+    description:
+      - Whether to read every cached file and compare its SHA-256 with the one in its receipt. Otherwise only the receipt and the size
+        are compared. A file that has changed counts as missing.
+    type: bool
+    default: false
   progress_file:
     description: File to which the module appends one line for every step; you can read it while the module runs.
     type: path
@@ -75,6 +82,12 @@ made:
   type: list
   elements: str
   sample: ["program:kube", "image:kicbase"]
+confirmed:
+  description: Programs without a receipt that were kept, or would be in check mode, each as C(kind:name).
+  returned: success
+  type: list
+  elements: str
+  sample: ["program:helm"]
 loaded:
   description: Images that were loaded from the cache into the engine.
   returned: success
@@ -113,30 +126,31 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils._common import paths
+from ansible_collections.slipway.kube.plugins.module_utils._common import files, paths, receipts
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import ProgressFile
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, container_engine
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.builder import Builder
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import lock
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
-from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import machine_inputs
 
 try:
     import docker
     import docker.errors
+    import requests
 except ImportError:
     DOCKER_IMPORT_ERROR: str | None = traceback.format_exc()
     ENGINE_ERRORS: tuple[type[Exception], ...] = ()
 else:
     DOCKER_IMPORT_ERROR = None
-    ENGINE_ERRORS = (docker.errors.DockerException,)
+    # requests is what docker talks by; its errors are OSErrors, and say nothing of a disk.
+    ENGINE_ERRORS = (docker.errors.DockerException, requests.RequestException)
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Do what the module's options ask for and return its result."""
     params = module.params
-    distribution = artifacts.load(pathlib.Path(params["distribution"]), params["inputs"] or machine_inputs())
+    distribution = artifacts.load_for(pathlib.Path(params["distribution"]), params["inputs"])
     cache = paths.cache_dir(params["cache_dir"])
     progress = ProgressFile(params["progress_file"])
     engine = None
@@ -148,13 +162,15 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             # Importing an image of 700 MB is one answer that takes as long as it takes.
             engine = docker.DockerClient(base_url=params["docker_host"], timeout=900)
 
-    builder = Builder(distribution, cache, progress.say, engine)
+    builder = Builder(distribution, cache, progress.say, engine, params["check_sums"])
     targets = [key for target in params["targets"] for key in distribution.keys_of(target)]
     loaded = []
     if module.check_mode:
+        confirmed = builder.confirm(targets, write=False)
         made = [artifact.key for artifact in distribution.wanted(targets, builder.present)]
     else:
         with lock(cache, progress.say):
+            confirmed = builder.confirm(targets, write=True)
             made = builder.build(targets)
             if "images" in params["targets"]:
                 loaded = [
@@ -168,8 +184,9 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
     programs = {command: path(distribution.of("program", program)) for command, program in distribution.host.items()}
     return {
-        "changed": bool(made or loaded),
+        "changed": bool(made or confirmed or loaded),
         "made": made,
+        "confirmed": confirmed,
         "loaded": loaded,
         "programs": {command: file for command, file in programs.items() if file},
         "runtime_shim": path(distribution.of("program", "runtime-shim")),
@@ -192,6 +209,7 @@ def main() -> None:
             },
             "docker_host": {"type": "str"},
             "inputs": {"type": "dict"},
+            "check_sums": {"type": "bool", "default": False},
             "progress_file": {"type": "path"},
         },
         supports_check_mode=True,
@@ -199,12 +217,14 @@ def main() -> None:
     require(module, "yaml")
     try:
         result = run(module)
-    except (artifacts.ManifestError, BuildError) as error:
+    except (artifacts.ManifestError, BuildError, receipts.ReceiptError) as error:
         module.fail_json(msg=str(error))
     except ENGINE_ERRORS as error:
         module.fail_json(
             msg=f"The container engine at {module.params['docker_host']} failed to do the request: {error}"
         )
+    except OSError as error:
+        module.fail_json(msg=files.unwritable(error, paths.cache_dir(module.params["cache_dir"])))
     module.exit_json(**result)
 
 

@@ -24,6 +24,18 @@ options:
     description: The distribution directory, for a toolchain that is built on the machine.
     type: path
     required: true
+  releases:
+    description: Path in the cache of each program of an official release. A command that leads to another file counts as missing.
+    type: dict
+    default: {}
+  versions:
+    description: Version of each program that is wanted, to warn about one that is built on the machine in another version.
+    type: dict
+    default: {}
+  check_sums:
+    description: Whether to read every cached file and compare its SHA-256 with the one in its receipt, instead of its size only.
+    type: bool
+    default: false
   profile:
     description: Minikube profile to inspect.
     type: str
@@ -85,12 +97,13 @@ tools:
   type: dict
   sample: {helm: /home/ada/.cache/slipway/artifacts/program-helm-0f3c/helm}
 cached:
-  description: Whether the cache has every file of the recorded source, so that only the engine or its images can be missing.
+  description: Whether the cache has every file of the recorded source, so that no download is needed.
   returned: success
   type: bool
   sample: true
 missing:
-  description: What is missing before a cluster can be started; empty if setup is complete.
+  description: What is missing before a cluster can be started, with the reason if it is there but not usable; empty if setup
+    is complete.
   returned: success
   type: list
   elements: str
@@ -157,15 +170,13 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.slipway.kube.plugins.module_utils._common import paths
-from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_cached, is_link_to
+from ansible_collections.slipway.kube.plugins.module_utils._common import paths, receipts
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, container_engine
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import (
     CAP_SYS_RESOURCE,
     has_capability,
-    machine_inputs,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._images import node_images, plan
 from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles
@@ -180,6 +191,7 @@ except ImportError:
 else:
     DOCKER_IMPORT_ERROR = None
 
+TOOLS = ("kubectl", "helm", "minikube")
 PLATFORM_CONFIGMAP = "slipway-platform"
 
 
@@ -190,46 +202,82 @@ def toolchain(params: t.Mapping[str, t.Any], engine: t.Any) -> dict[str, t.Any]:
         noted = json.loads((state / "toolchain.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         noted = {}
-    source = noted.get("source", "")
-    tools = {name: path for name, path in noted.get("tools", {}).items() if is_cached(pathlib.Path(path))}
-    missing = [f"tool {name}" for name in ("kubectl", "helm", "minikube") if name not in tools]
-    result: dict[str, t.Any] = {
-        "source": source,
-        "inputs": noted.get("inputs") or {},
-        "tools": tools,
-        "missing": missing,
-        "node_image": "",
-        "preload": "",
-    }
-    result["cached"] = bool(source) and not missing
-    if source not in ("packages", "bundle"):
-        return result
+    result: dict[str, t.Any] = {"inputs": noted.get("inputs") or {}, "node_image": "", "preload": "", "warnings": []}
+    result["source"] = source = noted.get("source", "")
+    if source in ("packages", "bundle"):
+        return {**result, **built_tools(params, state / "bin", result["inputs"], engine)}
+    return {**result, **released_tools(params, noted.get("tools", {}))}
 
-    # What came in a bundle carries the digests of the machine that made it.
-    distribution = artifacts.load(pathlib.Path(params["distribution"]), noted.get("inputs") or machine_inputs())
-    cache = paths.cache_dir(params["cache_dir"])
-    tools.clear()
-    missing.clear()
-    for command, program in distribution.host.items():
-        link = state / "bin" / command
-        # A link to another version of the program is none: what calls it expects this one.
-        if is_link_to(link, distribution.of("program", program).path(cache)):
-            tools[command] = str(link)
+
+def released_tools(params: t.Mapping[str, t.Any], noted: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """The tools whose commands lead to whole files: of official releases to the wanted version of each."""
+    tools: dict[str, str] = {}
+    missing = []
+    confirmable = True
+    for name in TOOLS:
+        command = pathlib.Path(noted.get(name, ""))
+        wanted = pathlib.Path(params["releases"].get(name) or command.resolve()).expanduser()
+        reason = receipts.fault(wanted, deep=params["check_sums"]) if name in noted else receipts.ABSENT
+        if not reason and not receipts.is_link_to(command, wanted):
+            reason = receipts.ABSENT
+        if reason:
+            missing.append(lacking(f"tool {name}", reason))
         else:
-            missing.append(f"program {program}")
+            tools[name] = str(command)
+        confirmable = confirmable and reason in ("", receipts.UNCONFIRMED)
+    return {"tools": tools, "missing": missing, "cached": confirmable}
+
+
+def built_tools(
+    params: t.Mapping[str, t.Any], commands: pathlib.Path, inputs: t.Mapping[str, str], engine: t.Any
+) -> dict[str, t.Any]:
+    """What was built on a machine, this one or that of a bundle, as far as it is there and whole."""
+    # What came in a bundle carries the digests of the machine that made it.
+    distribution = artifacts.load_for(pathlib.Path(params["distribution"]), inputs)
+    cache = paths.cache_dir(params["cache_dir"])
+    faults = distribution.faults(cache, params["check_sums"])
+    tools: dict[str, str] = {}
+    missing = []
+    for command, program in distribution.host.items():
+        artifact = distribution.of("program", program)
+        link = commands / command
+        # A link to another version of the program is none: what calls it expects this one.
+        reason = faults.get(artifact.key, "" if receipts.is_link_to(link, artifact.path(cache)) else receipts.ABSENT)
+        if reason:
+            missing.append(lacking(f"program {program}", reason))
+        else:
+            tools[command] = str(link)
     present = {tag for image in engine.api.images() for tag in image["RepoTags"] or []} if engine is not None else set()
     for key in distribution.keys_of("images"):
         artifact = distribution.artifacts[key]
-        if not present.issuperset([artifact.image, *artifact.names]):
-            missing.append(f"image {artifact.name}")
+        if key in faults or not present.issuperset([artifact.image, *artifact.names]):
+            missing.append(lacking(f"image {artifact.name}", faults.get(key, receipts.ABSENT)))
     preload = distribution.of("preload", "preload")
-    if preload.is_cached(cache):
-        result["preload"] = str(preload.path(cache))
-    else:
-        missing.append("preload")
-    result["cached"] = not distribution.missing(cache)
-    result["node_image"] = distribution.of("image", preload.settings["node"]).image
-    return result
+    if preload.key in faults:
+        missing.append(lacking("preload", faults[preload.key]))
+    return {
+        "tools": tools,
+        "missing": missing,
+        "cached": not faults,
+        "preload": "" if preload.key in faults else str(preload.path(cache)),
+        "node_image": distribution.of("image", preload.settings["node"]).image,
+        "warnings": other_versions(params["versions"], distribution.versions),
+    }
+
+
+def lacking(name: str, reason: str) -> str:
+    """One entry of what is missing."""
+    return name if reason == receipts.ABSENT else f"{name} ({reason})"
+
+
+def other_versions(wanted: t.Mapping[str, str], built: t.Mapping[str, str]) -> list[str]:
+    """A warning for each program that is wanted in another version than the one that is built."""
+    return [
+        f"toolchain_{name}_version is {wanted[name]}, but the tools here are built by Slipway, which builds {name} {version}. "
+        "Remove the variable, or remove the tools with their cluster ('make teardown') and set toolchain_source=release."
+        for name, version in built.items()
+        if wanted.get(name, version) != version
+    ]
 
 
 def machine(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -308,6 +356,9 @@ def main() -> None:
             "cache_dir": {"type": "path"},
             "state_dir": {"type": "path", "required": True},
             "distribution": {"type": "path", "required": True},
+            "releases": {"type": "dict", "default": {}},
+            "versions": {"type": "dict", "default": {}},
+            "check_sums": {"type": "bool", "default": False},
             "profile": {"type": "str", "default": "slipway"},
             "minikube_home": {"type": "path", "required": True},
             "kubeconfig": {"type": "path", "required": True},
@@ -331,8 +382,16 @@ def main() -> None:
         # A cluster that is there holds its port itself.
         has_none = result["cluster"]["state"] in ("unknown", "absent")
         result["machine"]["port_error"] = port_error(module.params) if has_none else ""
-    except (artifacts.ManifestError, BuildError, plan.ImageError, docker.errors.DockerException) as error:
+    except (
+        artifacts.ManifestError,
+        BuildError,
+        receipts.ReceiptError,
+        plan.ImageError,
+        docker.errors.DockerException,
+    ) as error:
         module.fail_json(msg=str(error))
+    for text in result.pop("warnings"):
+        module.warn(text)
     if engine is None:
         result["missing"].insert(0, "container engine")
     module.exit_json(changed=False, docker_host=address, engine_version=(version or {}).get("Version", ""), **result)

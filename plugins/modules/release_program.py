@@ -12,7 +12,8 @@ author: Slipway contributors (@slipway)
 description:
   - Downloads a program, or an archive that contains it, and uses it only if its SHA-256 matches the publisher's or the pinned
     one.
-  - Keeps the checksum next to the file. A file that matches it needs no network, so the mirror is no longer needed afterwards.
+  - Keeps a receipt with the checksum next to the file. A file that matches its receipt needs no network, so the mirror is no longer
+    needed afterwards.
 options:
   url:
     description: URL of the program or the archive.
@@ -44,6 +45,12 @@ options:
     description: How many seconds without data an attempt may take. There are three attempts.
     type: float
     default: 30
+  check_sums:
+    description:
+      - Whether to read every cached file and compare its SHA-256 with the one in its receipt. Otherwise only the receipt and the size
+        are compared. A file that has changed counts as missing.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - slipway.kube.attributes
 attributes:
@@ -88,12 +95,41 @@ downloaded:
   sample: true
 """
 
+import contextlib
 import pathlib
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_cached
+from ansible_collections.slipway.kube.plugins.module_utils._common import files, receipts
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import downloads
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import lock
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
+
+
+def ensure(
+    download: downloads.Download, member: str | None, program: pathlib.Path, check_sums: bool, check_mode: bool
+) -> tuple[bool, bool]:
+    """Make the program present; whether it was downloaded, and whether anything changed.
+
+    Raises DownloadError, BuildError, ReceiptError and OSError.
+    """
+    found = download.fault(check_sums)
+    confirmed = found == receipts.UNCONFIRMED and download.confirm(write=not check_mode)
+    downloaded = bool(found) and not confirmed
+    if downloaded and not check_mode:
+        download.fetch()
+    if member is None:
+        return downloaded, downloaded or confirmed
+    # The program may be older than an archive that had to be downloaded again.
+    inputs = downloads.extracted_from(download.sha256(), member)
+    extract = downloaded or bool(receipts.fault(program, inputs, check_sums))
+    if extract and not check_mode:
+        # Only what was just downloaded is known to be whole.
+        if not downloaded and download.fault(deep=True):
+            downloaded = True
+            download.fetch()
+        downloads.extract(download.path, download.sha256(), member, program)
+    return downloaded, downloaded or confirmed or extract
 
 
 def main() -> None:
@@ -107,6 +143,7 @@ def main() -> None:
             "member": {"type": "str"},
             "program": {"type": "path"},
             "timeout": {"type": "float", "default": 30},
+            "check_sums": {"type": "bool", "default": False},
         },
         required_together=[("member", "program")],
         supports_check_mode=True,
@@ -122,23 +159,14 @@ def main() -> None:
     path = pathlib.Path(params["path"])
     program = pathlib.Path(params["program"]) if params["program"] else path
     download = downloads.Download(params["url"], path, params["sha256"], params["sum_url"], option, params["timeout"])
-    present = download.present()
-    # The program may be older than an archive that had to be downloaded again.
-    extract = params["member"] is not None and (not present or not is_cached(program))
     try:
-        if not module.check_mode:
-            if not present:
-                download.fetch()
-            if extract:
-                downloads.extract(path, params["member"], program)
-    except downloads.DownloadError as error:
+        with contextlib.nullcontext() if module.check_mode else lock(path.parent, lambda _text: None):
+            downloaded, changed = ensure(download, params["member"], program, params["check_sums"], module.check_mode)
+    except (downloads.DownloadError, BuildError, receipts.ReceiptError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        place = error.filename or path.parent
-        module.fail_json(
-            msg=f"{place} cannot be written: {error.strerror}. Free some space, or correct the permissions of toolchain_cache_dir."
-        )
-    module.exit_json(changed=not present or extract, program=str(program), downloaded=not present)
+        module.fail_json(msg=files.unwritable(error, path.parent))
+    module.exit_json(changed=changed, program=str(program), downloaded=downloaded)
 
 
 if __name__ == "__main__":

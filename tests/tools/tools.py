@@ -25,14 +25,11 @@ import typing as t
 import schemas
 
 try:
-    from ansible_collections.slipway.kube.plugins.module_utils._common import paths
-    from ansible_collections.slipway.kube.plugins.module_utils._common.files import in_one_step
-    from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_cached
+    from ansible_collections.slipway.kube.plugins.module_utils._common import files, paths, receipts
     from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, go
     from ansible_collections.slipway.kube.plugins.module_utils._distribution.builder import Builder
-    from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import lock
+    from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import lock, making
     from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
-    from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import machine_inputs
 except ImportError:
     sys.exit("The collection cannot be imported: run 'make setup', and this with .venv/bin/python.")
 
@@ -54,12 +51,24 @@ def say(text: str) -> None:
     print(f"   {text}", file=sys.stderr, flush=True)
 
 
-def made(path: pathlib.Path, make: t.Callable[[pathlib.Path], None]) -> pathlib.Path:
-    """A file or directory below TOOLS that is named by what it is made of, made where to ``make`` is told if it is not there."""
-    if not is_cached(path):
+def made(
+    path: pathlib.Path,
+    inputs: t.Mapping[str, t.Any],
+    make: t.Callable[[pathlib.Path], None],
+    confirm: t.Callable[[pathlib.Path, t.Mapping[str, t.Any]], receipts.Receipt | None] = lambda _path, _inputs: None,
+) -> pathlib.Path:
+    """A file or directory below TOOLS that is named by what it is made of, made where to ``make`` is told if it is not there.
+
+    ``confirm`` gives the receipt of one that has none, if its content bears that out.
+    """
+    if receipts.fault(path, inputs):
         with lock(TOOLS, say):
-            if not is_cached(path):  # the run that this one waited for may have made it
-                with in_one_step(path, TOOLS) as scratch:
+            fault = receipts.fault(path, inputs)  # the run that this one waited for may have made it
+            receipt = confirm(path, inputs) if fault == receipts.UNCONFIRMED else None
+            if receipt is not None and receipt.compiler == inputs.get("compiler"):
+                receipts.write(path, receipt)
+            elif fault:
+                with making(TOOLS, path, inputs) as scratch:
                     make(scratch)
     return path
 
@@ -67,18 +76,20 @@ def made(path: pathlib.Path, make: t.Callable[[pathlib.Path], None]) -> pathlib.
 def helm() -> pathlib.Path:
     """Helm: the deploy's own, or made from its module."""
     noted = paths.state_dir() / "bin" / "helm"
-    if is_cached(noted):
+    if not receipts.fault(noted.resolve()):
         return noted
     return distributed("helm")
 
 
 def distributed(command: str) -> pathlib.Path:
     """A command of the distribution, made from its module as a deploy makes it."""
-    distribution = artifacts.load(ROOT / "distribution", machine_inputs())
+    distribution = artifacts.load_for(ROOT / "distribution", None)
     artifact = distribution.of("program", distribution.host[command])
-    if not artifact.is_cached(CACHE):
+    if artifact.fault(CACHE):
         with lock(CACHE, say):
-            Builder(distribution, CACHE, say, None).build([artifact.key])
+            builder = Builder(distribution, CACHE, say, None)
+            builder.confirm([artifact.key], write=True)
+            builder.build([artifact.key])
     return artifact.path(CACHE)
 
 
@@ -102,7 +113,8 @@ def compiled(name: str) -> pathlib.Path:
         if run.returncode:
             raise BuildError(f"{name} could not be compiled. {go.PROXY_REMEDY}\n{run.stdout.strip()[-2000:]}")
 
-    return made(TOOLS / f"{name}-{os.uname().machine}-{digest}" / name, compile_program)
+    inputs = {"sources": digest, "package": PACKAGES[name], "flags": go.FLAGS, "compiler": go.compiler_at_hand()}
+    return made(TOOLS / f"{name}-{os.uname().machine}-{digest}" / name, inputs, compile_program, go.receipt_of)
 
 
 def module_file(program: str, module: str, path: str) -> pathlib.Path:
@@ -137,7 +149,8 @@ def kinds() -> pathlib.Path:
         for name, schema in found.items():
             (directory / name).write_text(json.dumps(schema))
 
-    return made(TOOLS / f"schemas-{hashlib.sha256(recipe).hexdigest()[: artifacts.DIGEST_LENGTH]}", write)
+    digest = hashlib.sha256(recipe).hexdigest()
+    return made(TOOLS / f"schemas-{digest[: artifacts.DIGEST_LENGTH]}", {"recipe": digest}, write)
 
 
 def gofmt() -> pathlib.Path:
@@ -165,8 +178,10 @@ def main(names: t.Sequence[str]) -> None:
                 print(compiled(name))
             else:
                 sys.exit(f"There is no tool {name}: ask for helm, image-build, gofmt, schemas, {', '.join(PACKAGES)}.")
-    except (artifacts.ManifestError, BuildError, schemas.SchemaError) as error:
+    except (artifacts.ManifestError, BuildError, receipts.ReceiptError, schemas.SchemaError) as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(files.unwritable(error, CACHE))
 
 
 if __name__ == "__main__":

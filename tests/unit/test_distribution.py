@@ -178,3 +178,14 @@ def test_a_changed_file_changes_what_depends_on_it_and_nothing_else(tmp_path: Pa
         "image:node",
         "preload:preload",
     }
+
+
+def test_programs_of_the_machine_have_the_versions_of_the_roles_variables() -> None:
+    assert {name: defaults("toolchain")[f"toolchain_{name}_version"] for name in MANIFEST["versions"]} == MANIFEST[
+        "versions"
+    ]
+    assert MANIFEST["versions"] == {
+        "kubectl": KUBERNETES,
+        "helm": flags("helm")["version.version"],
+        "minikube": flags("minikube")["version.version"],
+    }

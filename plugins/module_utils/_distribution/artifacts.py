@@ -5,7 +5,8 @@
 
 An artifact is a program (one binary), a root file system (a tar file), an image (in the engine, and for some a tar
 file) or the preload (what a node's disk starts with). Its digest covers everything that goes into it: its part of the
-manifest, its files and the digests of what it requires. A digest that is in the cache is never made again.
+manifest, its files and the digests of what it requires. What has that digest in the cache, and the receipt that belongs
+to it, is not made again.
 """
 
 from __future__ import annotations
@@ -17,14 +18,19 @@ import json
 import pathlib
 import typing as t
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_cached, sha256_of
+from ansible_collections.slipway.kube.plugins.module_utils._common import receipts
+from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import sha256_of
 from ansible_collections.slipway.kube.plugins.module_utils._common.trees import walk
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import go
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import machine_inputs
 
 with contextlib.suppress(ImportError):  # the modules say so, by _requires
     import yaml
 
 DIGEST_LENGTH = 16  # hex digits; 64 bits are plenty for a few dozen names
 IMAGE_PREFIX = "slipway.local/"
+# How each kind is made. A number that is raised gives everything of that kind, and what is made of it, another digest.
+RECIPES = {"program": 1, "rootfs": 1, "image": 1, "preload": 1}
 TARGETS = ("runtime", "programs", "images", "preload")
 
 Kind = t.Literal["program", "rootfs", "image", "preload"]
@@ -39,7 +45,8 @@ class Artifact:
     """One node of the graph.
 
     ``file`` is its name in the cache, None for an image that lives in the preload only; ``settings`` is its part of
-    the manifest; ``requires`` are the names of artifacts that must exist to make it.
+    the manifest; ``requires`` are the names of artifacts that must exist to make it. ``inputs`` is what its receipt must
+    say, and ``compiler`` the version that must have compiled what is in it, or an older one than did; empty for any.
     """
 
     kind: Kind
@@ -48,6 +55,8 @@ class Artifact:
     file: str | None
     settings: t.Mapping[str, t.Any]
     requires: tuple[str, ...] = ()
+    inputs: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    compiler: str = ""
 
     @property
     def key(self) -> str:
@@ -70,9 +79,28 @@ class Artifact:
         """Where the artifact's file lies in ``cache``."""
         return cache / self.place
 
+    def fault(self, cache: pathlib.Path, deep: bool = False) -> str:
+        """Why the artifact's file in ``cache`` is not usable, empty when it is. Raises ReceiptError.
+
+        With ``deep`` all of the file is read for its sum.
+        """
+        path = self.path(cache)
+        found = receipts.fault(path, self.inputs, deep)
+        receipt = None if found else receipts.read(path)
+        return self.outdated(receipt.compiler) if receipt else found
+
+    def outdated(self, compiler: str) -> str:
+        """Why what that compiler made is to be made again, empty when it is not.
+
+        A newer one than this machine's is as good: a run whose PATH names no compiler must not compile everything again.
+        """
+        if go.version_numbers(compiler) >= go.version_numbers(self.compiler):
+            return ""
+        return f"it was compiled by {compiler or 'an unknown compiler'}, and the compiler of this machine is {self.compiler}"
+
     def is_cached(self, cache: pathlib.Path) -> bool:
-        """Whether the artifact's file is in ``cache``: its name says what it is made of, and it is moved there whole."""
-        return is_cached(self.path(cache))
+        """Whether the artifact's file is in ``cache`` and agrees with its receipt. Raises ReceiptError."""
+        return not self.fault(cache)
 
     @property
     def names(self) -> list[str]:
@@ -82,12 +110,16 @@ class Artifact:
 
 @dataclasses.dataclass(frozen=True)
 class Distribution:
-    """The whole graph, in an order in which every artifact follows what it requires."""
+    """The whole graph, in an order in which every artifact follows what it requires.
+
+    ``host`` has the program behind each command of the machine, ``versions`` the versions of those for which a role has a variable.
+    """
 
     root: pathlib.Path
     kubernetes_version: str
     artifacts: t.Mapping[str, Artifact]
     host: t.Mapping[str, str]
+    versions: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def of(self, kind: Kind, name: str) -> Artifact:
         """The artifact of that kind and name; raises ManifestError."""
@@ -114,9 +146,10 @@ class Distribution:
         """Every artifact whose file a machine without a compiler needs for a complete set-up."""
         return [self.artifacts[key] for target in TARGETS for key in self.keys_of(target)]
 
-    def missing(self, cache: pathlib.Path) -> list[str]:
-        """Keys of the portable artifacts whose files are not in ``cache``."""
-        return [artifact.key for artifact in self.portable() if not artifact.is_cached(cache)]
+    def faults(self, cache: pathlib.Path, deep: bool = False) -> dict[str, str]:
+        """Keys of the portable artifacts whose files are not usable in ``cache``, each with the reason. Raises ReceiptError."""
+        found = {artifact.key: artifact.fault(cache, deep) for artifact in self.portable()}
+        return {key: reason for key, reason in found.items() if reason}
 
     def wanted(self, targets: t.Iterable[str], present: t.Callable[[Artifact], bool]) -> list[Artifact]:
         """Artifacts that must be made so that every target is present, each after what it requires."""
@@ -150,14 +183,25 @@ def image_directory(root: pathlib.Path, name: str, settings: t.Mapping[str, t.An
     return root / "images" / str(settings.get("directory", name))
 
 
-def load(root: pathlib.Path, machine: t.Mapping[str, str]) -> Distribution:
+def load_for(root: pathlib.Path, inputs: t.Mapping[str, str] | None) -> Distribution:
+    """The graph of artifacts that came in a bundle with these ``inputs``, or without any of those that this machine makes.
+
+    Raises ManifestError and BuildError.
+    """
+    return load(root, inputs) if inputs else load(root, machine_inputs(), go.compiler_at_hand())
+
+
+def load(root: pathlib.Path, machine: t.Mapping[str, str], compiler: str = "") -> Distribution:
     """Read ``root``/manifest.yml into a graph.
 
     ``machine`` is what of a machine goes into what is made, for the digests: its CA bundle, its architecture. It is the
-    machine that makes the artifacts, which is another one where they came in a bundle. Raises ManifestError.
+    machine that makes the artifacts, which is another one where they came in a bundle. ``compiler`` is the version that programs are
+    compiled by here; empty where nothing is compiled. Raises ManifestError.
     """
     try:
-        manifest = yaml.safe_load((root / "manifest.yml").read_text(encoding="utf-8"))
+        # Each run reads it, and the loader written in C takes a tenth of the time.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        manifest = yaml.load((root / "manifest.yml").read_text(encoding="utf-8"), Loader=loader)
     except OSError as error:
         raise ManifestError(f"{error.filename}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -180,11 +224,20 @@ def load(root: pathlib.Path, machine: t.Mapping[str, str]) -> Distribution:
             raise ManifestError(
                 f"{kind} {name} requires {', '.join(missing)}, which stands later in the manifest or not at all"
             )
-        text = json.dumps(
-            [kind, name, settings, list(inputs), [artifacts[key].digest for key in requires]], sort_keys=True
-        )
-        digest = hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
-        artifact = Artifact(kind, name, digest, file, settings, tuple(requires))
+        made_of: list[t.Any] = [kind, name, settings, list(inputs), [artifacts[key].digest for key in requires]]
+        if RECIPES[kind] > 1:  # the first recipes had no number
+            made_of.append(RECIPES[kind])
+        digest = inputs_sum(made_of)[:DIGEST_LENGTH]
+        receipt = {
+            "recipe": RECIPES[kind],
+            "settings": settings,
+            "sources": list(inputs),
+            "requires": {key: inputs_sum(artifacts[key].inputs) for key in requires},
+        }
+        if kind == "program":
+            receipt["flags"] = go.FLAGS
+        compiled = kind == "program" or any(artifacts[key].compiler for key in requires)
+        artifact = Artifact(kind, name, digest, file, settings, tuple(requires), receipt, compiler if compiled else "")
         artifacts[artifact.key] = artifact
 
     # One workspace chooses the versions of all modules, so every module's pins are an input of each program.
@@ -222,7 +275,12 @@ def load(root: pathlib.Path, machine: t.Mapping[str, str]) -> Distribution:
     for command, program in host.items():
         if f"program:{program}" not in artifacts:
             raise ManifestError(f"host command {command} is the program {program}, which the manifest does not have")
-    return Distribution(root, manifest["kubernetes_version"], artifacts, host)
+    return Distribution(root, manifest["kubernetes_version"], artifacts, host, manifest.get("versions", {}))
+
+
+def inputs_sum(value: t.Any) -> str:
+    """SHA-256 of plain data, in hex: the same for equal inputs."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _parent(artifacts: t.Mapping[str, Artifact], name: str) -> str:

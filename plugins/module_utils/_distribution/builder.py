@@ -5,7 +5,7 @@
 
 Two lanes work side by side: one compiles, one program at a time because the compiler uses every core by itself; the
 other builds images, which waits for downloads and disks most of the time. Every result is moved into the cache in one
-step, so an interrupted run leaves nothing half-made behind that a later run would take for whole.
+step and gets a receipt, so an interrupted run leaves nothing half-made behind that a later run would take for whole.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.files import in_one_step
+from ansible_collections.slipway.kube.plugins.module_utils._common import receipts
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import Say, StepReporter
 from ansible_collections.slipway.kube.plugins.module_utils._common.text import duration
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import debian, go, preload
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import Artifact, Distribution
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import making
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import run_logged
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_images import EngineImages
 
@@ -31,27 +32,59 @@ VERBS = {"program": "compile", "rootfs": "bootstrap", "image": "build image", "p
 class Builder:
     """Makes artifacts into ``cache``. ``engine`` is a docker.DockerClient, or None where only programs are wanted."""
 
-    def __init__(self, distribution: Distribution, cache: pathlib.Path, say: Say, engine: t.Any) -> None:
+    def __init__(
+        self, distribution: Distribution, cache: pathlib.Path, say: Say, engine: t.Any, deep: bool = False
+    ) -> None:
         self._distribution = distribution
         self._cache = cache
         self._say = say
+        self._deep = deep
+        self._faults: dict[str, str] = {}
         self.images = EngineImages(distribution, cache, say, engine)
         self._finding_go = threading.Lock()
 
     def present(self, artifact: Artifact) -> bool:
-        """Whether the artifact needs no making: its file is in the cache, or its image in the engine."""
-        if artifact.file is not None:
-            return artifact.is_cached(self._cache)
-        return artifact.kind == "image" and self.images.has(artifact)
+        """Whether the artifact needs no making: its file is in the cache, or its image in the engine. Raises ReceiptError."""
+        if artifact.file is None:
+            return artifact.kind == "image" and self.images.is_current(artifact)
+        return not self._fault(artifact)
+
+    def _fault(self, artifact: Artifact) -> str:
+        # Looked at once: with the lock held nobody else changes it.
+        if artifact.key not in self._faults:
+            self._faults[artifact.key] = artifact.fault(self._cache, self._deep)
+        return self._faults[artifact.key]
+
+    def confirm(self, targets: t.Sequence[str], write: bool) -> list[str]:
+        """The keys of programs without a receipt that are whole by the compiler's own sum; with ``write`` they get one.
+
+        Versions of Slipway that wrote no receipts left such programs. Must be called with the lock held. Raises OSError and ReceiptError.
+        """
+        confirmed = []
+        for artifact in self._distribution.wanted(targets, self.present):
+            if artifact.kind == "program" and self._fault(artifact) == receipts.UNCONFIRMED:
+                receipt = go.receipt_of(artifact.path(self._cache), artifact.inputs)
+                if receipt is not None and not artifact.outdated(receipt.compiler):
+                    confirmed.append(artifact.key)
+                    self._faults[artifact.key] = ""
+                    if write:
+                        receipts.write(artifact.path(self._cache), receipt)
+        if confirmed and write:
+            self._say(f"confirmed by the compiler's own sums: {', '.join(confirmed)}")
+        return confirmed
 
     def build(self, targets: t.Sequence[str]) -> list[str]:
-        """Make what the targets lack and return the keys of what was made. Raises BuildError.
+        """Make what the targets lack and return the keys of what was made. Raises BuildError, OSError and ReceiptError.
 
         Must be called with the lock held.
         """
         wanted = self._distribution.wanted(targets, self.present)
         if not wanted:
             return []
+        for artifact in wanted:
+            reason = self._faults.pop(artifact.key, receipts.ABSENT)
+            if reason != receipts.ABSENT:
+                self._say(f"{artifact.kind} {artifact.name} must be made again: {reason}")
         started = time.monotonic()
         with StepReporter(self._say, HEARTBEAT) as steps:
             self._make_all(wanted, steps, lambda: f"{duration(time.monotonic() - started)} in all")
@@ -101,7 +134,7 @@ class Builder:
 
     def _result(self, artifact: Artifact) -> t.ContextManager[pathlib.Path]:
         """A path to write the artifact's file to; it is moved into place when the block ends well."""
-        return in_one_step(artifact.path(self._cache), self._cache / "artifacts")
+        return making(self._cache, artifact.path(self._cache), artifact.inputs, artifact.compiler)
 
     def _log(self, artifact: Artifact) -> pathlib.Path:
         return self._cache / "logs" / f"{artifact.kind}-{artifact.name}.log"

@@ -14,11 +14,11 @@ import json
 import pathlib
 import typing as t
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import Receipt, is_cached
+from ansible_collections.slipway.kube.plugins.module_utils._common import receipts
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import Distribution
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import load as load_distribution
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 INPUTS = ("architecture", "ca_bundle")
 HEX = frozenset("0123456789abcdef")
@@ -30,13 +30,14 @@ class BundleError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-    """One file of a bundle. ``key`` and ``digest`` are its artifact's, ``size`` is in bytes, ``sha256`` in hex."""
+    """One file of a bundle. ``key`` and ``digest`` are its artifact's; the rest is what its receipt says but for the inputs."""
 
     key: str
     digest: str
     name: str
     size: int
     sha256: str
+    compiler: str
 
     @property
     def mode(self) -> int:
@@ -98,6 +99,13 @@ def parse(document: bytes, path: pathlib.Path) -> Bundle:
         raise BundleError(
             f"The {MANIFEST} of {path} is invalid ({error!r}): it was modified, or does not belong to a bundle. Copy the bundle again."
         ) from None
+    for field in ("key", "name"):
+        seen = [getattr(member, field) for member in members]
+        twice = next((value for value in seen if seen.count(value) > 1), None)
+        if twice is not None:
+            raise BundleError(
+                f"The {MANIFEST} of {path} names {twice!r} twice: it was modified. Copy the bundle again."
+            )
     for member in members:
         parts = pathlib.PurePosixPath(member.name).parts
         if member.name.startswith("/") or ".." in parts:
@@ -152,6 +160,17 @@ def distribution_of(bundle: Bundle, root: pathlib.Path, architecture: str, path:
     return distribution
 
 
-def missing(bundle: Bundle, cache: pathlib.Path) -> list[Member]:
-    """Members that the cache lacks or has in another size."""
-    return [member for member in bundle.members if not is_cached(cache / member.name, Receipt(size=member.size))]
+def missing(distribution: Distribution, bundle: Bundle, cache: pathlib.Path, deep: bool = False) -> list[Member]:
+    """Members that the cache lacks, or whose receipts say something else. Raises ReceiptError."""
+    absent = []
+    for member in bundle.members:
+        fault = distribution.artifacts[member.key].fault(cache, deep)
+        receipt = None if fault else receipts.read(cache / member.name)
+        if receipt is None or receipt.sha256 != member.sha256:
+            absent.append(member)
+    return absent
+
+
+def listed(faults: t.Mapping[str, str]) -> str:
+    """Artifacts with the reasons why they are not usable, as part of a sentence."""
+    return ", ".join(key if reason == receipts.ABSENT else f"{key} ({reason})" for key, reason in faults.items())

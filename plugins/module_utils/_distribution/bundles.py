@@ -15,18 +15,20 @@ import os
 import pathlib
 import shutil
 import tarfile
-import tempfile
 import typing as t
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import sha256_of
+from ansible_collections.slipway.kube.plugins.module_utils._common import receipts
+from ansible_collections.slipway.kube.plugins.module_utils._common.files import sync_directory
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import Distribution
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.bundle_manifest import (
     MANIFEST,
     Bundle,
     BundleError,
     Member,
+    listed,
     parse,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import scratch
 
 MANIFEST_MOST = 1 << 20  # bytes; a real one has a few thousand
 CHUNK = 1 << 20
@@ -79,38 +81,38 @@ def read(path: pathlib.Path) -> Bundle:
 
 
 def unpack(
-    path: pathlib.Path, bundle: Bundle, wanted: t.Sequence[Member], cache: pathlib.Path, say: t.Callable[[str], None]
+    path: pathlib.Path,
+    distribution: Distribution,
+    bundle: Bundle,
+    wanted: t.Sequence[Member],
+    cache: pathlib.Path,
+    say: t.Callable[[str], None],
 ) -> None:
-    """Bring the wanted members into the cache. Raises BundleError, and then the cache is what it was.
+    """Bring the wanted members into the cache, with receipts. Raises BundleError and OSError, and then the cache is what it was.
 
     All of them are written beside the cache's own files, their sums compared, and only then moved into place. Must be
     called with the cache's lock held.
     """
-    place = cache / "artifacts"
-    place.mkdir(parents=True, exist_ok=True)
     needed = sum(member.size for member in wanted)
-    free = shutil.disk_usage(place).free
+    free = shutil.disk_usage(cache).free
     if free < needed:
         raise BundleError(
-            f"{free >> 20} MiB are free in {place}, and the contents of the bundle need {needed >> 20}: free some space, or set toolchain_cache_dir."
+            f"{free >> 20} MiB are free in {cache}, and the contents of the bundle need {needed >> 20}: free some space, or set toolchain_cache_dir."
         )
-    names = {member.name: member for member in wanted}
-    with tempfile.TemporaryDirectory(dir=place, prefix=".unpacking-") as directory:
-        scratch = pathlib.Path(directory)
+    with scratch(cache) as directory:
         for member, content in _contents(path, bundle):
-            if member.name not in names:
+            if member not in wanted:
                 continue
             say(f"unpack {member.key} ({member.size >> 20} MiB)")
-            target = scratch / member.name
+            target = directory / member.name
             target.parent.mkdir(parents=True)
             with target.open("wb") as out:
                 _compare(path, member, content, out)
-                # What is moved into place must be on the disk: the machine may lose its power.
-                os.fsync(out.fileno())
             target.chmod(member.mode)
         for member in wanted:
-            (cache / member.name).parent.mkdir(exist_ok=True)
-            os.replace(scratch / member.name, cache / member.name)
+            inputs = distribution.artifacts[member.key].inputs
+            receipt = receipts.Receipt(member.size, member.sha256, inputs, member.compiler)
+            receipts.keep(directory / member.name, cache / member.name, receipt)
 
 
 def verify(path: pathlib.Path, bundle: Bundle) -> None:
@@ -184,20 +186,22 @@ class _Summed:
 
 
 def describe(
-    distribution: Distribution, inputs: t.Mapping[str, str], cache: pathlib.Path, say: t.Callable[[str], None]
+    distribution: Distribution, inputs: t.Mapping[str, str], cache: pathlib.Path, deep: bool = False
 ) -> Bundle:
-    """The bundle of what the cache holds; reads every file for its sum. Raises BundleError."""
-    absent = distribution.missing(cache)
+    """The bundle of what the cache holds, by its receipts. Raises BundleError and ReceiptError."""
+    absent = distribution.faults(cache, deep)
     if absent:
         raise BundleError(
-            f"The cache {cache} lacks {', '.join(absent)}, which a bundle must hold: "
+            f"The cache {cache} lacks {listed(absent)}, which a bundle must hold: "
             "build it first with 'make bundle', or with toolchain_source=packages."
         )
     members = []
     for artifact in distribution.portable():
-        file = artifact.path(cache)
-        say(f"sum {artifact.key} ({file.stat().st_size >> 20} MiB)")
-        members.append(Member(artifact.key, artifact.digest, artifact.place, file.stat().st_size, sha256_of(file)))
+        receipt = receipts.read(artifact.path(cache))
+        if receipt is not None:
+            members.append(
+                Member(artifact.key, artifact.digest, artifact.place, receipt.size, receipt.sha256, receipt.compiler)
+            )
     return Bundle(distribution.kubernetes_version, dict(inputs), tuple(members))
 
 
@@ -207,7 +211,7 @@ def write(path: pathlib.Path, bundle: Bundle, cache: pathlib.Path, say: t.Callab
     Equal contents give equal files, whoever packs them and when. Not compressed: the images and the preload, which are
     most of it, would give little for minutes of work.
     """
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    new = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(path.parent).free
@@ -215,7 +219,7 @@ def write(path: pathlib.Path, bundle: Bundle, cache: pathlib.Path, say: t.Callab
             raise BundleError(
                 f"{free >> 20} MiB are free in {path.parent}, and the bundle needs {bundle.least_size() >> 20}: free some space, or write it elsewhere."
             )
-        with scratch.open("wb") as file:
+        with new.open("wb") as file:
             out = _Summed(file)
             with tarfile.open(fileobj=t.cast("t.IO[bytes]", out), mode="w:", format=tarfile.PAX_FORMAT) as archive:
                 _add(archive, MANIFEST, 0o644, len(bundle.document()), io.BytesIO(bundle.document()))
@@ -224,14 +228,25 @@ def write(path: pathlib.Path, bundle: Bundle, cache: pathlib.Path, say: t.Callab
                     with (cache / member.name).open("rb") as content:
                         _add(archive, member.name, member.mode, member.size, content)
             os.fsync(file.fileno())
-        # Between the sum and the copy a file may have changed, and a disk may lie.
-        verify(scratch, bundle)
-        os.replace(scratch, path)
+        _verify_new(new, bundle, cache)
+        os.replace(new, path)
+        sync_directory(path.parent)
     except OSError as error:
         raise BundleError(f"The bundle cannot be written to {path}: {error.strerror or error}.") from None
     finally:
-        scratch.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
     return out.hexdigest()
+
+
+def _verify_new(path: pathlib.Path, bundle: Bundle, cache: pathlib.Path) -> None:
+    """Since its receipt was written a file may have changed, and a disk may lie. Raises BundleError."""
+    try:
+        verify(path, bundle)
+    except BundleError as error:
+        raise BundleError(
+            f"A file in the cache {cache} has changed since it was made: {error} To have it made again: "
+            "make bundle ARGS='-e toolchain_check_sums=true'."
+        ) from None
 
 
 def _add(archive: tarfile.TarFile, name: str, mode: int, size: int, content: t.IO[bytes]) -> None:

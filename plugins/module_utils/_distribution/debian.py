@@ -40,10 +40,11 @@ class DebianMirror:
 
 
 def make_root(settings: t.Mapping[str, t.Any], archive: pathlib.Path, log: pathlib.Path, failed: str) -> None:
-    """Write a root file system of a Debian suite as a tar file; ``settings`` are the manifest's. Raises BuildError."""
+    """Write a root file system of a Debian suite as a tar file; ``settings`` are the manifest's. Raises BuildError and OSError."""
     mirror = DebianMirror.of_this_machine()
     environment = {**os.environ, **({"http_proxy": mirror.proxy} if mirror.proxy else {})}
-    with tempfile.TemporaryDirectory(prefix="slipway-rootfs-") as scratch:
+    # Beside the archive, in the cache's scratch directory: there the next run finds it when this one is killed.
+    with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
         root = pathlib.Path(scratch) / "root"
         suite = settings["suite"]
         command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, str(root), mirror.uri]

@@ -9,6 +9,7 @@ The proxy settings of the environment apply as they are, to the probes and to th
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import pathlib
 import re
@@ -23,13 +24,8 @@ import urllib.error
 import urllib.parse
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.slipway.kube.plugins.module_utils._common.files import in_one_step
-from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import (
-    Receipt,
-    is_cached,
-    read_receipt,
-    write_receipt,
-)
+from ansible_collections.slipway.kube.plugins.module_utils._common import receipts
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import making
 
 CHUNK = 1 << 20
 SUM_MOST = 1 << 16  # bytes of a file of sums
@@ -107,26 +103,56 @@ class Download:
     """One file at ``url``, to be kept at ``path``.
 
     ``sum_url`` is the publisher's file of sums, ``sha256`` a sum that one knows already and that then is the only one
-    that counts. The sum that a file was confirmed by is kept beside it, so that a complete file needs no network.
+    that counts. The file's receipt holds the sum that confirmed it, so that a complete file needs no network.
     """
 
     def __init__(self, url: str, path: pathlib.Path, sha256: str, sum_url: str, option: str, timeout: float) -> None:
         self.url = url
         self.path = path
+        # Neither the host nor the rest of the URL: mirrors differ, and some have a password in it.
+        self._inputs = {"file": path.name}
         self._pin = sha256.lower()
         self._sum_url = sum_url
         self._option = option
         self._timeout = timeout
 
-    def present(self) -> bool:
-        """Whether the file is there and has the sum that was pinned, or the one by which it was confirmed."""
-        receipt = Receipt(sha256=self._pin) if self._pin else read_receipt(self.path)
-        return receipt is not None and is_cached(self.path, receipt)
+    def fault(self, deep: bool = False) -> str:
+        """Why the file must be downloaded, empty when it need not be. Raises ReceiptError."""
+        found = receipts.fault(self.path, self._inputs, deep)
+        if not found and self._pin not in ("", self.sha256()):
+            return f"it does not have the SHA-256 that {self._option} pins"
+        return found
+
+    def sha256(self) -> str:
+        """The sum in the file's receipt, in hex; empty without one. Raises ReceiptError."""
+        receipt = receipts.read(self.path)
+        return receipt.sha256 if receipt else ""
+
+    def confirm(self, write: bool) -> bool:
+        """Whether a file without a receipt has the sum that is pinned or lies beside it; with ``write`` it gets its receipt.
+
+        Versions of Slipway that wrote no receipts left only the sum. Raises OSError.
+        """
+        beside = self.path.with_name(self.path.name + ".sha256")
+        try:
+            expected = self._pin or beside.read_text(encoding="ascii").strip()
+            found = receipts.of(self.path, self._inputs)
+        except (FileNotFoundError, UnicodeDecodeError):
+            return False
+        if found.sha256 != expected:
+            return False
+        if write:
+            receipts.write(self.path, found)
+            beside.unlink(missing_ok=True)
+        return True
 
     def fetch(self) -> None:
-        """Download, compare, and only then put into place. Raises DownloadError."""
+        """Download, compare, and only then put into place. Raises DownloadError and OSError.
+
+        Must be called with the lock of the file's directory held.
+        """
         expected = self._pin or self._published()
-        with in_one_step(self.path) as scratch:
+        with making(self.path.parent, self.path, self._inputs) as scratch:
             found = self._get(self.url, scratch)
             if found != expected:
                 origin = f"the one that {self._option} pins" if self._pin else f"the one that {self._sum_url} publishes"
@@ -136,7 +162,6 @@ class Download:
                     f"use another mirror, or pin the right checksum in {self._option}."
                 )
             scratch.chmod(0o755)
-            write_receipt(self.path, expected)
 
     def _published(self) -> str:
         with tempfile.TemporaryDirectory() as directory:
@@ -192,6 +217,10 @@ class Download:
             ) from None
         except DownloadError:
             raise
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # the disk, not the network
+                raise
+            raise _Transient(reason(error)) from None
         except Exception as error:  # refused, reset, no name, certificates: all of them are said the same way
             raise _Transient(reason(error)) from None
         if length is not None and length.isdigit() and size != int(length):
@@ -199,10 +228,19 @@ class Download:
         return total.hexdigest()
 
 
-def extract(archive: pathlib.Path, member: str, target: pathlib.Path) -> None:
-    """Take one file out of a compressed tar file. Raises DownloadError."""
+def extracted_from(archive_sha256: str, member: str) -> dict[str, str]:
+    """What the receipt of a program that came out of an archive says."""
+    return {"archive": archive_sha256, "member": member}
+
+
+def extract(archive: pathlib.Path, archive_sha256: str, member: str, target: pathlib.Path) -> None:
+    """Take one file out of a compressed tar file. Raises DownloadError and OSError.
+
+    Must be called with the lock of the target's directory held.
+    """
+    inputs = extracted_from(archive_sha256, member)
     try:
-        with tarfile.open(archive, "r:*") as opened, in_one_step(target) as scratch:
+        with tarfile.open(archive, "r:*") as opened, making(target.parent, target, inputs) as scratch:
             entry = opened.getmember(member)
             content = opened.extractfile(entry)
             if content is None:

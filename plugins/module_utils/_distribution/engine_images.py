@@ -16,11 +16,15 @@ from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifac
     Artifact,
     Distribution,
     image_directory,
+    inputs_sum,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError, last_words
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import mirror_arguments
 
 LABEL = "io.github.slipway.artifact"
+# What a receipt says of a file, for an image that has none.
+LABEL_INPUTS = "io.github.slipway.inputs"
+LABEL_COMPILER = "io.github.slipway.compiler"
 
 
 class EngineImages:
@@ -34,11 +38,23 @@ class EngineImages:
 
     def has(self, artifact: Artifact) -> bool:
         """Whether the engine has the image by its content; its other names may be missing."""
-        return self.client is not None and any(
-            # docker.DockerClient.images.list asks once more for each, and fails when one is removed meanwhile.
-            artifact.image in (image["RepoTags"] or [])
-            for image in self.client.api.images(name=artifact.image)
-        )
+        return self._labels(artifact) is not None
+
+    def is_current(self, artifact: Artifact) -> bool:
+        """Whether the engine has the image as it would be built now."""
+        labels = self._labels(artifact)
+        if labels is None or labels.get(LABEL_INPUTS) != inputs_sum(artifact.inputs):
+            return False
+        return not artifact.outdated(labels.get(LABEL_COMPILER, ""))
+
+    def _labels(self, artifact: Artifact) -> t.Mapping[str, str] | None:
+        if self.client is None:
+            return None
+        # docker.DockerClient.images.list asks once more for each, and fails when one is removed meanwhile.
+        for image in self.client.api.images(name=artifact.image):
+            if artifact.image in (image["RepoTags"] or []):
+                return image["Labels"] or {}
+        return None
 
     def load(self, artifact: Artifact) -> bool:
         """Bring an image's file into the engine under its names; False if it was there."""
@@ -100,7 +116,11 @@ class EngineImages:
             custom_context=True,
             tag=artifact.image,
             buildargs=dict(arguments),
-            labels={LABEL: artifact.key},
+            labels={
+                LABEL: artifact.key,
+                LABEL_INPUTS: inputs_sum(artifact.inputs),
+                LABEL_COMPILER: artifact.compiler,
+            },
             # The machine's own resolver may be on a loopback address that a bridge cannot reach.
             network_mode="host",
             rm=True,

@@ -16,6 +16,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._distribution.command
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_images import LABEL, EngineImages
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import CAP_SYS_RESOURCE, has_capability
 
+LABEL_SCRATCH = "io.github.slipway.scratch"
 _SCRIPT = """set -eu
 ln -sfn {runtime} /usr/local/sbin/node-runtime
 containerd >/tmp/containerd.log 2>&1 &
@@ -62,16 +63,20 @@ def _node_runtime() -> str:
     return "/usr/sbin/runc" if has_capability(CAP_SYS_RESOURCE) else "/usr/local/sbin/runtime-shim"
 
 
-def _run_in_node(client: t.Any, image: str, script: str, shared: pathlib.Path, label: str) -> None:
+def _run_in_node(client: t.Any, image: str, script: str, shared: pathlib.Path, key: str) -> None:
     from docker.types import Mount
 
+    labels = {LABEL: key, LABEL_SCRATCH: str(shared.parent)}
+    # Who makes it in this cache has its lock: what a killed run left there is nobody's.
+    for left in client.containers.list(all=True, filters={"label": [f"{name}={of}" for name, of in labels.items()]}):
+        left.remove(force=True, v=True)
     container = client.containers.create(
         image,
         entrypoint=["/bin/bash", "-c", script],
         privileged=True,
         # overlayfs does not lie on overlayfs: containerd's directory needs a volume of its own.
         mounts=[Mount("/shared", str(shared), type="bind"), Mount("/var/lib/containerd", None, type="volume")],
-        labels={LABEL: label},
+        labels=labels,
     )
     try:
         container.start()

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._common import receipts
 from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import sha256_of
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, bundles
 from docker_engine import DockerEngine
@@ -235,6 +236,20 @@ def test_releases_are_taken_once_and_the_mirror_may_be_gone_afterwards(machine: 
     asked.clear()
     second = machine.set_up(**variables)
     assert (second.code, second.changed) == (0, 0), second.out
+    # The commands lead to the version that is wanted, and to whole files.
+    raised = machine.set_up("--check", **{**variables, "toolchain_helm_version": "v1.1.0"})
+    assert (raised.code, raised.changed > 0) == (0, True) and "Missing: tool helm." in raised.text, raised.out
+    kubectl = machine.cache / "release" / "kubectl-v1.0.0"
+    content = kubectl.read_bytes()
+    kubectl.write_bytes(content[::-1])
+    deep = machine.set_up("--check", toolchain_check_sums=True, **variables)
+    assert "Missing: tool kubectl (its content has changed since it was made)." in deep.text, deep.out
+    kubectl.write_bytes(content)
+    # What an earlier version of Slipway left is taken over.
+    receipts.receipt_file(kubectl).unlink()
+    kubectl.with_name(kubectl.name + ".sha256").write_text(sha256_of(kubectl))
+    taken_over = machine.set_up(**variables)
+    assert taken_over.code == 0 and "Missing: tool kubectl (it has no receipt)." in taken_over.text, taken_over.out
     other = machine.set_up(**{**variables, "toolchain_source": "packages"})
     assert (other.code, other.changed) == (0, 0) and "the installed tools came from release" in other.text, other.out
     # Even where the set-up has to begin anew.
@@ -321,8 +336,9 @@ def bundle(tmp_path: Path) -> tuple[Path, Path]:
                 archive.addfile(entry, io.BytesIO(content))
         else:
             file.write_text(f"#!/bin/sh\necho {artifact.name}\n")
+        receipts.write(file, receipts.of(file, artifact.inputs))
     path = tmp_path / "bundle.tar"
-    bundles.write(path, bundles.describe(distribution, MAKER, cache, lambda _text: None), cache, lambda _text: None)
+    bundles.write(path, bundles.describe(distribution, MAKER, cache), cache, lambda _text: None)
     return root, path
 
 

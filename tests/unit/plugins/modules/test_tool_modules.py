@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts
+from ansible_collections.slipway.kube.plugins.module_utils._common import receipts
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, downloads
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import container_engine as engine_module
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_network import EngineError
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
@@ -23,11 +26,15 @@ from ansible_collections.slipway.kube.plugins.module_utils._minikube import prof
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.errors import MinikubeError
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import owned_profiles, write_owner_note
 from ansible_collections.slipway.kube.plugins.modules import (
+    artifact_bundle,
     container_engine,
     environment_info,
     minikube_cluster,
     minikube_image,
+    release_program,
 )
+from ansible_collections.slipway.kube.plugins.modules import artifacts as artifacts_module
+from distribution_objects import keep
 from fake_kubernetes import FakeKubernetes, nobody, stand_in
 
 CHECKOUT = Path(__file__).resolve().parents[4]
@@ -396,6 +403,9 @@ def params(tmp_path: Path) -> dict[str, Any]:
         "state_dir": str(tmp_path / "state"),
         "distribution": str(CHECKOUT / "distribution"),
         "profile": "mine",
+        "releases": {},
+        "versions": {},
+        "check_sums": False,
     }
 
 
@@ -409,12 +419,61 @@ def test_new_machine_lacks_every_tool(params: dict[str, Any]) -> None:
     assert found["missing"] == ["tool kubectl", "tool helm", "tool minikube"]
 
 
-def test_released_tool_that_was_removed_is_lacking(params: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / "helm").touch()
-    note(params, source="release", tools={name: str(tmp_path / name) for name in ("helm", "kubectl", "minikube")})
+@pytest.fixture
+def released(params: dict[str, Any], tmp_path: Path) -> Path:
+    """A machine with the tools of official releases; the directory of their commands."""
+    commands, cache = tmp_path / "bin", tmp_path / "cache" / "release"
+    commands.mkdir()
+    cache.mkdir(parents=True)
+    for name in environment_info.TOOLS:
+        program = cache / f"{name}-v1"
+        program.write_text(name)
+        receipts.write(program, receipts.of(program, {"file": program.name}))
+        (commands / name).symlink_to(program)
+        params["releases"][name] = str(program)
+    note(params, source="release", tools={name: str(commands / name) for name in environment_info.TOOLS})
+    return commands
+
+
+def test_released_tools_are_whole(params: dict[str, Any], released: Path) -> None:
     found = environment_info.toolchain(params, None)
-    assert found["tools"] == {"helm": str(tmp_path / "helm")}
-    assert found["missing"] == ["tool kubectl", "tool minikube"]
+    assert found["tools"] == {name: str(released / name) for name in environment_info.TOOLS}
+    assert (found["missing"], found["cached"]) == ([], True)
+
+
+def test_released_tool_that_was_removed_or_damaged_is_lacking(params: dict[str, Any], released: Path) -> None:
+    (released / "kubectl").resolve().unlink()
+    (released / "helm").resolve().write_text("he")
+    found = environment_info.toolchain(params, None)
+    assert found["tools"] == {"minikube": str(released / "minikube")}
+    assert found["missing"] == ["tool kubectl", "tool helm (it has 2 bytes instead of 4)"]
+    assert found["cached"] is False
+    (released / "helm").resolve().write_text("meld"[::-1])
+    assert "tool helm" not in " ".join(environment_info.toolchain(params, None)["missing"])
+    deep = environment_info.toolchain({**params, "check_sums": True}, None)["missing"]
+    assert "tool helm (its content has changed since it was made)" in deep
+
+
+def test_command_of_another_version_than_the_wanted_one_is_lacking(params: dict[str, Any], released: Path) -> None:
+    params["releases"]["helm"] = params["releases"]["helm"].replace("-v1", "-v2")
+    found = environment_info.toolchain(params, None)
+    assert found["missing"] == ["tool helm"] and "helm" not in found["tools"]
+
+
+def test_released_tools_without_receipts_need_no_probe_of_the_network(params: dict[str, Any], released: Path) -> None:
+    for name in environment_info.TOOLS:
+        receipts.receipt_file((released / name).resolve()).unlink()
+    found = environment_info.toolchain(params, None)
+    assert found["missing"] == [f"tool {name} (it has no receipt)" for name in environment_info.TOOLS]
+    assert found["cached"] is True
+
+
+def test_other_versions_than_the_built_ones_are_warned_about(params: dict[str, Any]) -> None:
+    note(params, source="packages", inputs={"architecture": "x86_64", "ca_bundle": "aa"})
+    built = artifacts.load(CHECKOUT / "distribution", {"architecture": "x86_64", "ca_bundle": "aa"}).versions
+    assert environment_info.toolchain({**params, "versions": dict(built)}, None)["warnings"] == []
+    (warning,) = environment_info.toolchain({**params, "versions": {**built, "helm": "v9.0.0"}}, None)["warnings"]
+    assert f"builds helm {built['helm']}" in warning
 
 
 def test_cut_note_counts_as_none(params: dict[str, Any]) -> None:
@@ -427,18 +486,13 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
     distribution = artifacts.load(CHECKOUT / "distribution", {"architecture": "x86_64", "ca_bundle": "aa"})
     cache = tmp_path / "cache"
 
-    def keep(key: str) -> None:
-        file = distribution.artifacts[key].path(cache)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
-
     def link(command: str, target: Path) -> None:
         place = Path(params["state_dir"]) / "bin" / command
         place.parent.mkdir(exist_ok=True)
         place.unlink(missing_ok=True)
         place.symlink_to(target)
 
-    keep("program:helm")
+    keep(distribution.of("program", "helm"), cache)
     older = cache / "older"
     older.touch()
     link("helm", older)
@@ -452,7 +506,7 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
     assert "program helm" not in found["missing"]
 
     for artifact in distribution.portable():
-        keep(artifact.key)
+        keep(artifact, cache)
     for command, program in distribution.host.items():
         link(command, distribution.of("program", program).path(cache))
     images = [one for one in distribution.artifacts.values() if one.kind == "image" and one.file is not None]
@@ -469,9 +523,121 @@ def test_packages_are_lacking_file_by_file_and_name_by_name(params: dict[str, An
     assert (found["missing"], found["cached"]) == ([], True)
     assert found["preload"] and found["node_image"].startswith("slipway.local/kicbase:")
 
-    # Somebody took a name away from an image.
+    # Somebody took a name away from an image, and files are not what they were.
     tags["python"].pop()
-    assert environment_info.toolchain(params, engine)["missing"] == ["image python"]
+    distribution.of("program", "kube").path(cache).write_bytes(b"")
+    distribution.of("image", "kicbase").path(cache).write_bytes(b"CONTENT")
+    receipts.receipt_file(distribution.of("preload", "preload").path(cache)).unlink()
+    found = environment_info.toolchain(params, engine)
+    assert found["missing"] == [
+        "program kube (it has 0 bytes instead of 7)",
+        "image python",
+        "preload (it has no receipt)",
+    ]
+    assert (found["cached"], found["preload"], "kubectl" in found["tools"]) == (False, "", False)
+    deep = environment_info.toolchain({**params, "check_sums": True}, engine)
+    assert "image kicbase (its content has changed since it was made)" in deep["missing"]
+
+
+# -- release_program ---------------------------------------------------------------------------------------------------
+
+
+class Download(downloads.Download):
+    """A download that needs no network: it writes what a test says."""
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        super().__init__("https://user:word@mirror.example/helm.tar.gz", path, "", "sums", "pin", 1)
+        self.content = content
+        self.fetched = 0
+
+    def fetch(self) -> None:
+        self.fetched += 1
+        self.path.write_bytes(self.content)
+        receipts.write(self.path, receipts.of(self.path, self._inputs))
+
+
+def packed(path: Path, program: bytes) -> bytes:
+    with tarfile.open(path, "w:gz") as opened:
+        entry = tarfile.TarInfo("helm")
+        entry.size = len(program)
+        opened.addfile(entry, io.BytesIO(program))
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+def test_program_comes_out_of_the_archive_that_is_there(tmp_path: Path) -> None:
+    program = tmp_path / "helm"
+    download = Download(tmp_path / "helm.tar.gz", packed(tmp_path / "helm.tar.gz", b"helm"))
+
+    def ensure(check_mode: bool = False) -> tuple[bool, bool]:
+        return release_program.ensure(download, "helm", program, False, check_mode)
+
+    assert ensure(check_mode=True) == (True, True) and not program.exists()
+    assert ensure() == (True, True) and program.read_bytes() == b"helm"
+    assert ensure() == (False, False)
+    program.write_bytes(b"he")
+    assert ensure(check_mode=True) == (False, True) and program.read_bytes() == b"he"
+    assert ensure() == (False, True) and program.read_bytes() == b"helm" and download.fetched == 1
+    # Neither is what it was, and of the archive only the sum tells.
+    program.unlink()
+    download.path.write_bytes(download.content[::-1])
+    assert ensure() == (True, True) and program.read_bytes() == b"helm" and download.fetched == 2
+    # Another version of the archive has another program.
+    download.content = packed(tmp_path / "new.tar.gz", b"more")
+    download.path.unlink()
+    assert ensure() == (True, True) and program.read_bytes() == b"more"
+
+
+def test_program_of_a_version_without_receipts_is_kept(tmp_path: Path) -> None:
+    download = Download(tmp_path / "kubectl-v1", b"")
+    download.path.write_bytes(b"kubectl")
+    (tmp_path / "kubectl-v1.sha256").write_text(receipts.sha256_of(download.path))
+    for _ in range(2):
+        assert release_program.ensure(download, None, download.path, False, True) == (False, True), "check mode"
+    assert release_program.ensure(download, None, download.path, False, False) == (False, True)
+    assert release_program.ensure(download, None, download.path, False, False) == (False, False)
+    assert download.fetched == 0
+
+
+# -- what stands in the way of the cache -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OSError(28, "No space left on device"),
+            "cache cannot be used: No space left on device. Free some space there",
+        ),
+        (PermissionError(13, "Permission denied", "/cache/lock"), "/cache/lock cannot be used: Permission denied."),
+        (receipts.ReceiptError("a newer version"), "a newer version"),
+    ],
+)
+@pytest.mark.parametrize("module", [artifacts_module, artifact_bundle, release_program])
+def test_what_stands_in_the_way_is_one_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    module: ModuleType,
+    error: Exception,
+    message: str,
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    options: dict[ModuleType, dict[str, Any]] = {
+        artifacts_module: {"distribution": str(CHECKOUT / "distribution")},
+        artifact_bundle: {"distribution": str(CHECKOUT / "distribution"), "state": "created", "path": str(tmp_path)},
+        release_program: {"url": "https://mirror.example/x", "sum_url": "y", "path": str(tmp_path / "cache" / "x")},
+    }
+    if module is not release_program:
+        options[module]["cache_dir"] = str(tmp_path / "cache")
+    monkeypatch.setattr(module, "lock", fail)
+    with patch_module_args(options[module]), pytest.raises(SystemExit):
+        module.main()
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["failed"] and message in answer["msg"] and "exception" not in answer
 
 
 def test_profiles_that_need_the_tools_are_those_of_both_directories(params: dict[str, Any], tmp_path: Path) -> None:

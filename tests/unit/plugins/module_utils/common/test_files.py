@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that appear in one step."""
+"""Files that appear in one step and are on the disk when they do."""
 
 from __future__ import annotations
 
@@ -10,35 +10,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._common import files
-
-
-def test_file_appears_when_its_block_ends_well(tmp_path: Path) -> None:
-    cache = tmp_path / "deep" / "cache"
-    path = cache / "program-1" / "program"
-    with files.in_one_step(path, cache) as scratch:
-        scratch.write_text("one")
-        assert not path.parent.exists()
-    assert path.read_text() == "one"
-    assert [one.name for one in cache.iterdir()] == ["program-1"]
-    with files.in_one_step(path, cache) as scratch:
-        scratch.write_text("two")
-    assert path.read_text() == "two"
-
-
-def test_directory_appears_in_one_step_too(tmp_path: Path) -> None:
-    with files.in_one_step(tmp_path / "schemas") as scratch:
-        scratch.mkdir()
-        (scratch / "one").touch()
-    assert [one.name for one in (tmp_path / "schemas").iterdir()] == ["one"]
-
-
-def test_nothing_is_left_of_a_block_that_failed(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("before")
-    with pytest.raises(ValueError, match="no"), files.in_one_step(path) as scratch:
-        scratch.write_text("half")
-        raise ValueError("no")
-    assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
 
 
 def test_text_replaces_the_one_before(tmp_path: Path) -> None:
@@ -76,3 +47,31 @@ def test_link_is_made_where_it_can_be(tmp_path: Path, monkeypatch: pytest.Monkey
     files.link_or_copy(source, path)
     assert not path.samefile(source) and path.read_text() == "one" and int(path.stat().st_mtime) == 1000
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("write", ["write_text", "copy", "link_or_copy"])
+def test_content_is_on_the_disk_before_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str) -> None:
+    source, path = tmp_path / "source", tmp_path / "target.txt"
+    source.write_text("new")
+    path.write_text("old")
+    synced: list[tuple[str, str]] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append((os.readlink(f"/proc/self/fd/{descriptor}"), path.read_text()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    arguments = {"write_text": (path, "new"), "copy": (source, path, 0o644), "link_or_copy": (source, path)}
+    getattr(files, write)(*arguments[write])
+    # The second name of a hard link is what the kernel may show.
+    assert [content for _, content in synced] == ["old", "new"]
+    assert synced[1][0] == str(tmp_path)
+
+
+def test_full_disk_is_one_sentence_with_what_to_do() -> None:
+    named = OSError(28, "No space left on device", "/cache/file")
+    assert files.unwritable(named, "/cache").startswith(
+        "/cache/file cannot be used: No space left on device. Free some"
+    )
+    assert files.unwritable(OSError(28, "No space left on device"), "/cache").startswith("/cache cannot be used:")

@@ -12,12 +12,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._common import receipts
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import Say
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import builder as builder_module
-from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import Artifact, Distribution
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import (
+    Artifact,
+    Distribution,
+    inputs_sum,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.builder import Builder
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
-from distribution_objects import Engine, Image, artifact, graph, quiet
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_images import (
+    LABEL_COMPILER,
+    LABEL_INPUTS,
+)
+from distribution_objects import Engine, Image, artifact, go_program, graph, keep, quiet
 
 
 class Recorded(Builder):
@@ -58,8 +67,11 @@ CHAIN = (
 
 
 def files(cache: Path) -> list[str]:
+    """The files of artifacts, without their receipts."""
     return sorted(
-        path.relative_to(cache / "artifacts").as_posix() for path in (cache / "artifacts").rglob("*") if path.is_file()
+        path.relative_to(cache / "artifacts").as_posix()
+        for path in (cache / "artifacts").rglob("*")
+        if path.is_file() and not path.name.endswith(".receipt.json")
     )
 
 
@@ -104,7 +116,7 @@ def test_a_failure_ends_both_lanes_and_leaves_nothing_half_made(tmp_path: Path, 
     assert "image:node" not in builder.done
     assert broken.replace(":", "-") + f"-digest-{broken.partition(':')[2]}/file" not in files(tmp_path)
     assert not any("half" in (tmp_path / "artifacts" / name).read_text() for name in files(tmp_path))
-    assert not list((tmp_path / "artifacts").glob(".making-*"))
+    assert not list((tmp_path / ".making").iterdir())
 
     # The next run makes what is missing and nothing else.
     before = set(builder.done)
@@ -163,16 +175,101 @@ def test_program_is_compiled_in_its_directory(tmp_path: Path, monkeypatch: pytes
 
 
 def test_an_image_without_a_file_is_looked_for_in_the_engine(tmp_path: Path) -> None:
-    image = artifact("image", "app", file=None)
+    image = dataclasses.replace(artifact("image", "app", file=None), inputs={"recipe": 1}, compiler="go1.26.6")
+    labels = {LABEL_INPUTS: inputs_sum({"recipe": 1}), LABEL_COMPILER: "go1.26.6"}
+
+    def present(*images: Image) -> bool:
+        return Builder(graph(image), tmp_path, quiet, Engine(*images)).present(image)
+
     assert not Builder(graph(image), tmp_path, quiet, None).present(image)
-    assert not Builder(graph(image), tmp_path, quiet, Engine(Image("slipway.local/app:other"))).present(image)
-    assert Builder(graph(image), tmp_path, quiet, Engine(Image(image.image))).present(image)
+    assert not present(Image("slipway.local/app:other", labels=labels))
+    assert present(Image(image.image, labels=labels))
+    assert not present(Image(image.image)), "nobody knows what it is made of"
+    assert not present(Image(image.image, labels={**labels, LABEL_INPUTS: inputs_sum({"recipe": 2})}))
+    assert not present(Image(image.image, labels={**labels, LABEL_COMPILER: "go1.26.4"}))
 
 
-def test_an_image_with_a_file_is_present_when_the_file_is(tmp_path: Path) -> None:
+def test_a_file_is_present_when_its_receipt_says_so(tmp_path: Path) -> None:
     image = artifact("image", "node", file="image.tar")
-    builder = Builder(graph(image), tmp_path, quiet, Engine(Image(image.image)))
-    assert not builder.present(image)
-    image.path(tmp_path).parent.mkdir(parents=True)
-    image.path(tmp_path).touch()
-    assert builder.present(image)
+
+    def present(deep: bool = False) -> bool:
+        return Builder(graph(image), tmp_path, quiet, Engine(Image(image.image)), deep).present(image)
+
+    assert not present()
+    file = keep(image, tmp_path, b"whole")
+    assert present() and present(deep=True)
+    file.write_bytes(b"wh0le")
+    assert present() and not present(deep=True), "only its sum tells"
+    file.write_bytes(b"")
+    assert not present(), "a loss of power left it empty"
+
+
+def test_a_file_that_cannot_be_believed_is_made_again_with_a_word(tmp_path: Path) -> None:
+    graph_of = graph(*CHAIN)
+    Recorded(graph_of, tmp_path).build(["preload:preload"])
+    (tmp_path / "artifacts/program-kube-digest-kube/file").write_bytes(b"")
+    (tmp_path / "artifacts/preload-preload-digest-preload/file.receipt.json").unlink()
+    again = Recorded(graph_of, tmp_path)
+    # The image that the program is in is whole, so nobody needs the program.
+    assert again.build(["preload:preload"]) == ["preload:preload"]
+    assert again.words[0] == "preload preload must be made again: it has no receipt"
+    assert Recorded(graph_of, tmp_path).build(["program:kube"]) == ["program:kube"]
+    assert Recorded(graph_of, tmp_path).build(["preload:preload", "program:kube"]) == []
+
+
+def test_programs_of_an_older_compiler_are_compiled_again_and_what_is_made_of_them_too(tmp_path: Path) -> None:
+    def site(compiler: str) -> Recorded:
+        return Recorded(graph(*(dataclasses.replace(one, compiler=compiler) for one in CHAIN)), tmp_path)
+
+    assert len(site("go1.26.6").build(["preload:preload"])) == 4
+    assert site("go1.26.4").build(["preload:preload"]) == [], "an older compiler on PATH is no reason"
+    newer = site("go1.26.10")
+    assert newer.build(["preload:preload"]) == ["program:kube", "rootfs:debian", "image:node", "preload:preload"]
+    assert (
+        "program kube must be made again: it was compiled by go1.26.6, and the compiler of this machine is go1.26.10"
+        in newer.words
+    )
+
+
+# -- what versions without receipts left -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write", [True, False], ids=["run", "check mode"])
+def test_a_program_without_a_receipt_is_kept_when_the_compilers_own_sum_is_right(tmp_path: Path, write: bool) -> None:
+    kube = dataclasses.replace(artifact("program", "kube"), inputs={"recipe": 1}, compiler="go1.26.6")
+    path = kube.path(tmp_path)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(go_program(compiler="go1.26.8"))
+    words: list[str] = []
+    builder = Builder(graph(kube), tmp_path, words.append, None)
+    assert builder.confirm(["program:kube"], write) == ["program:kube"]
+    assert builder.present(kube)
+    assert receipts.receipt_file(path).exists() is write
+    assert bool(words) is write
+    if write:
+        assert receipts.read(path) == receipts.of(path, {"recipe": 1}, "go1.26.8")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        go_program()[:-1],
+        go_program().replace(b"code", b"c0de"),
+        go_program() + b"\0",
+        go_program(compiler="go1.26.5"),
+        go_program(settings={"CGO_ENABLED": "1"}),
+        b"no program at all",
+    ],
+    ids=["empty", "cut", "changed", "longer", "older compiler", "other flags", "none"],
+)
+def test_a_program_without_a_receipt_that_nothing_confirms_is_made_again(tmp_path: Path, content: bytes) -> None:
+    kube = dataclasses.replace(artifact("program", "kube"), compiler="go1.26.6")
+    path = kube.path(tmp_path)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    builder = Recorded(graph(kube), tmp_path)
+    assert builder.confirm(["program:kube"], write=True) == []
+    assert builder.build(["program:kube"]) == ["program:kube"]
+    assert builder.words[0] == "program kube must be made again: it has no receipt"
+    assert path.read_text() == "whole" and not kube.fault(tmp_path, deep=True)

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._common import receipts
 from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import sha256_of
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import artifacts, bundle_manifest, bundles
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.bundle_manifest import BundleError
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import machine_inputs
+from distribution_objects import keep, quiet
 
 MAKER = {"architecture": "x86_64", "ca_bundle": "a" * 64}
 
@@ -31,10 +33,6 @@ images:
   python: {parents: {DEBIAN: debian}, names: ["docker.io/library/python:3"], archive: true}
 preload: {node: kicbase, images: [coredns, python], file: preloaded.tar.lz4}
 """
-
-
-def quiet(_text: str) -> None:
-    pass
 
 
 @dataclasses.dataclass
@@ -70,17 +68,15 @@ def root(tmp_path: Path) -> Path:
 
 def fill(distribution: artifacts.Distribution, cache: Path) -> None:
     for number, artifact in enumerate(distribution.portable()):
-        file = artifact.path(cache)
-        file.parent.mkdir(parents=True)
-        file.write_bytes(f"{artifact.key}\n".encode() * (number * 200 + 1))
+        keep(artifact, cache, f"{artifact.key}\n".encode() * (number * 200 + 1))
 
 
 @pytest.fixture
 def site(root: Path, tmp_path: Path) -> Site:
-    distribution = artifacts.load(root, MAKER)
+    distribution = artifacts.load(root, MAKER, "go1.26.6")
     cache = tmp_path / "maker"
     fill(distribution, cache)
-    bundle = bundles.describe(distribution, MAKER, cache, quiet)
+    bundle = bundles.describe(distribution, MAKER, cache)
     path = tmp_path / "bundle.tar"
     bundles.write(path, bundle, cache, quiet)
     return Site(root, cache, distribution, path, bundle)
@@ -88,10 +84,11 @@ def site(root: Path, tmp_path: Path) -> Site:
 
 def unpack(path: Path, root: Path, cache: Path, architecture: str = "x86_64") -> list[str]:
     bundle = bundles.read(path)
-    bundle_manifest.distribution_of(bundle, root, architecture, path)
-    wanted = bundle_manifest.missing(bundle, cache)
+    distribution = bundle_manifest.distribution_of(bundle, root, architecture, path)
+    wanted = bundle_manifest.missing(distribution, bundle, cache)
     if wanted:
-        bundles.unpack(path, bundle, wanted, cache, quiet)
+        cache.mkdir(parents=True, exist_ok=True)
+        bundles.unpack(path, distribution, bundle, wanted, cache, quiet)
     return [member.key for member in wanted]
 
 
@@ -167,14 +164,14 @@ def test_equal_contents_give_equal_files_with_the_sum_that_was_said(site: Site, 
 def test_is_not_written_while_the_cache_lacks_something(site: Site) -> None:
     site.distribution.of("image", "python").path(site.cache).unlink()
     with pytest.raises(BundleError, match="lacks image:python.*make bundle"):
-        bundles.describe(site.distribution, MAKER, site.cache, quiet)
+        bundles.describe(site.distribution, MAKER, site.cache)
 
 
 def test_a_file_that_changes_while_it_is_packed_leaves_no_bundle(site: Site, tmp_path: Path) -> None:
     target = tmp_path / "new" / "bundle.tar"
     file = site.distribution.of("program", "kube").path(site.cache)
     file.write_bytes(file.read_bytes()[::-1])
-    with pytest.raises(BundleError, match="kube"):
+    with pytest.raises(BundleError, match="has changed since it was made: .*kube.*toolchain_check_sums=true"):
         bundles.write(target, site.bundle, site.cache, quiet)
     assert list(target.parent.iterdir()) == []
 
@@ -187,9 +184,47 @@ def test_another_machine_gets_every_file_under_the_makers_digests(site: Site, tm
     assert unpack(site.path, site.root, cache) == [member.key for member in site.bundle.members]
     for member in site.bundle.members:
         assert (cache / member.name).read_bytes() == (site.cache / member.name).read_bytes()
-    assert artifacts.load(site.root, MAKER).missing(cache) == []
+    assert artifacts.load(site.root, MAKER).faults(cache) == {}
     # The taker's own certificates give other digests, which is why those of the bundle are noted.
-    assert artifacts.load(site.root, {**MAKER, "ca_bundle": "b" * 64}).missing(cache)
+    assert artifacts.load(site.root, {**MAKER, "ca_bundle": "b" * 64}).faults(cache)
+
+
+def test_another_machine_gets_the_makers_receipts(site: Site, tmp_path: Path) -> None:
+    cache = tmp_path / "taker"
+    unpack(site.path, site.root, cache)
+    for artifact in site.distribution.portable():
+        path = artifact.path(cache)
+        assert receipts.read(path) == receipts.of(path, artifact.inputs, artifact.compiler)
+    assert site.distribution.of("program", "kube").compiler == site.distribution.of("preload", "preload").compiler
+    assert site.distribution.of("image", "python").compiler == "", "there is no program in it"
+
+
+def test_a_file_that_the_receipts_sum_does_not_bear_out_is_unpacked_again(site: Site, tmp_path: Path) -> None:
+    cache = tmp_path / "taker"
+    unpack(site.path, site.root, cache)
+    kube = site.distribution.of("program", "kube").path(cache)
+    kube.write_bytes(kube.read_bytes()[::-1])
+    assert unpack(site.path, site.root, cache) == [], "its size is right"
+    bundle = bundles.read(site.path)
+    distribution = artifacts.load(site.root, MAKER)
+    assert [member.key for member in bundle_manifest.missing(distribution, bundle, cache, deep=True)] == [
+        "program:kube"
+    ]
+    # A receipt of other content than the bundle's.
+    receipts.write(kube, receipts.of(kube, distribution.of("program", "kube").inputs))
+    assert unpack(site.path, site.root, cache) == ["program:kube"]
+
+
+@pytest.mark.parametrize("field", ["name", "key"])
+def test_two_members_of_one_name_are_refused(site: Site, field: str) -> None:
+    def double(content: dict[str, object]) -> None:
+        entries = content["files"]
+        assert isinstance(entries, list)
+        entries[1][field] = entries[0][field]
+
+    change_manifest(site.path, double)
+    with pytest.raises(BundleError, match=f"names '{getattr(site.bundle.members[0], field)}' twice: it was modified"):
+        bundles.read(site.path)
 
 
 def test_programs_can_be_run_and_nothing_else(site: Site, tmp_path: Path) -> None:

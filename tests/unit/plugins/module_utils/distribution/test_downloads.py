@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.server
 import io
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._common import receipts
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import downloads
 
 PROGRAM = b"#!/bin/sh\necho kubectl\n"
@@ -71,29 +73,81 @@ def download(mirror: Mirror, path: Path, name: str = "kubectl", pin: str = "") -
     )
 
 
+def left(directory: Path) -> list[Path]:
+    """The files of a directory and of its scratch directory."""
+    return [path for path in directory.rglob("*") if path.is_file()]
+
+
 def test_a_confirmed_file_is_kept_and_needs_no_mirror_again(mirror: Mirror, tmp_path: Path) -> None:
     one = download(mirror, tmp_path / "release")
-    assert not one.present()
+    assert one.fault()
     one.fetch()
     assert one.path.read_bytes() == PROGRAM and one.path.stat().st_mode & 0o777 == 0o755
     mirror.close()
-    assert download(mirror, tmp_path / "release").present()
+    assert not download(mirror, tmp_path / "release").fault()
 
 
 def test_a_pin_is_the_only_sum_that_counts(mirror: Mirror, tmp_path: Path) -> None:
     mirror.answers["/kubectl.sha256"] = (200, b"0" * 64)
     download(mirror, tmp_path, pin=SUM.upper()).fetch()
     assert mirror.asked == ["/kubectl"]
-    assert not download(mirror, tmp_path, pin="1" * 64).present()
+    assert "toolchain_kubectl_sha256 pins" in download(mirror, tmp_path, pin="1" * 64).fault()
 
 
 def test_a_file_that_was_damaged_later_is_not_present(mirror: Mirror, tmp_path: Path) -> None:
     one = download(mirror, tmp_path)
     one.fetch()
     one.path.write_bytes(b"damaged")
-    assert not one.present()
+    assert one.fault() == f"it has 7 bytes instead of {len(PROGRAM)}"
+    one.path.write_bytes(PROGRAM[::-1])
+    assert not one.fault() and one.fault(deep=True), "only its sum tells"
     one.fetch()
-    assert one.present()
+    assert not one.fault()
+
+
+@pytest.mark.parametrize(
+    ("content", "beside", "pin", "confirmed"),
+    [
+        (PROGRAM, SUM, "", True),
+        (PROGRAM, SUM, SUM.upper(), True),
+        (PROGRAM, "", SUM, True),
+        (PROGRAM, SUM, "1" * 64, False),
+        (PROGRAM, "", "", False),
+        (b"", SUM, "", False),
+        (None, SUM, SUM, False),
+    ],
+    ids=["sum beside it", "both", "pin", "other pin", "neither", "empty", "no file"],
+)
+def test_a_file_of_a_version_without_receipts_is_kept_when_its_sum_is_right(
+    mirror: Mirror, tmp_path: Path, content: bytes | None, beside: str, pin: str, confirmed: bool
+) -> None:
+    one = download(mirror, tmp_path, pin=pin)
+    if content is not None:
+        one.path.write_bytes(content)
+    if beside:
+        (tmp_path / "kubectl-v1.sha256").write_text(beside + "\n")
+    assert one.fault() in (receipts.UNCONFIRMED, receipts.ABSENT)
+    assert one.confirm(write=False) is confirmed and one.fault()
+    assert one.confirm(write=True) is confirmed
+    assert bool(one.fault()) is not confirmed
+    assert (tmp_path / "kubectl-v1.sha256").exists() is (bool(beside) and not confirmed)
+
+
+def test_a_full_disk_is_no_fault_of_the_network(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    one = download(mirror, tmp_path, pin=SUM)
+    monkeypatch.setattr(downloads, "open_url", full)
+    with pytest.raises(OSError, match="No space left"):
+        one.fetch()
+
+
+def test_a_receipt_holds_nothing_of_the_mirror(mirror: Mirror, tmp_path: Path) -> None:
+    download(mirror, tmp_path).fetch()
+    assert "127.0.0.1" not in receipts.receipt_file(tmp_path / "kubectl-v1").read_text()
 
 
 def test_a_wrong_sum_throws_the_file_away_and_names_both_sums(mirror: Mirror, tmp_path: Path) -> None:
@@ -104,7 +158,7 @@ def test_a_wrong_sum_throws_the_file_away_and_names_both_sums(mirror: Mirror, tm
     assert (
         SUM in text and "0" * 64 in text and "/kubectl.sha256 publishes" in text and "toolchain_kubectl_sha256" in text
     )
-    assert list(tmp_path.iterdir()) == []
+    assert left(tmp_path) == []
 
 
 def test_a_wrong_sum_leaves_an_older_good_file_alone(mirror: Mirror, tmp_path: Path) -> None:
@@ -113,7 +167,7 @@ def test_a_wrong_sum_leaves_an_older_good_file_alone(mirror: Mirror, tmp_path: P
     mirror.answers["/kubectl"] = (200, b"<html>Log in first</html>")
     with pytest.raises(downloads.DownloadError, match="one that toolchain_kubectl_sha256 pins"):
         download(mirror, tmp_path, pin="2" * 64).fetch()
-    assert one.present()
+    assert not one.fault()
 
 
 def test_404_is_said_at_once_with_what_to_do(mirror: Mirror, tmp_path: Path) -> None:
@@ -132,7 +186,7 @@ def test_what_may_go_better_is_tried_three_times(mirror: Mirror, tmp_path: Path,
     with pytest.raises(downloads.DownloadError, match=r"3 attempts"):
         download(mirror, tmp_path, name).fetch()
     assert mirror.asked.count(f"/{name}") == 3
-    assert list(tmp_path.iterdir()) == []
+    assert left(tmp_path) == []
 
 
 def test_a_page_in_place_of_the_sums_is_recognised(mirror: Mirror, tmp_path: Path) -> None:
@@ -172,16 +226,19 @@ def archive(path: Path, member: str) -> Path:
 
 
 def test_one_program_is_taken_out_of_an_archive(tmp_path: Path) -> None:
-    downloads.extract(archive(tmp_path / "helm.tar.gz", "linux-amd64/helm"), "linux-amd64/helm", tmp_path / "helm")
+    packed = archive(tmp_path / "helm.tar.gz", "linux-amd64/helm")
+    downloads.extract(packed, SUM, "linux-amd64/helm", tmp_path / "helm")
     assert (tmp_path / "helm").read_bytes() == PROGRAM and (tmp_path / "helm").stat().st_mode & 0o111
+    assert not receipts.fault(tmp_path / "helm", downloads.extracted_from(SUM, "linux-amd64/helm"))
 
 
 def test_an_archive_without_the_program_is_said(tmp_path: Path) -> None:
     with pytest.raises(downloads.DownloadError, match="no file linux-amd64/helm"):
-        downloads.extract(archive(tmp_path / "helm.tar.gz", "linux-arm64/helm"), "linux-amd64/helm", tmp_path / "helm")
+        packed = archive(tmp_path / "helm.tar.gz", "linux-arm64/helm")
+        downloads.extract(packed, SUM, "linux-amd64/helm", tmp_path / "helm")
     (tmp_path / "text").write_text("no archive")
     with pytest.raises(downloads.DownloadError, match="cannot be unpacked"):
-        downloads.extract(tmp_path / "text", "helm", tmp_path / "helm")
+        downloads.extract(tmp_path / "text", SUM, "helm", tmp_path / "helm")
 
 
 def test_probe_counts_a_demand_for_credentials_and_no_other_error(mirror: Mirror) -> None:

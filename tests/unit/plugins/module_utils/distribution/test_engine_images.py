@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import engine_images
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import inputs_sum
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_images import EngineImages
 from distribution_objects import Engine, Image, artifact, graph, quiet
@@ -68,15 +69,19 @@ def no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_images, "mirror_arguments", lambda: {"PIP_INDEX_URL": "https://index.example"})
 
 
-APP = artifact(
-    "image",
-    "app",
-    "rootfs:debian",
-    "program:kube",
-    parents={"BASE": "debian"},
-    programs=["kube"],
-    arguments={"VERSION": "1"},
-    names=["docker.io/library/app:1"],
+APP = dataclasses.replace(
+    artifact(
+        "image",
+        "app",
+        "rootfs:debian",
+        "program:kube",
+        parents={"BASE": "debian"},
+        programs=["kube"],
+        arguments={"VERSION": "1"},
+        names=["docker.io/library/app:1"],
+    ),
+    inputs={"recipe": 1},
+    compiler="go1.26.6",
 )
 DEBIAN = artifact("rootfs", "debian")
 KUBE = artifact("program", "kube")
@@ -112,7 +117,11 @@ def test_image_is_built_of_its_directory_and_its_programs(tmp_path: Path) -> Non
     assert engine.options == {
         "custom_context": True,
         "buildargs": {"VERSION": "1", "BASE": DEBIAN.image, "PIP_INDEX_URL": "https://index.example"},
-        "labels": {"io.github.slipway.artifact": "image:app"},
+        "labels": {
+            "io.github.slipway.artifact": "image:app",
+            "io.github.slipway.inputs": inputs_sum({"recipe": 1}),
+            "io.github.slipway.compiler": "go1.26.6",
+        },
         "network_mode": "host",
         "rm": True,
         "forcerm": True,
