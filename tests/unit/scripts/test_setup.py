@@ -8,6 +8,7 @@ pip and the installation of collections are stand-ins; interpreters and environm
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -103,6 +104,35 @@ def test_an_interpreter_that_is_gone_is_noticed(project: Path) -> None:
     assert interpreter(project) == str(project / ".venv")
 
 
+def test_an_interpreter_of_another_version_is_noticed(project: Path) -> None:
+    assert set_up(project).returncode == 0
+    (packages,) = project.glob(".venv/lib/python3.*")
+    packages.rename(
+        packages.with_name("python3.1")
+    )  # the system's Python was raised, and the link leads to the new one
+    (project / ".venv/.slipway-deploy").write_text("stamp of the old one")
+    run = set_up(project)
+    assert run.returncode == 0 and "making it anew" in run.stdout, run.stderr
+
+
+def test_an_interpreter_that_no_longer_runs_is_noticed(project: Path) -> None:
+    assert set_up(project).returncode == 0
+    python = project / ".venv/bin/python"
+    python.unlink()
+    python.write_text("")  # a loss of power
+    python.chmod(0o755)
+    run = set_up(project)
+    assert run.returncode == 0 and "making it anew" in run.stdout, run.stderr
+
+
+def test_a_stamp_that_was_cut_is_no_stamp(project: Path) -> None:
+    assert set_up(project).returncode == 0
+    (project / ".venv/.slipway-deploy").write_text("")
+    run = set_up(project)
+    assert run.returncode == 0 and "installing Python packages" in run.stdout, run.stderr
+    assert set_up(project).stdout == ""
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -153,8 +183,10 @@ def collection(folder: Path, version: str = "1.0.0") -> Path:
     (folder / "plugins").mkdir(parents=True)
     (folder / "plugins/one.py").write_text("")
     (folder / "MANIFEST.json").write_text(json.dumps({"collection_info": {"version": version}}))
-    names = (".", "plugins", "plugins/one.py", "tests/test_one.py")
-    (folder / "FILES.json").write_text(json.dumps({"files": [{"name": name} for name in names]}))
+    empty = hashlib.sha256(b"").hexdigest()
+    sums = {".": None, "plugins": None, "plugins/one.py": empty, "tests/test_one.py": empty}
+    files = [{"name": name, "chksum_sha256": sha256} for name, sha256 in sums.items()]
+    (folder / "FILES.json").write_text(json.dumps({"files": files}))
     return folder
 
 
@@ -163,6 +195,13 @@ def test_a_collection_without_its_files_is_not_installed(tmp_path: Path, install
     folder = collection(tmp_path / "one")
     assert str(installer.installed_version(folder)) == "1.0.0"
     (folder / lost).unlink()
+    assert installer.installed_version(folder) is None
+
+
+@pytest.mark.parametrize("name", ["plugins/one.py", "FILES.json"])
+def test_a_collection_with_a_damaged_file_is_not_installed(tmp_path: Path, installer: ModuleType, name: str) -> None:
+    folder = collection(tmp_path / "one")
+    (folder / name).write_text("x")
     assert installer.installed_version(folder) is None
 
 
@@ -175,6 +214,8 @@ def test_the_bundle_is_unpacked_beside_and_renamed(
     half.mkdir(parents=True)
     (half / "MANIFEST.json").write_text((whole / "MANIFEST.json").read_text())
     (half / "left.py").write_text("")
+    (site / ".collections-killed").mkdir()
+    (site / ".collections-killed/gigabytes").touch()
 
     def download(command: list[object], check: bool) -> None:
         with zipfile.ZipFile(Path(str(command[-1])) / "bundle.whl", "w") as archive:
