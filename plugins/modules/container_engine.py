@@ -139,7 +139,7 @@ def ensure_absent(module: AnsibleModule, managed: container_engine.ManagedEngine
     """Remove Slipway's own engine if it is empty; the module's result."""
     if not managed.record():
         return {"changed": False, "removed": []}
-    held = managed.foreign() if container_engine.ping(container_engine.DEFAULT_SOCKET) else []
+    held = managed.foreign() if container_engine.ping(managed.address) else []
     if held:
         module.warn(
             f"The container engine stays, because it still holds {', '.join(held[:5])}. Remove these and run this again."

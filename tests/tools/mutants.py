@@ -474,15 +474,18 @@ def verdict(
     return lines, int(rate < WANTED or bool(unexplained) or bool(stale))
 
 
+def files(only: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the files whose path holds a text, with their contents."""
+    for place in PLACES:
+        yield from ((file, text) for file, text in read_all(ROOT, place).items() if only in file)
+
+
 def sample(only: str = "") -> Iterator[tuple[str, list[Mutant]]]:
     """Yield each file with the mutants that are taken."""
-    for place in PLACES:
-        for path in sorted((ROOT / place).rglob("*.py")):
-            file = str(path.relative_to(ROOT))
-            if only in file:
-                chosen = list(itertools.islice(mutants(file, path.read_text(encoding="utf-8")), A_FILE))
-                if chosen:
-                    yield file, chosen
+    for file, source in files(only):
+        chosen = list(itertools.islice(mutants(file, source), A_FILE))
+        if chosen:
+            yield file, chosen
 
 
 def main() -> int:

@@ -107,6 +107,12 @@ class ManagedEngine:
         except (OSError, ValueError):
             return {}
 
+    @property
+    def address(self) -> str:
+        """Where it answers: as it was told when it was started, otherwise at the usual socket."""
+        words = self.record().get("command", ())
+        return next((word.removeprefix("--host=") for word in words if word.startswith("--host=")), DEFAULT_SOCKET)
+
     def _write(self, record: t.Mapping[str, t.Any]) -> None:
         files.write_text(self._record, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
@@ -221,7 +227,7 @@ class ManagedEngine:
         """Containers and volumes in this engine, which it keeps from being removed."""
         import docker
 
-        client = docker.DockerClient(base_url=DEFAULT_SOCKET, timeout=30)
+        client = docker.DockerClient(base_url=self.address, timeout=30)
         try:
             containers = [f"container {c.name}" for c in client.containers.list(all=True, ignore_removed=True)]
             volumes = [f"volume {v.name}" for v in client.volumes.list()]

@@ -261,8 +261,7 @@ class SecretManager:
 
     @property
     def _api(self) -> Api:
-        if self._cluster is None:
-            raise SecretError("There is no cluster. Start it first.")
+        assert self._cluster is not None, "without a cluster, everything is only checked"
         return self._cluster
 
 

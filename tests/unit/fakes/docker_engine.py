@@ -18,7 +18,7 @@ from typing import Any
 
 
 class DockerEngine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """What of Docker's interface the roles use: version; list, inspect, load, tag and prune images; inspect and stop a container."""
+    """What of Docker's interface the roles use: version; list, inspect, load, tag and prune images; list, inspect, stop and remove containers."""
 
     daemon_threads = True
 
@@ -72,8 +72,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             name = found[1]
             tag = next((tag for tag in self.server.tags if name in (tag, self.image(tag)["Id"])), None)
             self.answer(self.image(tag) if tag else {"message": "No such image"}, 200 if tag else 404)
+        elif path == "/containers/json":
+            self.answer([{"Id": name, "Names": [f"/{name}"]} for name in self.server.containers])
+        elif path == "/volumes":
+            self.answer({"Volumes": [], "Warnings": None})
         elif found := re.fullmatch(r"/containers/(.+)/json", path):
             container = self.server.containers.get(found[1])
+            if container:
+                container = {"Name": f"/{found[1]}", **container}
             self.answer(container or {"message": "No such container"}, 200 if container else 404)
         else:
             self.answer({"message": f"no {path} here"}, 404)
@@ -100,6 +106,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.answer(b"", 201)
         else:
             self.answer({"message": "not here"}, 404)
+
+    def do_DELETE(self) -> None:
+        self.server.containers.pop(self.path.rpartition("/")[2])
+        self.answer(b"", 204)
 
     def address_string(self) -> str:
         return "local"

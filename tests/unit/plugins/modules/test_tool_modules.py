@@ -59,6 +59,7 @@ class Managed:
     """An engine of Slipway's own."""
 
     directory = Path("/var/lib/slipway")
+    address = engine_module.DEFAULT_SOCKET
 
     def __init__(self, record: dict[str, Any] | None = None, holds: list[str] | None = None) -> None:
         self._record = record or {}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -183,6 +184,17 @@ def test_engine_that_does_not_come_up_shows_its_last_words(
     monkeypatch.setattr(container_engine, "ping", lambda address: None)
     with pytest.raises(EngineError, match=r"(?s)does not answer.*no space left on device"):
         container_engine.ManagedEngine(tmp_path / "engine").start(None)
+
+
+def test_it_answers_where_its_daemon_was_told_to(tmp_path: Path) -> None:
+    managed = container_engine.ManagedEngine(tmp_path)
+    assert managed.address == container_engine.DEFAULT_SOCKET
+    for record, address in (
+        ({"systemd": True}, container_engine.DEFAULT_SOCKET),
+        ({"command": ["dockerd", "--host=unix:///x"]}, "unix:///x"),
+    ):
+        (tmp_path / "engine.json").write_text(json.dumps(record))
+        assert managed.address == address
 
 
 def test_record_of_another_engine_is_empty(tmp_path: Path) -> None:

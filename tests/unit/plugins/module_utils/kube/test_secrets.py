@@ -97,6 +97,7 @@ def test_change_writes_only_the_difference() -> None:
     api.calls.clear()
     changed = [WANTED[0], {**WANTED[1], "keys": [WANTED[1]["keys"][0], {"name": "KEY2", "value": "other-value"}]}]
     result = ensure(api, changed)
+    assert result["changed"] and result["namespaces"] == [] and result["labels"] == {}
     (write,) = api.writes
     assert (
         write.method == "PATCH" and write.body["data"].keys() == {"KEY", "KEY2"} and write.body["data"]["KEY"] is None

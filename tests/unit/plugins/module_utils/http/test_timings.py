@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long the phases of a request took, and which fault a time-out is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._http import timings
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """The moments that the clock tells, one after the other."""
+    moments: list[float] = []
+    monkeypatch.setattr(timings, "time", SimpleNamespace(monotonic=lambda: moments.pop(0)))
+    yield moments
+    assert moments == []
+
+
+def test_phases_are_in_milliseconds_with_three_digits(clock: list[float]) -> None:
+    clock += [100.25, 100.2623456, 107.5]
+    found = timings.Timings(started=100.0)
+    began = found.enter("tls")
+    assert (began, found.phase) == (100.25, "tls")
+    found.leave("tls", began)
+    found.finish()
+    assert found.phases == {"tls": 12.346, "total": 7500.0}
+
+
+@pytest.mark.parametrize("phase", timings.TIMEOUT_CODES)
+def test_running_out_of_time_is_the_fault_of_the_phase_or_of_the_proxy_before_it(phase: str) -> None:
+    assert timings.Timings(phase=phase).timeout_code == timings.TIMEOUT_CODES[phase]
+    assert timings.Timings(phase=phase, proxied=True).timeout_code == "proxy_failed"
