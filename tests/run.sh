@@ -30,7 +30,7 @@ step() { # run a named step and note how it ended; beside others it is shown in 
   shift
   if [ -z "${beside:-}" ]; then
     printf '\n== %s\n' "$name"
-    "$@" || outcome=FAILED
+    "$@" 2>&1 | tee "$log" || outcome=FAILED
     printf '== %s: %s (%ss)\n' "$name" "$outcome" $((SECONDS - started))
   else
     "$@" >"$log" 2>&1 || outcome=FAILED
@@ -156,7 +156,11 @@ else
 fi
 
 printf '\n== all steps (%ss)\n' "$SECONDS"
-grep '^FAILED ' "$outcomes"
+while read -r outcome name; do # what failed in them, for whoever sees only the end
+  [ "$outcome" = FAILED ] || continue
+  printf 'FAILED %s\n' "$name"
+  [ -f "$scratch/$name" ] && grep -E 'FAILED |^ *(- )?.?E  +|fatal: |^\[ERROR\]' "$scratch/$name" | grep -v RETRYING | cut -c 1-200 | tail -n 20 | sed 's/^/    /'
+done <"$outcomes"
 failed=$(grep -c '^FAILED ' "$outcomes")
 printf '%d passed, %d failed\n' "$(grep -c '^passed ' "$outcomes")" "$failed"
 [ "$failed" -eq 0 ]
