@@ -24,10 +24,23 @@ PRELOAD = artifact(
 )
 
 
+class Left:
+    """A container of a run that was killed."""
+
+    def __init__(self, *labels: str) -> None:
+        self.labels = set(labels)
+        self.removed = False
+
+    def remove(self, force: bool, v: bool) -> None:
+        assert force and v
+        self.removed = True
+
+
 class Images:
     """The images of an engine, which also runs containers: one that packs what it finds where it is told."""
 
-    def __init__(self, code: int = 0) -> None:
+    def __init__(self, code: int = 0, left: Sequence[Left] = ()) -> None:
+        self.left = left
         self.client = self.containers = self
         self.code = code
         self.done: list[str] = []
@@ -39,6 +52,10 @@ class Images:
 
     def save(self, names: Sequence[str], archive: Path) -> None:
         archive.write_text(" ".join(names))
+
+    def list(self, all: bool, filters: dict[str, Any]) -> list[Left]:
+        assert all, "one that was never started, too"
+        return [one for one in self.left if one.labels >= set(filters["label"])]
 
     def create(self, image: str, **options: Any) -> Images:
         self.done.append(f"create {image}")
@@ -90,7 +107,14 @@ def test_the_container_packs_the_file_in_a_volume_of_its_own_and_is_known_as_our
     assert (shell, option) == ("/bin/bash", "-c") and "lz4 -q - /shared/images.lz4" in script
     volumes = [mount["Target"] for mount in images.options["mounts"] if mount["Type"] == "volume"]
     assert volumes == ["/var/lib/containerd"] and images.options["privileged"]
-    assert images.options["labels"] == {preload.LABEL: PRELOAD.key}
+    assert images.options["labels"] == {preload.LABEL: PRELOAD.key, preload.LABEL_SCRATCH: str(tmp_path.parent)}
+
+
+def test_what_a_killed_run_left_of_this_cache_is_removed(tmp_path: Path) -> None:
+    ours, here = f"{preload.LABEL}={PRELOAD.key}", f"{preload.LABEL_SCRATCH}={tmp_path.parent}"
+    left = [Left(ours, here), Left(ours, f"{preload.LABEL_SCRATCH}=/elsewhere"), Left(here), Left()]
+    assemble(tmp_path, Images(left=left))
+    assert [one.removed for one in left] == [True, False, False, False]
 
 
 @pytest.mark.parametrize(("capable", "runtime"), [(True, "/usr/sbin/runc"), (False, "/usr/local/sbin/runtime-shim")])
