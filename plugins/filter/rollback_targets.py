@@ -14,7 +14,7 @@ description:
   - Without a O(revision), the releases that the last deploy changed are rolled back to what was in service before it, according
     to the log in the lease of M(slipway.kube.deploy_lease).
   - Without a log, for example if other tools deployed the application, uses each release's own history.
-  - Refuses a revision that needs an image that is lost.
+  - Refuses a revision that Helm does not keep, or that needs an image that is lost.
 positional: revision, missing
 options:
   _input:
@@ -88,8 +88,21 @@ def rollback_targets(
     return {
         "releases": releases,
         "in_service": {f"{one['namespace']}/{one['name']}": one["deployed_revision"] for one in known},
-        "problem": _lost(releases, missing) if releases else _problem(known),
+        "problem": _unknown(targets) or _lost(releases, missing) if releases else _problem(known),
     }
+
+
+def _unknown(targets: Sequence[Mapping[str, Any]]) -> str:
+    """Say which target Helm does not keep; empty if it keeps all."""
+    for target in targets:
+        kept = [each["revision"] for each in target["history"]]
+        if target["revision"] > 0 and target["revision"] not in kept:
+            return (
+                f"Release {target['namespace']}/{target['name']} has no revision {target['revision']}; Helm keeps "
+                f"{', '.join(map(str, kept)) or 'none'}. Nothing was changed. Name one by -e rollback_revision=, or deploy the version that "
+                "you want."
+            )
+    return ""
 
 
 def _lost(targets: Sequence[Mapping[str, Any]], missing: Sequence[Mapping[str, Any]]) -> str:

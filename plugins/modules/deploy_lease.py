@@ -22,10 +22,11 @@ description:
     immediately a lease whose run is known to be gone, because it ran on the same controller, unless a program that it started is still
     running.
   - Records in the Lease what was in service before, for a run that takes over from an interrupted one, and a log of the last
-    successful deploys.
+    successful deploys. Both are by application, which O(releases) names.
 extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.kubernetes
+  - slipway.kube.releases.optional
 attributes:
   check_mode:
     support: full
@@ -49,7 +50,8 @@ options:
       - With V(held), the lease is acquired, or renewed if this run holds it.
       - With V(renewed), it is renewed. The module fails if this run does not hold it.
       - With V(released), it is released if this run holds it.
-      - With V(absent), the Lease and its log are deleted, whoever holds it.
+      - With V(absent), the Lease and its log are deleted, whoever holds it. With O(releases), only what it records of them is removed, and the
+        Lease if nothing else is left.
     type: str
     choices: [held, renewed, released, absent]
     default: held
@@ -72,9 +74,10 @@ options:
   outcome:
     description:
       - How the deploy ended, for O(state=released). V(done) moves the note to the log, V(undone) removes the newest entry from
-        the log, V(failed) does neither.
+        the log, V(failed) drops the note, V(unfinished) leaves note and log to the next run.
+      - With O(releases), the notes and entries of other applications stay.
     type: str
-    choices: [done, failed, undone]
+    choices: [done, failed, undone, unfinished]
     default: failed
   holder:
     description: Who acquires the lease. Set by the action plugin.
@@ -187,7 +190,8 @@ def take(module: AnsibleModule, manager: leases.LeaseManager) -> Result:
         expired=options["expired"] or "",
         write=not module.check_mode,
     )
-    result = {"holder": options["holder"], "held": taking.held, "lease": taking.now.as_result()}
+    found = leases.of(taking.now, module_base.names_of(options["releases"]))
+    result = {"holder": options["holder"], "held": taking.held, "lease": found.as_result()}
     if not taking.held:
         working = leases.workers(taking.now.holder) if taking.now.holder == dead else []
         module.fail_json(msg=leases.refusal(taking.now, options["namespace"], options["name"], working), **result)
@@ -227,14 +231,17 @@ def work(module: AnsibleModule, cluster: client.KubernetesClient) -> Result:
             result = take(module, manager)
         else:
             found = manager.renew() if write else manager.look()
+            found = leases.of(found, module_base.names_of(options["releases"]))
             result = {"changed": True, "held": True, "holder": holder, "lease": found.as_result()}
         keep(module)
         return result
-    if state == "absent":
-        return {"changed": manager.remove(write), "held": False, "holder": holder}
     if write:
         heartbeat.stop(holder)
-    return {"changed": manager.release(options["outcome"], write), "held": False, "holder": holder}
+    releases = module_base.names_of(options["releases"])
+    changed = (
+        manager.remove(write, releases) if state == "absent" else manager.release(options["outcome"], write, releases)
+    )
+    return {"changed": changed, "held": False, "holder": holder}
 
 
 def main() -> None:
@@ -248,11 +255,12 @@ def main() -> None:
             "wait": {"type": "float", "default": 60.0},
             "note": {"type": "dict", "default": {}},
             "seen": {"type": "str"},
-            "outcome": {"type": "str", "choices": ["done", "failed", "undone"], "default": "failed"},
+            "outcome": {"type": "str", "choices": ["done", "failed", "undone", "unfinished"], "default": "failed"},
             "holder": {"type": "str"},
             "dead": {"type": "str"},
             "expired": {"type": "str"},
             "heartbeat": {"type": "bool", "default": False},
+            "releases": module_base.RELEASES,
             **module_base.ARGUMENTS,
         },
         supports_check_mode=True,

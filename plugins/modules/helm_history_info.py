@@ -110,7 +110,7 @@ releases:
       elements: dict
       sample: [{revision: 1, status: superseded}, {revision: 2, status: deployed}]
 lease:
-  description: The lease as M(slipway.kube.deploy_lease) returns it; its fields are empty if there is none.
+  description: The lease as M(slipway.kube.deploy_lease) returns it, with what it records of O(releases); its fields are empty if there is none.
   returned: success
   type: dict
   sample: {version: "", holder: "", since: "", renewed: "", expires: "", note: {}, log: []}
@@ -181,6 +181,7 @@ def main() -> None:
     def work(cluster: client.KubernetesClient) -> dict[str, Any]:
         # First the lease: if it does not change until it is taken, nor have the releases.
         lease = leases.LeaseManager(cluster, namespace, "").look() if namespace else leases.Lease()
+        lease = leases.of(lease, module_base.names_of(wanted))
         return {"releases": look(cluster, wanted), "lease": lease.as_result(), "reachable": True}
 
     def without() -> dict[str, Any]:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: namespace_info
-short_description: Find out which namespaces can be deleted with an application
+short_description: Find out what can be deleted with an application
 version_added: 0.2.0
 author:
   - Slipway contributors (@slipway)
 description:
   - A namespace can be deleted if Slipway created it, as its label C(app.kubernetes.io/managed-by=slipway) shows, and if it
     contains no Helm releases other than those of the application. All others must be kept.
-  - Returns which of the application's Secrets in kept namespaces were created by Slipway.
-  - Inspects the namespaces of O(namespace), O(releases) and O(secrets). Reads only names, never the value of a Secret.
+  - A release can be uninstalled if Slipway installed it, as its values C(global.slipway) show, or the log in the lease of
+    M(slipway.kube.deploy_lease). A release of somebody else with the same name must be kept.
+  - Returns which of the application's Secrets in kept namespaces were created by Slipway, and which volume claims and records of migrations
+    in them belong to the releases.
+  - Inspects the namespaces of O(namespace), O(releases) and O(secrets). Returns only names, never the value of a Secret.
 extends_documentation_fragment:
   - slipway.kube.attributes.reads
   - slipway.kube.kubernetes
@@ -108,15 +111,114 @@ kept_secrets:
   type: list
   elements: dict
   sample: []
+releases:
+  description: Those of O(releases) that are installed and were installed by Slipway, each with C(name) and C(namespace).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: todo, namespace: team-a}]
+kept_releases:
+  description: Those of O(releases) that are installed, but not by Slipway.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+objects:
+  description: What Helm does not delete with RV(releases) in RV(kept) namespaces, each with C(kind), C(name) and C(namespace).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{kind: PersistentVolumeClaim, name: data-todo-0, namespace: team-a}]
+going:
+  description: What can be deleted, a line for each.
+  returned: success
+  type: list
+  elements: str
+  sample: [namespace todo with everything in it]
+staying:
+  description: What must be kept and why, a line for each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["namespace team-a, because Slipway did not create it"]
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
-from ansible_collections.slipway.kube.plugins.module_utils._kube import api, client, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube import api, client, leases, module_base
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import is_owned
+
+INSTANCE = "app.kubernetes.io/instance"
+COMPONENT = "app.kubernetes.io/component"
+Entry = dict[str, str]
+
+
+@dataclass
+class Place:
+    """What is in one namespace, as far as it concerns the application. Releases are names; other objects are C(kind) and name."""
+
+    name: str
+    exists: bool = False
+    owned: bool = False
+    ours: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+    foreign_secrets: list[str] = field(default_factory=list)
+    objects: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def goes(self) -> bool:
+        """Whether the namespace can be deleted."""
+        return self.owned and not self.others and not self.foreign
+
+    @property
+    def reason(self) -> str:
+        """Why it is deleted or kept, as a clause."""
+        if not self.exists:
+            return "it does not exist"
+        if not self.owned:
+            return "Slipway did not create it"
+        if not self.goes:
+            return f"other Helm releases live in it: {', '.join(sorted(self.others + self.foreign))}"
+        return "Slipway made it, and no other Helm release lives in it"
+
+    def as_result(self) -> dict[str, Any]:
+        """Return the shape of a result."""
+        return {
+            "name": self.name,
+            "exists": self.exists,
+            "owned": self.owned,
+            "other_releases": sorted(self.others + self.foreign),
+            "reason": self.reason,
+        }
+
+    def entries(self, names: Iterable[str]) -> list[Entry]:
+        """Return names with the namespace."""
+        return [{"name": name, "namespace": self.name} for name in names]
+
+    def going(self) -> list[str]:
+        """Return a line for each thing that can be deleted."""
+        lines = [f"release {name} in namespace {self.name}" for name in self.ours]
+        if self.goes:
+            return [*lines, f"namespace {self.name} with everything in it"]
+        named = [("Secret", name) for name in self.secrets] + self.objects
+        return lines + [f"{kind} {name} in namespace {self.name}" for kind, name in named]
+
+    def staying(self) -> list[str]:
+        """Return a line for each thing that must be kept."""
+        if not self.exists or self.goes:
+            return []
+        named = [*(f"release {name}" for name in self.foreign), *(f"Secret {name}" for name in self.foreign_secrets)]
+        whose = "because Slipway did not create it"
+        return [
+            f"namespace {self.name}, because {self.reason}",
+            *(f"{what} in namespace {self.name}, {whose}" for what in named),
+        ]
 
 
 def living_releases(records: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -130,45 +232,52 @@ def living_releases(records: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted(name for name, record in newest.items() if releases.status_of(record) != "uninstalled")
 
 
-def judge(name: str, found: Mapping[str, Any] | None, others: Sequence[str]) -> dict[str, Any]:
-    """Return the result for one namespace; C(found) is its object, C(others) the living releases of other applications."""
-    owned = found is not None and is_owned(found)
-    if found is None:
-        reason = "it does not exist"
-    elif not owned:
-        reason = "Slipway did not create it"
-    elif others:
-        reason = f"other Helm releases live in it: {', '.join(others)}"
-    else:
-        reason = "Slipway made it, and no other Helm release lives in it"
+def is_ours(records: Iterable[Mapping[str, Any]], logged: bool) -> bool:
+    """Tell whether Slipway installed a release: C(records) are its revisions, C(logged) is whether the lease names it."""
+    return logged or any(_is_marked(record) for record in records)
+
+
+def _is_marked(record: Mapping[str, Any]) -> bool:
+    try:
+        return releases.is_marked(releases.decode(record))
+    except ValueError:
+        return False
+
+
+def leftovers(items: Mapping[str, Iterable[Mapping[str, Any]]], ours: Iterable[str]) -> list[tuple[str, str]]:
+    """Return kind and name of what Helm leaves of our releases: the claims of StatefulSets, and what hooks have recorded.
+
+    C(items) are the claims and the ConfigMaps of a namespace, by their kind.
+    """
+    names, found = set(ours), []
+    for kind, objects in items.items():
+        for item in objects:
+            labels = item["metadata"].get("labels") or {}
+            if labels.get(INSTANCE) in names and (kind != "ConfigMap" or labels.get(COMPONENT) == "migration"):
+                found.append((kind, str(item["metadata"]["name"])))
+    return found
+
+
+def summary(places: Sequence[Place]) -> dict[str, Any]:
+    """Return the module's result."""
+    kept = [place for place in places if place.exists and not place.goes]
+
+    def of_kept(what: str) -> list[Entry]:
+        return [entry for place in kept for entry in place.entries(getattr(place, what))]
+
     return {
-        "name": name,
-        "exists": found is not None,
-        "owned": owned,
-        "other_releases": list(others),
-        "reason": reason,
-    }
-
-
-def may_go(namespace: Mapping[str, Any]) -> bool:
-    """Tell of a namespace as C(judge) returns it whether it may be removed."""
-    return bool(namespace["owned"] and not namespace["other_releases"])
-
-
-def summary(namespaces: Sequence[Mapping[str, Any]], secrets: Sequence[tuple[str, str, bool]]) -> dict[str, Any]:
-    """Return the module's result. C(secrets) are namespace and name of those that exist, and whether Slipway made each."""
-    kept = [one for one in namespaces if one["exists"] and not may_go(one)]
-    places = {one["name"] for one in kept}
-    ours, others = (
-        [{"name": name, "namespace": place} for place, name, owned in secrets if place in places and owned is wanted]
-        for wanted in (True, False)
-    )
-    return {
-        "namespaces": list(namespaces),
-        "removed": [one["name"] for one in namespaces if may_go(one)],
-        "kept": kept,
-        "secrets": ours,
-        "kept_secrets": others,
+        "namespaces": [place.as_result() for place in places],
+        "removed": [place.name for place in places if place.goes],
+        "kept": [place.as_result() for place in kept],
+        "secrets": of_kept("secrets"),
+        "kept_secrets": of_kept("foreign_secrets"),
+        "releases": [entry for place in places for entry in place.entries(place.ours)],
+        "kept_releases": [entry for place in places for entry in place.entries(place.foreign)],
+        "objects": [
+            {"kind": kind, "name": name, "namespace": place.name} for place in kept for kind, name in place.objects
+        ],
+        "going": [line for place in places for line in place.going()],
+        "staying": [line for place in places for line in place.staying()],
     }
 
 
@@ -186,25 +295,47 @@ def places_of(options: Mapping[str, Any]) -> list[str]:
 
 
 def look(cluster: client.KubernetesClient, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the module's result, with three calls for each namespace that exists."""
-    wanted = set(wanted_secrets(options))
-    namespaces: list[dict[str, Any]] = []
-    present: list[tuple[str, str, bool]] = []
-    for place in places_of(options):
-        path = f"/api/v1/namespaces/{place}"
-        found = api.find(cluster, path)
-        if found is None:
-            namespaces.append(judge(place, None, []))
-            continue
-        secrets = cluster.items(f"{path}/secrets")
-        # Where HELM_DRIVER=configmap, Helm's records are no Secrets.
-        records: list[Mapping[str, Any]] = [*cluster.items(f"{path}/configmaps", labelSelector="owner=helm,name")]
-        records += [revision for revisions in releases.group(secrets).values() for revision in revisions]
-        ours = {one["name"] for one in (options["releases"] or ()) if one["namespace"] == place}
-        namespaces.append(judge(place, found, [one for one in living_releases(records) if one not in ours]))
-        names = [(secret["metadata"]["name"], is_owned(secret)) for secret in secrets]
-        present += [(place, name, owned) for name, owned in names if (place, name) in wanted]
-    return summary(namespaces, present)
+    """Return the module's result, with five calls for each namespace that exists and is kept."""
+    # One lease for the application: it names its releases in all namespaces.
+    lease = leases.LeaseManager(cluster, options["namespace"], "").look()
+    logged = {name for entry in [{"before": lease.note}, *lease.log] for name in entry.get("before") or {}}
+    return summary([inspect(cluster, place, options, logged) for place in places_of(options)])
+
+
+def inspect(cluster: client.KubernetesClient, name: str, options: Mapping[str, Any], logged: Collection[str]) -> Place:
+    """Return what is in a namespace. C(logged) are the releases that the lease names, as C(namespace/release)."""
+    path = f"/api/v1/namespaces/{name}"
+    found = api.find(cluster, path)
+    if found is None:
+        return Place(name)
+    secrets, configmaps = cluster.items(f"{path}/secrets"), cluster.items(f"{path}/configmaps")
+    records: dict[str, list[Mapping[str, Any]]] = {**releases.group(secrets)}
+    # Where HELM_DRIVER=configmap, Helm's records are no Secrets.
+    for item in configmaps:
+        labels = item["metadata"].get("labels") or {}
+        if labels.get("owner") == "helm" and labels.get("name"):
+            records.setdefault(str(labels["name"]), []).append(item)
+    living = living_releases(one for revisions in records.values() for one in revisions)
+    declared = {one["name"] for one in (options["releases"] or ()) if one["namespace"] == name}
+    ours = [one for one in living if one in declared and is_ours(records[one], f"{name}/{one}" in logged)]
+    wanted = {secret for place, secret in wanted_secrets(options) if place == name}
+    named = [(str(one["metadata"]["name"]), is_owned(one)) for one in secrets if one["metadata"]["name"] in wanted]
+    place = Place(
+        name,
+        exists=True,
+        owned=is_owned(found),
+        ours=ours,
+        foreign=[one for one in living if one in declared and one not in ours],
+        others=[one for one in living if one not in declared],
+        secrets=[one for one, owned in named if owned],
+        foreign_secrets=[one for one, owned in named if not owned],
+    )
+    if not place.goes:
+        claims = cluster.items(f"{path}/persistentvolumeclaims")
+        # Also of a release that an interrupted run has uninstalled already.
+        mine = declared - set(place.foreign)
+        place.objects = leftovers({"PersistentVolumeClaim": claims, "ConfigMap": configmaps}, mine)
+    return place
 
 
 def main() -> None:
@@ -232,7 +363,7 @@ def main() -> None:
     options = module.params
 
     def without() -> dict[str, Any]:
-        return summary([judge(place, None, []) for place in places_of(options)], [])
+        return summary([Place(name) for name in places_of(options)])
 
     module_base.run(module, lambda cluster: look(cluster, options), without)
 

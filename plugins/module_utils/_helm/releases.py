@@ -89,6 +89,12 @@ def describe(revisions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def is_marked(record: Mapping[str, Any]) -> bool:
+    """Tell whether a revision has the values that Slipway adds. C(record) is what C(decode) returns."""
+    values = ((record.get("config") or {}).get("global") or {}) if isinstance(record.get("config"), Mapping) else {}
+    return isinstance(values, Mapping) and "slipway" in values
+
+
 def images_of(record: Mapping[str, Any]) -> list[str]:
     """Return the images that the objects and hooks of a revision name, sorted. C(record) is what C(decode) returns."""
     hooks = (hook.get("manifest") for hook in record.get("hooks") or ())

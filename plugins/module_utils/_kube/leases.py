@@ -6,6 +6,9 @@
 Its holder renews it every few seconds (_kube/heartbeat), and another run takes it over when its own clock, which no one sets, has seen no
 renewal for the lease's duration. The times in a Lease are for people: the clocks of two machines may differ.
 
+Several applications in one namespace share the Lease; each entry of its note and of its log names the releases that it is about, and
+by them an application knows its own.
+
 The Lease is also the memory of a deploy: its note says what was in service before, for a run that takes over from one that was
 killed, and its log says the same of the last deploys that succeeded, for a way back.
 """
@@ -15,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -34,7 +37,9 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values i
 NAME = "slipway-deploy"
 # The environment variable by which the programs that a run has started are known, also when the run itself is gone.
 MARK = "SLIPWAY_RUN"
+# Entries of one application, and of all in a namespace.
 LOG_LENGTH = 10
+MOST_ENTRIES = 100
 # Of the annotations. Slipway 0.1 wrote none.
 FORMAT = 1
 _FORMAT = "slipway.kube/format"
@@ -207,14 +212,48 @@ def taken(lease: Lease, holder: str, now: datetime, duration: int, note: Mapping
     )
 
 
-def released(lease: Lease, outcome: str, now: datetime) -> Lease:
-    """Return a Lease that nobody holds, its note moved to the log, dropped, or with the log's newest entry dropped."""
-    log = list(lease.log)
-    if outcome == "done" and lease.note:
-        log.insert(0, {"at": text_of(now), "by": person(lease.holder), "before": dict(lease.note)})
-    elif outcome == "undone":
-        log = log[1:]
-    return replace(lease, holder="", renewed=now, duration=1, note={}, log=log[:LOG_LENGTH])
+def released(lease: Lease, outcome: str, now: datetime, releases: Collection[str] | None = None) -> Lease:
+    """Return a Lease that nobody holds, with what an application's deploy has left in its note and its log.
+
+    C(releases) are those of the application, as C(namespace/release); all if it is None. C(done) moves the note to the log, C(undone) drops
+    the log's newest entry, C(failed) drops the note only, and C(unfinished) leaves both to the next run.
+    """
+    free = replace(lease, holder="", renewed=now, duration=1)
+    if outcome == "unfinished":
+        return free
+    note, log = of(lease, releases).note, list(lease.log)
+    if outcome == "done" and note:
+        log.insert(0, {"at": text_of(now), "by": person(lease.holder), "before": dict(note)})
+    own = [index for index, entry in enumerate(log) if _concerns(entry, releases)]
+    gone = own[:1] if outcome == "undone" else own[LOG_LENGTH:]
+    kept = [entry for index, entry in enumerate(log) if index not in gone]
+    return replace(free, note=without(lease, releases).note, log=kept[:MOST_ENTRIES])
+
+
+def of(lease: Lease, releases: Collection[str] | None) -> Lease:
+    """Return a Lease with what its note and its log hold of an application."""
+    return replace(
+        lease,
+        note={name: revision for name, revision in lease.note.items() if _is_one(name, releases)},
+        log=[entry for entry in lease.log if _concerns(entry, releases)],
+    )
+
+
+def without(lease: Lease, releases: Collection[str] | None) -> Lease:
+    """Return a Lease with what its note and its log hold of other applications."""
+    return replace(
+        lease,
+        note={name: revision for name, revision in lease.note.items() if not _is_one(name, releases)},
+        log=[entry for entry in lease.log if not _concerns(entry, releases)],
+    )
+
+
+def _is_one(name: str, releases: Collection[str] | None) -> bool:
+    return releases is None or name in releases
+
+
+def _concerns(entry: Mapping[str, Any], releases: Collection[str] | None) -> bool:
+    return any(_is_one(name, releases) for name in entry.get("before") or {}) or releases is None
 
 
 def person(holder: str) -> str:
@@ -320,10 +359,10 @@ class LeaseManager:
         """Renew the Lease that this run holds. Raises LostError when it does not."""
         return self._change(lambda found: replace(found, renewed=self._clock()))
 
-    def release(self, outcome: str, write: bool = True) -> bool:
-        """Give the Lease back if this run holds it; returns whether it did."""
+    def release(self, outcome: str, write: bool = True, releases: Collection[str] | None = None) -> bool:
+        """Give the Lease back if this run holds it; returns whether it did. C(releases) are those of the application."""
         try:
-            self._change(lambda found: released(found, outcome, self._clock()), write)
+            self._change(lambda found: released(found, outcome, self._clock(), releases), write)
         except LostError:
             return False
         return True
@@ -343,12 +382,21 @@ class LeaseManager:
                 if error.status not in (404, 409) or tries == _MOST_CONFLICTS:
                     raise
 
-    def remove(self, write: bool = True) -> bool:
-        """Remove the Lease with its log; returns whether there was one."""
+    def remove(self, write: bool = True, releases: Collection[str] | None = None) -> bool:
+        """Remove what the Lease holds of an application, and the Lease if nothing else is left; returns whether there was anything.
+
+        Raises ApiError with 409 if somebody has changed it meanwhile.
+        """
         found = self.look()
-        if found.version and write:
+        left = without(found, releases)
+        if not found.version or not write:
+            return bool(found.version)
+        of_another = found.holder not in ("", self._holder)
+        if releases is None or not (left.note or left.log or of_another):
             self._api.request("DELETE", f"{self._path}/{self._name}")
-        return bool(found.version)
+        else:
+            self._write(left if of_another else replace(left, holder="", duration=1))
+        return True
 
     def _write(self, lease: Lease) -> Lease:
         wanted = body(lease, self._namespace, self._name)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -36,6 +36,11 @@ RELEASES: dict[str, Any] = {
 }
 
 Result = dict[str, Any]
+
+
+def names_of(releases: Iterable[Mapping[str, Any]] | None) -> set[str] | None:
+    """Return the releases of a module's option as C(namespace/release); None without the option."""
+    return None if releases is None else {f"{one['namespace']}/{one['name']}" for one in releases}
 
 
 def stop_if_lost(module: AnsibleModule, **result: Any) -> None:

@@ -193,7 +193,7 @@ class FakeKubernetes:
     @property
     def writes(self) -> list[Call]:
         """The requests that change something."""
-        return [call for call in self.calls if call.method not in ("GET", "HEAD")]
+        return [call for call in self.calls if call.method not in ("GET", "HEAD") and not _is_dry_run(call)]
 
     @property
     def kinds(self) -> list[str]:
@@ -320,6 +320,8 @@ class FakeKubernetes:
         return Answer(200, new)
 
     def _delete(self, call: Call) -> Answer:
+        if _is_dry_run(call):
+            return self._get(call)
         if call.path in self.collections and call.last in KINDS:
             self.collections[call.path] = []
             return Answer(200, {"kind": "Status", "status": "Success"})
@@ -365,6 +367,11 @@ class FakeKubernetes:
                 groups.append({"name": named.partition("/")[0], "versions": [version], "preferredVersion": version})
         found["/apis"] = {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
         return found
+
+
+def _is_dry_run(call: Call) -> bool:
+    body = call.body if isinstance(call.body, dict) else {}
+    return bool(call.query.get("dryRun") or body.get("dryRun"))
 
 
 def stand_in(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:

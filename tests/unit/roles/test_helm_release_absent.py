@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._kube import leases
 from fake_kubernetes import FakeKubernetes, Served, serve
 
 if TYPE_CHECKING:
@@ -24,11 +25,14 @@ def api() -> FakeKubernetes:
     return FakeKubernetes("team-a")
 
 
-def remove(place: Path, server: Served, ansible: Ansible, environment: dict[str, str]) -> str:
+def remove(
+    place: Path, server: Served, ansible: Ansible, environment: dict[str, str], *arguments: str, code: int = 0
+) -> str:
     """Run the role's absent.yml and return what was said."""
     helm = place / "helm"
     helm.write_text(
-        """#!/bin/sh\ncase $1 in version) echo 'version.BuildInfo{Version:"v4.1.4", x' ;; *) echo '[]' ;; esac\n"""
+        f"""#!/bin/sh\necho "$@" >>{place}/helm.log\n"""
+        """case $1 in version) echo 'version.BuildInfo{Version:"v4.1.4", x' ;; *) echo '[]' ;; esac\n"""
     )
     helm.chmod(0o755)
     variables = {
@@ -47,7 +51,7 @@ def remove(place: Path, server: Served, ansible: Ansible, environment: dict[str,
     tasks = [{"ansible.builtin.include_role": role, "vars": variables}]
     (place / "play.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
     run = ansible.playbook(
-        *("-i", "localhost,", "-c", "local", "play.yml"),
+        *("-i", "localhost,", "-c", "local", "play.yml", *arguments),
         directory=place,
         environment={
             **environment,
@@ -56,13 +60,12 @@ def remove(place: Path, server: Served, ansible: Ansible, environment: dict[str,
             "HOME": str(place),
         },
     )
-    assert run.code == 0, run.out + run.err
+    assert run.code == code, run.out + run.err
     return run.out
 
 
-def test_only_what_is_ours_is_removed(
-    tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str]
-) -> None:
+def fill(api: FakeKubernetes) -> list[tuple[str, str]]:
+    """Put into the cluster what is ours and what is not; return what must stay."""
     web, theirs = {"app.kubernetes.io/instance": "web"}, {"app.kubernetes.io/instance": "theirs"}
     kept = [
         ("persistentvolumeclaims", "theirs"),
@@ -79,13 +82,74 @@ def test_only_what_is_ours_is_removed(
     api.add("leases", "slipway-deploy", spec={"leaseDurationSeconds": 1})
     api.add("namespaces", "data", labels=MARK)
     api.add("secrets", "any", "data")
+    return [("namespaces", "team-a"), *kept]
 
-    with serve(api) as server:
-        said = remove(tmp_path, server, ansible, ansible_environment)
-    left = [
+
+def left(api: FakeKubernetes) -> list[tuple[str, str]]:
+    return sorted(
         (path.rpartition("/")[2], item["metadata"]["name"]) for path, items in api.collections.items() for item in items
+    )
+
+
+def test_only_what_is_ours_is_removed(
+    tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str]
+) -> None:
+    kept = fill(api)
+    with serve(api) as server:
+        before = left(api)
+        told = remove(tmp_path, server, ansible, ansible_environment, "--check")
+        assert left(api) == before and api.writes == []
+        said = remove(tmp_path, server, ansible, ansible_environment)
+    assert left(api) == sorted(kept)
+    going = [
+        *("Secret ours in namespace team-a", "PersistentVolumeClaim ours in namespace team-a"),
+        *("ConfigMap migrated in namespace team-a", "namespace data with everything in it"),
     ]
-    assert sorted(left) == sorted([("namespaces", "team-a"), *kept])
-    told = said.index("Namespace team-a stays, because Slipway did not create it.")
-    assert told < said.index("Secret theirs stays in namespace team-a") < said.index("Uninstall the releases")
-    assert "Namespace data stays" not in said and "Namespace gone stays" not in said
+    staying = [
+        "keeps namespace team-a, because Slipway did not create it",
+        "keeps Secret theirs in namespace team-a, because Slipway did not create it",
+    ]
+    for text, verb in ((told, "would delete"), (said, "will delete")):
+        lines = [line.strip().strip('",') for line in text.partition("Acquire the lease")[0].splitlines()]
+        assert [line for line in lines if line.startswith((verb, "keeps"))] == [
+            *(f"{verb} {what}" for what in going),
+            *staying,
+        ]
+
+
+def test_lease_and_log_of_another_application_stay(
+    tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str]
+) -> None:
+    api.add("namespaces", "team-a")
+    log = [{"at": "", "by": "ann@a", "before": {name: 1}} for name in ("team-a/web", "team-a/mail", "data/db")]
+    api.add(
+        "leases", "slipway-deploy", annotations={"slipway.kube/log": json.dumps(log)}, spec={"leaseDurationSeconds": 1}
+    )
+    with serve(api) as server:
+        remove(tmp_path, server, ansible, ansible_environment)
+    lease = leases.parse(api.get("leases", "slipway-deploy"))
+    assert lease.holder == "" and [entry["before"] for entry in lease.log] == [{"team-a/mail": 1}]
+
+
+def test_nothing_is_removed_while_somebody_deploys(
+    tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str]
+) -> None:
+    fill(api)
+    lease = api.get("leases", "slipway-deploy")
+    lease["spec"] |= {"holderIdentity": "bob@elsewhere.invalid/1-1-1", "leaseDurationSeconds": 900}
+    before = left(api)
+    with serve(api) as server:
+        said = remove(tmp_path, server, ansible, ansible_environment, "-e", "helm_release_lease_wait=0", code=2)
+    assert "bob@elsewhere.invalid holds its lease" in said and left(api) == before
+    assert not (tmp_path / "helm.log").exists()
+
+
+def test_lease_of_somebody_else_with_our_name_stops_it(
+    tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str]
+) -> None:
+    fill(api)
+    api.get("leases", "slipway-deploy")["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "other"}
+    before = left(api)
+    with serve(api) as server:
+        said = remove(tmp_path, server, ansible, ansible_environment, code=2)
+    assert "does not belong to Slipway: it is managed by other" in said and left(api) == before

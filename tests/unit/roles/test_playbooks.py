@@ -222,7 +222,7 @@ def test_rollback_to_a_number(shop: Shop) -> None:
 def test_rollback_to_a_number_that_is_not_there(shop: Shop) -> None:
     deployed_three_times(shop)
     said = shop.run("rollback.yml", "-e", "rollback_revision=9", code=2).out
-    assert "has no revision 9" in said
+    assert "Release shop/api has no revision 9; Helm keeps 1, 2, 3. Nothing was changed." in said
     assert shop.helm == [] and shop.statuses("api") == ["superseded", "superseded", "deployed"]
     assert leases.parse(shop.cluster.get("leases", leases.NAME)).holder == ""
 
@@ -238,6 +238,51 @@ def test_rollback_that_fails_is_undone(shop: Shop) -> None:
     assert shop.statuses("api") == ["superseded", "superseded", "deployed"]
     lease = leases.parse(shop.cluster.get("leases", leases.NAME))
     assert lease.holder == "" and lease.note == {} and list(lease.log) == []
+
+
+def logged(shop: Shop, *before: Object) -> None:
+    """Let the lease say what was in service before the last deploys, the newest first."""
+    log = [{"at": "2026-01-01T10:00:00.000000Z", "by": "ann@a", "before": one} for one in before]
+    shop.cluster.add(
+        "leases", leases.NAME, annotations={"slipway.kube/log": json.dumps(log)}, spec={"leaseDurationSeconds": 1}
+    )
+
+
+def log_of(shop: Shop) -> list[Object]:
+    return [entry["before"] for entry in leases.parse(shop.cluster.get("leases", leases.NAME)).log]
+
+
+def test_three_rollbacks_in_a_row_leave_the_log_of_another_application(shop: Shop) -> None:
+    deployed_three_times(shop)
+    mail = {"shop/mail": 8}
+    logged(
+        shop,
+        mail,
+        {"shop/web": 3},
+        {"shop/web": 2, "shop/api": 2},
+        mail,
+        {"shop/web": 1, "shop/api": 1},
+        {"shop/web": 0},
+    )
+    for left in (5, 4, 3):
+        shop.run("rollback.yml")
+        assert len(log_of(shop)) == left
+    assert shop.helm == ["rollback web 3", *("rollback web 2", "rollback api 2"), *("rollback web 1", "rollback api 1")]
+    # What was installed for the first time has nothing to return to: nothing changes, nor does the log.
+    said = shop.run("rollback.yml", code=2).out
+    assert "There is no earlier version of shop/api, shop/web to return to" in said
+    assert len(shop.helm) == 5 and log_of(shop) == [mail, mail, {"shop/web": 0}]
+
+
+def test_refused_rollback_leaves_what_an_interrupted_run_has_noted(shop: Shop) -> None:
+    deployed_three_times(shop)
+    logged(shop, {"shop/web": 9})
+    shop.cluster.get("leases", leases.NAME)["metadata"]["annotations"]["slipway.kube/before"] = '{"shop/web": 3}'
+    said = shop.run("rollback.yml", code=2).out
+    assert "Release shop/web has no revision 9; Helm keeps 1, 2, 3, 4. Nothing was changed." in said
+    lease = leases.parse(shop.cluster.get("leases", leases.NAME))
+    assert lease.holder == "" and lease.note == {"shop/web": 3} and log_of(shop) == [{"shop/web": 9}]
+    assert shop.helm == []
 
 
 # -- the lease ---------------------------------------------------------------------------------------------------------

@@ -72,3 +72,11 @@ def test_a_revision_whose_image_is_lost_is_refused() -> None:
         assert bool(found["problem"]) is refused and found["releases"]
     found = rollback_targets(history(), "", [{**lost, "revision": 3}])
     assert found["problem"].startswith("Revision 3 of release shop/api needs image shop-api:sha-1, which neither")
+
+
+def test_a_revision_that_helm_does_not_keep_is_refused() -> None:
+    found = rollback_targets(history({"before": {"shop/web": 2, "shop/api": 7}}))
+    assert found["problem"].startswith(
+        "Release shop/api has no revision 7; Helm keeps 1, 2, 3, 4. Nothing was changed."
+    )
+    assert not rollback_targets(history(), {"api": 4, "web": 0})["problem"]

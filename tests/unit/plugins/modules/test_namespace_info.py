@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
+from ansible_collections.slipway.kube.plugins.module_utils._kube import leases
 from ansible_collections.slipway.kube.plugins.modules import namespace_info
 from fake_kubernetes import Answer, FakeKubernetes, refusal, stand_in
 
@@ -18,11 +19,13 @@ Object = dict[str, Any]
 MARK = {"app.kubernetes.io/managed-by": "slipway"}
 
 
-def record(name: str, revision: int = 1, status: str = "deployed") -> Object:
+def record(name: str, revision: int = 1, status: str = "deployed", ours: bool = True) -> Object:
     labels = {"owner": "helm", "name": name, "status": status, "version": str(revision)}
+    values = {"global": {"slipway": {"chartDigest": "0123"}}} if ours else {"global": {}}
     return {
         "type": releases.TYPE,
         "metadata": {"name": f"sh.helm.release.v1.{name}.v{revision}", "labels": labels},
+        "data": {"release": releases.encode({"config": values})},
     }
 
 
@@ -132,6 +135,79 @@ def test_only_secrets_that_slipway_made_go_from_a_namespace_that_is_kept(
     assert found["secrets"] == [{"name": "ours", "namespace": "shop"}]
     # What lies in a namespace that goes, goes with it.
     assert found["kept_secrets"] == [{"name": "theirs", "namespace": "shop"}] and found["removed"] == ["data"]
+
+
+@pytest.mark.parametrize("values", [{}, {"global": None}, {"global": ["slipway"]}, None])
+def test_release_of_somebody_else_with_our_name_is_kept(
+    values: Object | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = record("web", 2)
+    theirs["data"]["release"] = releases.encode({"config": values}) if values is not None else "damaged"
+    api = cluster(shop=(MARK, [record("web", ours=False), theirs], []))
+    found = ask(api, monkeypatch, capsys)
+    assert (found["releases"], found["kept_releases"]) == ([], [{"name": "web", "namespace": "shop"}])
+    assert found["removed"] == found["going"] == [] and found["objects"] == []
+    assert found["staying"] == [
+        "namespace shop, because other Helm releases live in it: web",
+        "release web in namespace shop, because Slipway did not create it",
+    ]
+
+
+def test_release_that_the_lease_names_is_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = cluster(shop=({}, [record("web", ours=False), record("api", ours=False)], []))
+    log = json.dumps([{"at": "", "by": "ann@a", "before": {"shop/web": 0}}])
+    api.add(
+        "leases", leases.NAME, "shop", annotations={"slipway.kube/log": log, "slipway.kube/before": '{"shop/api": 1}'}
+    )
+    given = [{"name": name, "namespace": "shop"} for name in ("web", "api", "gone")]
+    found = ask(api, monkeypatch, capsys, releases=given)
+    assert [one["name"] for one in found["releases"]] == ["api", "web"] and found["kept_releases"] == []
+    assert found["going"] == ["release api in namespace shop", "release web in namespace shop"]
+
+
+def test_what_helm_leaves_in_a_namespace_that_is_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = cluster(shop=({}, [record("web"), record("api", ours=False), secret("key", MARK), secret("theirs")], []))
+    migration = {"app.kubernetes.io/component": "migration"}
+    for name in ("web", "api", "other"):
+        labels = {"app.kubernetes.io/instance": name}
+        api.add("persistentvolumeclaims", f"data-{name}-0", "shop", labels=labels)
+        api.add("configmaps", f"{name}-migrated", "shop", labels={**labels, **migration})
+        api.add("configmaps", f"{name}-settings", "shop", labels=labels)
+    given = [{"name": name, "namespace": "shop"} for name in ("web", "api")]
+    found = ask(api, monkeypatch, capsys, releases=given, secrets=[{"name": "key"}, {"name": "theirs"}])
+    assert [(one["kind"], one["name"]) for one in found["objects"]] == [
+        ("PersistentVolumeClaim", "data-web-0"),
+        ("ConfigMap", "web-migrated"),
+    ]
+    assert found["going"] == [
+        "release web in namespace shop",
+        "Secret key in namespace shop",
+        "PersistentVolumeClaim data-web-0 in namespace shop",
+        "ConfigMap web-migrated in namespace shop",
+    ]
+    assert found["staying"] == [
+        "namespace shop, because Slipway did not create it",
+        "release api in namespace shop, because Slipway did not create it",
+        "Secret theirs in namespace shop, because Slipway did not create it",
+    ]
+
+
+def test_namespace_and_secret_of_the_first_version_are_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As commit 4d430c7 wrote them."""
+    made = {"name": "todo-backend", "labels": MARK, "annotations": {"slipway.kube/checksum-salt": "00"}}
+    api = cluster(shop=(MARK, [{"type": "Opaque", "metadata": made, "data": {}}, record("web", 3)], []))
+    log = json.dumps([{"at": "2026-01-01T10:00:00.000000Z", "by": "ann@a", "before": {"shop/web": 2}}])
+    spec = {"holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 7}
+    api.add("leases", leases.NAME, "shop", annotations={"slipway.kube/log": log}, spec=spec)
+    found = ask(api, monkeypatch, capsys, secrets=[{"name": "todo-backend"}])
+    assert found["going"] == ["release web in namespace shop", "namespace shop with everything in it"]
+    assert found["staying"] == []
 
 
 def test_refusal_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -222,6 +222,84 @@ def test_log_is_short_and_a_way_back_takes_from_it() -> None:
     assert mine.look().log[0]["before"] == {"todo/web": 11} and not mine.look().note
 
 
+WEB, MAIL = {"todo/web", "todo/api"}, {"todo/mail"}
+
+
+def two_applications() -> tuple[FakeKubernetes, leases.LeaseManager]:
+    """A Lease whose log has entries of two applications, and who writes it."""
+    api, clock = cluster(), Clock()
+    mine = keeper(api, clock, "ann@a/1")
+    for note, releases in (({"todo/web": 1}, WEB), ({"todo/mail": 5}, MAIL), ({"todo/api": 2}, WEB)):
+        mine.take(60, 0, note)
+        mine.release("done", releases=releases)
+    return api, mine
+
+
+def log_of(manager: leases.LeaseManager) -> list[Any]:
+    return [entry["before"] for entry in manager.look().log]
+
+
+def test_way_back_of_one_application_leaves_the_log_of_another() -> None:
+    _api, mine = two_applications()
+    assert log_of(mine) == [{"todo/api": 2}, {"todo/mail": 5}, {"todo/web": 1}]
+    mine.take(60, 0, {"todo/mail": 6})
+    assert mine.release("undone", releases=MAIL)
+    assert log_of(mine) == [{"todo/api": 2}, {"todo/web": 1}]
+    assert [entry["before"] for entry in leases.of(mine.look(), MAIL).log] == []
+
+
+@pytest.mark.parametrize("outcome", ["done", "failed", "undone"])
+def test_note_of_another_application_stays(outcome: str) -> None:
+    _api, mine = two_applications()
+    mine.take(60, 0, {"todo/web": 3, "todo/mail": 6})
+    mine.release(outcome, releases=MAIL)
+    assert mine.look().note == {"todo/web": 3}
+    assert leases.of(mine.look(), MAIL).note == {} and leases.of(mine.look(), WEB).note == {"todo/web": 3}
+    assert ({"todo/mail": 6} in log_of(mine)) is (outcome == "done")
+
+
+def test_run_that_ends_half_way_leaves_note_and_log_to_the_next_one() -> None:
+    _api, mine = two_applications()
+    before = log_of(mine)
+    mine.take(60, 0, {"todo/web": 3})
+    assert mine.release("unfinished", releases=WEB)
+    found = mine.look()
+    assert found.holder == "" and found.note == {"todo/web": 3} and log_of(mine) == before
+    assert mine.take(60, 0, {"todo/web": 4}).now.note == {"todo/web": 3}
+
+
+def test_log_of_a_busy_application_does_not_push_out_that_of_another() -> None:
+    _api, mine = two_applications()
+    for number in range(leases.LOG_LENGTH + 2):
+        mine.take(60, 0, {"todo/web": number})
+        mine.release("done", releases=WEB)
+    assert {"todo/mail": 5} in log_of(mine) and len(log_of(mine)) == leases.LOG_LENGTH + 1
+    for number in range(leases.MOST_ENTRIES):
+        mine.take(60, 0, {f"todo/r{number}": 1})
+        mine.release("done", releases={f"todo/r{number}"})
+    assert len(log_of(mine)) == leases.MOST_ENTRIES
+
+
+def test_lease_goes_with_the_last_application() -> None:
+    api, mine = two_applications()
+    mine.take(60, 0, {"todo/mail": 6})
+    assert mine.remove(write=False, releases=MAIL) and mine.look().holder == "ann@a/1"
+    assert mine.remove(releases=MAIL)
+    assert mine.look().holder == "" and log_of(mine) == [{"todo/api": 2}, {"todo/web": 1}]
+    assert mine.remove(releases=WEB) and not api.names("leases")
+    assert not mine.remove(releases=WEB)
+
+
+def test_lease_that_another_run_holds_stays() -> None:
+    api, mine = two_applications()
+    other = keeper(api, Clock(), "bob@b/2")
+    other.take(60, 0)
+    for releases in (WEB, MAIL):
+        assert mine.remove(releases=releases)
+    assert other.look().holder == "bob@b/2" and log_of(other) == []
+    assert mine.remove() and not api.names("leases")
+
+
 def test_nothing_is_written_in_check_mode() -> None:
     api, clock = cluster(), Clock()
     assert keeper(api, clock, "ann@a/1").take(900, 0, write=False).held and not api.names("leases")
