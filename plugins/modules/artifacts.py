@@ -13,8 +13,8 @@ description:
   - Builds what a Minikube cluster needs on a machine that can reach package registries but no container registry and no
     download host. Programs are compiled from Go modules; images are built from Debian packages.
   - Keeps every artifact in the cache under a digest of all its inputs, with a receipt beside it, so nothing is built twice, and an
-    interrupted run resumes with what is missing. What has no receipt, or not the right one or size, is built again; a program without
-    a receipt, from an earlier version of Slipway, is kept if the compiler's own checksum in it is right.
+    interrupted run resumes with what is missing. What has no receipt, or not the right one or size, is built again. What an earlier
+    version of Slipway left without a receipt is kept if the checksums in the file itself are right.
 options:
   distribution:
     description: Directory with C(manifest.yml), C(programs/) and C(images/).
@@ -83,7 +83,7 @@ made:
   elements: str
   sample: ["program:kube", "image:kicbase"]
 confirmed:
-  description: Programs without a receipt that were kept, or would be in check mode, each as C(kind:name).
+  description: Files without a receipt that were kept, or would be in check mode, each as C(kind:name).
   returned: success
   type: list
   elements: str

@@ -151,6 +151,10 @@ class Distribution:
         found = {artifact.key: artifact.fault(cache, deep) for artifact in self.portable()}
         return {key: reason for key, reason in found.items() if reason}
 
+    def closure(self, artifact: Artifact) -> list[Artifact]:
+        """Everything that an artifact is made of, at first hand or not."""
+        return self.wanted(artifact.requires, lambda _artifact: False)
+
     def wanted(self, targets: t.Iterable[str], present: t.Callable[[Artifact], bool]) -> list[Artifact]:
         """Artifacts that must be made so that every target is present, each after what it requires."""
         needed: set[str] = set()

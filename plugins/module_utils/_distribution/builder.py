@@ -19,7 +19,7 @@ import typing as t
 from ansible_collections.slipway.kube.plugins.module_utils._common import receipts
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import Say, StepReporter
 from ansible_collections.slipway.kube.plugins.module_utils._common.text import duration
-from ansible_collections.slipway.kube.plugins.module_utils._distribution import debian, go, preload
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import debian, engine_images, go, preload
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import Artifact, Distribution
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import making
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import run_logged
@@ -56,22 +56,52 @@ class Builder:
         return self._faults[artifact.key]
 
     def confirm(self, targets: t.Sequence[str], write: bool) -> list[str]:
-        """The keys of programs without a receipt that are whole by the compiler's own sum; with ``write`` they get one.
+        """The keys of files without a receipt that are whole by the sums in themselves; with ``write`` they get one.
 
-        Versions of Slipway that wrote no receipts left such programs. Must be called with the lock held. Raises OSError and ReceiptError.
+        Versions of Slipway that wrote no receipts left such files. A preload is read in a container, so without ``write`` it is not
+        looked at. Must be called with the lock held. Raises BuildError, OSError and ReceiptError.
         """
-        confirmed = []
+        confirmed: dict[str, receipts.Receipt] = {}
         for artifact in self._distribution.wanted(targets, self.present):
-            if artifact.kind == "program" and self._fault(artifact) == receipts.UNCONFIRMED:
-                receipt = go.receipt_of(artifact.path(self._cache), artifact.inputs)
-                if receipt is not None and not artifact.outdated(receipt.compiler):
-                    confirmed.append(artifact.key)
-                    self._faults[artifact.key] = ""
-                    if write:
-                        receipts.write(artifact.path(self._cache), receipt)
+            if artifact.file is None or self._fault(artifact) != receipts.UNCONFIRMED:
+                continue
+            receipt = self._receipt_of(artifact, confirmed, write)
+            if receipt is not None and not artifact.outdated(receipt.compiler):
+                confirmed[artifact.key] = receipt
+                self._faults[artifact.key] = ""
+                if write:
+                    receipts.write(artifact.path(self._cache), receipt)
         if confirmed and write:
-            self._say(f"confirmed by the compiler's own sums: {', '.join(confirmed)}")
-        return confirmed
+            self._say(f"confirmed by the sums in them: {', '.join(confirmed)}")
+        return list(confirmed)
+
+    def _receipt_of(
+        self, artifact: Artifact, confirmed: t.Mapping[str, receipts.Receipt], write: bool
+    ) -> receipts.Receipt | None:
+        """The receipt that a file without one must have, None when nothing bears it out."""
+        path = artifact.path(self._cache)
+        if artifact.kind == "program":
+            return go.receipt_of(path, artifact.inputs)
+        programs = [one for one in self._distribution.closure(artifact) if one.kind == "program"]
+        known = [confirmed.get(one.key) or self._receipt_in_cache(one) for one in programs]
+        if artifact.compiler and not all(known):
+            return None
+        compilers = [receipt.compiler for receipt in known if receipt is not None]
+        oldest = min(compilers, key=go.version_numbers, default="")
+        if artifact.kind == "image":
+            whole = engine_images.is_whole(path, artifact.image)
+        else:
+            whole = artifact.kind == "preload" and write and self._has_whole_preload(artifact)
+        return receipts.of(path, artifact.inputs, oldest) if whole else None
+
+    def _receipt_in_cache(self, artifact: Artifact) -> receipts.Receipt | None:
+        return None if self._fault(artifact) else receipts.read(artifact.path(self._cache))
+
+    def _has_whole_preload(self, artifact: Artifact) -> bool:
+        node = self._distribution.of("image", artifact.settings["node"])
+        if self.images.client is None or not self.present(node):
+            return False
+        return preload.is_whole(self._distribution, self.images, artifact, artifact.path(self._cache))
 
     def build(self, targets: t.Sequence[str]) -> list[str]:
         """Make what the targets lack and return the keys of what was made. Raises BuildError, OSError and ReceiptError.

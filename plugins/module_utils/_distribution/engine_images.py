@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pathlib
 import tarfile
 import tempfile
@@ -145,6 +147,41 @@ class EngineImages:
         with file.open("wb") as out:
             for chunk in response.iter_content(chunk_size=1 << 20):
                 out.write(chunk)
+
+
+def is_whole(archive: pathlib.Path, reference: str) -> bool:
+    """Whether an image's file has the image of that name, and all its layers have the sums that the image's configuration lists.
+
+    The format is that of ``docker save``: the OCI image specification's configuration, with the SHA-256 of each layer in ``diff_ids``.
+    Raises OSError.
+    """
+    try:
+        with tarfile.open(archive, "r:") as opened:
+            (image,) = json.loads(_read(opened, "manifest.json"))
+            configuration = _read(opened, image["Config"])
+            wanted = json.loads(configuration)["rootfs"]["diff_ids"]
+            found = [f"sha256:{_sum(opened, layer)}" for layer in image["Layers"]]
+            named = hashlib.sha256(configuration).hexdigest() in image["Config"]
+            return named and reference in image["RepoTags"] and found == wanted
+    except (tarfile.TarError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _read(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    if file is None:
+        raise KeyError(name)
+    return file.read()
+
+
+def _sum(archive: tarfile.TarFile, name: str) -> str:
+    file = archive.extractfile(name)
+    if file is None:
+        raise KeyError(name)
+    total = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        total.update(chunk)
+    return total.hexdigest()
 
 
 def _key_of(artifact: Artifact, name: str) -> str:

@@ -59,6 +59,17 @@ def assemble(distribution: Distribution, images: EngineImages, artifact: Artifac
         archive.unlink()
 
 
+def is_whole(distribution: Distribution, images: EngineImages, artifact: Artifact, file: pathlib.Path) -> bool:
+    """Whether the preload has the sum of its content that lz4 wrote at its end, as the lz4 of the node image finds."""
+    node = distribution.of("image", artifact.settings["node"])
+    images.load(node)
+    try:
+        _run_in_node(images.client, node.image, f"lz4 -q -t /shared/{file.name}", file.parent, artifact.key)
+    except BuildError:
+        return False
+    return True
+
+
 def _node_runtime() -> str:
     return "/usr/sbin/runc" if has_capability(CAP_SYS_RESOURCE) else "/usr/local/sbin/runtime-shim"
 
@@ -83,6 +94,6 @@ def _run_in_node(client: t.Any, image: str, script: str, shared: pathlib.Path, k
         code = container.wait()["StatusCode"]
         if code:
             last = container.logs(tail=15).decode(errors="replace")
-            raise BuildError(f"the preload could not be assembled (exit code {code}):\n{last}")
+            raise BuildError(f"the preload could not be made or read (exit code {code}):\n{last}")
     finally:
         container.remove(force=True, v=True)

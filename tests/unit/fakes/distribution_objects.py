@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
+import json
 import struct
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common import receipts
+from ansible_collections.slipway.kube.plugins.module_utils._common.trees import add_bytes
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import go
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import Artifact, Distribution
 
@@ -65,6 +69,20 @@ def graph(*artifacts: Artifact) -> Distribution:
 
 def quiet(_text: str) -> None:
     """Progress that nobody reads."""
+
+
+def saved_image(reference: str, **changes: Any) -> bytes:
+    """An image's file as ``docker save`` writes it: ``layer`` replaces the layer's content, ``config`` and ``tags`` what is said of it."""
+    layer: bytes = changes.get("layer", b"layer")
+    config = {"rootfs": {"diff_ids": ["sha256:" + hashlib.sha256(b"layer").hexdigest()]}, **changes.get("config", {})}
+    text = json.dumps(config).encode()
+    name = hashlib.sha256(json.dumps({"rootfs": config["rootfs"]}).encode()).hexdigest() + ".json"
+    manifest = [{"Config": name, "RepoTags": changes.get("tags", [reference]), "Layers": ["one/layer.tar"]}]
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for path, content in ((name, text), ("one/layer.tar", layer), ("manifest.json", json.dumps(manifest).encode())):
+            add_bytes(archive, path, content)
+    return out.getvalue()
 
 
 def go_program(compiler: str = "go1.26.6", settings: dict[str, str] | None = None) -> bytes:

@@ -26,7 +26,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_
     LABEL_COMPILER,
     LABEL_INPUTS,
 )
-from distribution_objects import Engine, Image, artifact, go_program, graph, keep, quiet
+from distribution_objects import Engine, Image, artifact, go_program, graph, keep, quiet, saved_image
 
 
 class Recorded(Builder):
@@ -273,3 +273,40 @@ def test_a_program_without_a_receipt_that_nothing_confirms_is_made_again(tmp_pat
     assert builder.build(["program:kube"]) == ["program:kube"]
     assert builder.words[0] == "program kube must be made again: it has no receipt"
     assert path.read_text() == "whole" and not kube.fault(tmp_path, deep=True)
+
+
+@pytest.mark.parametrize(
+    ("damage", "write", "kept"),
+    [
+        ({}, True, ["program:kube", "image:node", "preload:preload"]),
+        ({}, False, ["program:kube", "image:node"]),
+        ({"program:kube": b""}, True, []),
+        ({"image:node": b""}, True, ["program:kube"]),
+        ({"preload:preload": b"cut"}, True, ["program:kube", "image:node"]),
+    ],
+    ids=["whole", "check mode", "program", "image", "preload"],
+)
+def test_images_and_the_preload_without_receipts_are_kept_when_the_sums_in_them_are_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: dict[str, bytes], write: bool, kept: list[str]
+) -> None:
+    chain = [dataclasses.replace(one, compiler="go1.26.6") for one in CHAIN if one.key != "program:helm"]
+    chain = [dataclasses.replace(one, settings={"node": "node"}) if one.kind == "preload" else one for one in chain]
+    contents = {"program:kube": go_program("go1.26.8"), "image:node": saved_image(chain[2].image), **damage}
+    for one in chain:
+        path = one.path(tmp_path)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(contents.get(one.key, b"whole"))
+    # The container that reads the preload.
+    monkeypatch.setattr(
+        builder_module.preload, "is_whole", lambda _graph, _images, _one, file: file.read_bytes() == b"whole"
+    )
+    builder = Builder(graph(*chain), tmp_path, quiet, Engine())
+    assert builder.confirm(["preload:preload"], write) == kept
+    # Nothing is made of what is not wanted, so nobody needs the root file system when the images are whole.
+    assert ("rootfs:debian" in [one.key for one in graph(*chain).wanted(["preload:preload"], builder.present)]) is (
+        "image:node" not in kept
+    )
+    for one in chain:
+        receipt = receipts.read(one.path(tmp_path))
+        assert (receipt is not None) is (write and one.key in kept)
+        assert receipt is None or receipt.compiler == "go1.26.8"

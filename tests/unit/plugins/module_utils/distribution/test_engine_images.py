@@ -16,7 +16,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._distribution import 
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import inputs_sum
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_images import EngineImages
-from distribution_objects import Engine, Image, artifact, graph, quiet
+from distribution_objects import Engine, Image, artifact, graph, quiet, saved_image
 
 
 class Building(Engine):
@@ -150,6 +150,25 @@ def test_images_are_saved_together(tmp_path: Path) -> None:
     site(tmp_path, engine).save(("app:1", "app:2"), tmp_path / "images.tar")
     assert (tmp_path / "images.tar").read_bytes() == b"onetwo" and engine.checked
     assert engine.asked == ("http+docker:///images/get", {"names": ["app:1", "app:2"]})
+
+
+@pytest.mark.parametrize(
+    ("content", "whole"),
+    [
+        (saved_image("app:1"), True),
+        (saved_image("app:1", layer=b"lay\0r"), False),
+        (saved_image("app:1", config={"Env": []}), False),
+        (saved_image("app:1", tags=["app:2"]), False),
+        (saved_image("app:1", tags=None), False),
+        (saved_image("app:1")[:700], False),
+        (b"", False),
+        (b"\0" * 10240, False),
+    ],
+    ids=["whole", "layer", "configuration", "other image", "no name", "cut", "empty", "zeros"],
+)
+def test_file_of_an_image_is_confirmed_by_its_own_sums(tmp_path: Path, content: bytes, whole: bool) -> None:
+    (tmp_path / "image.tar").write_bytes(content)
+    assert engine_images.is_whole(tmp_path / "image.tar", "app:1") is whole
 
 
 def test_loading_brings_an_image_under_all_its_names(tmp_path: Path) -> None:
