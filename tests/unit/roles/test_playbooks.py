@@ -74,7 +74,7 @@ class Shop:
     """Two releases in a cluster, and the playbooks that are run for them."""
 
     def __init__(self, place: Path, server: Served, ansible: Ansible, environment: dict[str, str]) -> None:
-        self.place, self.cluster = place, server.fake
+        self.place, self.cluster, self.host = place, server.fake, "localhost"
         self._ansible, self._environment = ansible, environment
         self.cluster.add("namespaces", "shop", labels={"app.kubernetes.io/managed-by": "slipway"})
         helm = place / "helm"
@@ -146,7 +146,7 @@ class Shop:
 
     def run(self, playbook: str, *arguments: str, code: int = 0) -> Run:
         """Run a playbook: of the collection, or a file."""
-        inventory = {"clusters": {"hosts": {"localhost": None}, "vars": self.variables}}
+        inventory = {"clusters": {"hosts": {self.host: None}, "vars": self.variables}}
         (self.place / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
         path = ROOT / "playbooks" / playbook
         run = self._ansible.playbook(
@@ -190,6 +190,44 @@ def test_status_tells_what_is_wrong_without_failing(shop: Shop) -> None:
     shop.cluster.answers = (503, "the schema is missing")
     said = shop.run("status.yml").out
     assert "status_unexpected" in said and "the schema is missing" in said
+    assert shop.cluster.writes == []
+
+
+# Takes the place of ssh: runs the command, its last word, as another machine does, with an environment and a home of its own.
+SSH = """#!/bin/sh
+for command; do host=$before before=$command; done
+echo "$host" >>{place}/ssh.log
+cd {place}/remote
+exec env -i HOME={place}/remote PATH=/usr/bin:/bin LANG=C.UTF-8 DOCKER_HOST=unix://{place}/remote.sock sh -c "$command"
+"""
+
+
+def test_status_of_a_host_that_is_reached_over_ssh(shop: Shop) -> None:
+    for home, profile in (("", "here"), ("remote", "there")):
+        note = shop.place / home / f".local/state/slipway/.minikube/slipway/{profile}/slipway-owner.json"
+        note.parent.mkdir(parents=True)
+        note.write_text("{}")
+    (shop.place / "ssh").write_text(SSH.format(place=shop.place))
+    (shop.place / "ssh").chmod(0o755)
+    shop.host = "node"
+    shop.variables |= {
+        "ansible_connection": "ssh",
+        "ansible_host": "192.0.2.10",
+        "ansible_ssh_executable": str(shop.place / "ssh"),
+        "ansible_ssh_transfer_method": "piped",
+        "ansible_pipelining": True,
+    }
+    look = {"ansible.builtin.debug": {"msg": "{{ toolchain_docker_host }} {{ toolchain_environment.profiles }}"}}
+    plays = [
+        {"ansible.builtin.import_playbook": str(ROOT / "playbooks/status.yml")},
+        {"hosts": "clusters", "gather_facts": False, "tasks": [look]},
+    ]
+    (shop.place / "over_ssh.yml").write_text(json.dumps(plays))
+    shop.has("api", "superseded", "deployed")
+    said = shop.run("over_ssh.yml").out
+    assert "Release api in shop: deployed, revision 2" in said and "Deployment api: 1 of 1 ready" in said
+    assert f"unix://{shop.place}/remote.sock ['there']" in said, "its own engine and home count, not the controller's"
+    assert set((shop.place / "ssh.log").read_text().split()) == {"192.0.2.10"}
     assert shop.cluster.writes == []
 
 
