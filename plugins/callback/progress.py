@@ -85,7 +85,6 @@ from ansible import constants as C
 from ansible import context
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
 from ansible_collections.slipway.kube.plugins.module_utils._common.text import clean, duration
 from ansible_collections.slipway.kube.plugins.plugin_utils._deprecations import of_module, of_options
 from ansible_collections.slipway.kube.plugins.plugin_utils._failure import Failure, failure_of, lay_out
@@ -96,6 +95,7 @@ from ansible_collections.slipway.kube.plugins.plugin_utils._failures import (
     is_verdict,
     with_items,
 )
+from ansible_collections.slipway.kube.plugins.plugin_utils._known_values import outside
 from ansible_collections.slipway.kube.plugins.plugin_utils._record import (
     ReportPlace,
     RunRecord,
@@ -159,6 +159,7 @@ class CallbackModule(CallbackBase):
         """Name the play."""
         with self._screen.lock:
             self._screen.close_phase(quiet=self._is_adhoc())
+            self._screen.learn(play)
             self._screen.start_beat(self.get_option("live"), self.get_option("heartbeat"))
             # Without a name of its own a play is called by its host pattern, which tells nobody anything.
             pattern = play.hosts if isinstance(play.hosts, str) else ",".join(play.hosts or [])
@@ -511,7 +512,7 @@ class CallbackModule(CallbackBase):
             if isinstance(shown, str)
             else self._dump_results({"msg": shown} if not isinstance(shown, dict) else shown, indent=2)
         )
-        for line in clean(text).strip("\n").splitlines() or [""]:
+        for line in outside(text).strip("\n").splitlines() or [""]:
             self._screen.tell(phase, " ", self._screen.owned(line, host))
 
     def _show_result(self, result: CallbackTaskResult) -> None:
@@ -544,7 +545,7 @@ class CallbackModule(CallbackBase):
         if isinstance(label, dict):
             # A whole dictionary is no label; most of ours carry a name.
             label = label.get("name") or label.get("key") or label
-        text = " ".join(mask_text(clean(str(label))).split())
+        text = " ".join(outside(str(label)).split())
         return text if len(text) <= 60 else text[:57] + "..."
 
     def _changed_items(self, result: CallbackTaskResult) -> str:

@@ -73,8 +73,8 @@ from ansible import constants as C
 from ansible import context
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text, scrub
 from ansible_collections.slipway.kube.plugins.plugin_utils._failure import failure_of
+from ansible_collections.slipway.kube.plugins.plugin_utils._known_values import learn_from, outside, written
 from ansible_collections.slipway.kube.plugins.plugin_utils._record import (
     FAILURES,
     ReportPlace,
@@ -181,7 +181,8 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play: Play) -> None:
         """Note the play, which names the phase of tasks outside of roles."""
-        self._record.play = play.get_name().strip()
+        learn_from(play)
+        self._record.play = outside(play.get_name().strip())
 
     def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
         """Note a task; the first one of an own role makes the run worth a report."""
@@ -219,7 +220,7 @@ class CallbackModule(CallbackBase):
         record = self._record.finish(result.host.get_name(), result.task, status)
         found = result.result
         if status in (*FAILURES, "rescued", "ignored"):
-            self._details[id(record)] = {"failure": failure_of(found).as_dict(), "result": scrub(found)}
+            self._details[id(record)] = {"failure": failure_of(found).as_dict(), "result": written(found)}
         address = address_in(found)
         if address:
             self._addresses[record.host] = address
@@ -229,7 +230,7 @@ class CallbackModule(CallbackBase):
             self._summary.append({"phase": record.phase, "host": record.host, "line": line})
         for one in each_result(found):
             for check in checks_in(one):
-                kept = {**scrub(check), "host": record.host, "task": record.name}
+                kept = {**written(check), "host": record.host, "task": record.name}
                 # Taken out first, so that a repeated check moves to its last place.
                 self._checks.pop((record.host, record.name, str(check["name"])), None)
                 self._checks[(record.host, record.name, str(check["name"]))] = kept
@@ -302,7 +303,7 @@ class CallbackModule(CallbackBase):
 
     def _task(self, record: TaskRecord) -> dict[str, Any]:
         return {
-            "name": mask_text(record.name),
+            "name": outside(record.name),
             "phase": record.phase,
             "role": record.role,
             "host": record.host,

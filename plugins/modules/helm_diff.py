@@ -73,6 +73,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import sensitive_values
 from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, releases
 from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete
 from ansible_collections.slipway.kube.plugins.module_utils._helm.values import values_text
@@ -103,8 +105,9 @@ def render(module: AnsibleModule, upgrade: bool) -> str:
         # The values go by standard input: a command line can be read by everybody.
         code, output, errors = module.run_command(command, data=values_text(options["values"]))
     if code:
+        said = Masker(sensitive_values(None, options["values"])).outside(errors)
         raise ValueError(
-            f"Helm rejected release {options['name']}: {' '.join(errors.split())[-600:]}. Correct its values or the chart."
+            f"Helm rejected release {options['name']}: {' '.join(said.split())[-600:]}. Correct its values or the chart."
         )
     return str(json.loads(output).get("manifest") or "") if upgrade else str(output)
 

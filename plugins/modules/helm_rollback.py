@@ -115,6 +115,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._common.renames import deprecated_aliases
 from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, releases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
@@ -193,7 +194,7 @@ def roll_back(
     module_base.stop_if_lost(module, changed=True)
     mark_left(cluster, module.params, newest)
     if code:
-        last = " ".join(errors.split())[-500:]
+        last = " ".join(Masker().outside(errors).split())[-500:]
         module.fail_json(
             msg=f"Release {module.params['name']} could not be rolled back to revision {target}: {last}. "
             f"Check it with 'helm history {module.params['name']} -n {module.params['namespace']}'.",

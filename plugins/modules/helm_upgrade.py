@@ -120,6 +120,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import sensitive_values
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases, upgrade
 from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete
@@ -172,12 +174,14 @@ def main() -> None:
         hooks=True,
         routes=False,
     )
+    masker = Masker(sensitive_values(None, fields["values"]))
     started = time.monotonic()
     try:
         with (
             client.KubernetesClient(fields["kubeconfig"], fields["context"]) as cluster,
             complete(Path(fields["chart"]), module.tmpdir) as chart,
         ):
+            watcher = Watcher(cluster, [(namespace, name)], options, masker=masker)
             command = upgrade.upgrade_command(
                 program,
                 name,
@@ -188,7 +192,6 @@ def main() -> None:
                 fields["kubeconfig"],
                 fields["context"],
             )
-            watcher = Watcher(cluster, [(namespace, name)], options)
             ended = upgrade.run(command, fields["values"], watcher, lost=heartbeat.lost_by_environment)
             seconds = round(time.monotonic() - started, 2)
             revision, status = newest(cluster, namespace, name)
@@ -199,6 +202,8 @@ def main() -> None:
         module.fail_json(msg=f"{error}.")
     except OSError as error:
         module.fail_json(msg=f"{program} cannot be started: {error.strerror}. Correct binary_path, or install Helm.")
+    for warning in watcher.warnings:
+        module.warn(warning)
     result: dict[str, Any] = {
         "revision": revision,
         "status": status,
@@ -209,7 +214,7 @@ def main() -> None:
     if ended.code == 0:
         module.exit_json(changed=True, **result)
     module_base.stop_if_lost(module, changed=True)
-    said = upgrade.error_lines(ended.errors) or [f"Helm ended with exit code {ended.code}."]
+    said = upgrade.error_lines(masker.outside(ended.errors)) or [f"Helm ended with exit code {ended.code}."]
     words = message(ended.diagnosis) if ended.diagnosis else "\n".join(said)
     module.fail_json(
         changed=True,

@@ -222,7 +222,8 @@ def main() -> None:
         releases = [(fields["namespace"], "")]
     try:
         with client.KubernetesClient(fields["kubeconfig"], fields["context"]) as cluster:
-            outcome = Watcher(cluster, releases, options).wait()
+            watcher = Watcher(cluster, releases, options)
+            outcome = watcher.wait()
     except client.KubernetesError as error:
         if module.check_mode and isinstance(error, client.UnreachableError):
             module.exit_json(changed=False, ready=None, workloads=[], diagnosis=None, seconds=0.0)
@@ -231,6 +232,8 @@ def main() -> None:
         if fields["fail"]:
             module.fail_json(msg=message(diagnosis), **result)
         module.exit_json(changed=False, **result)
+    for warning in watcher.warnings:
+        module.warn(warning)
     result = {
         "ready": outcome.diagnosis is None,
         "workloads": [item.as_result() for item in outcome.workloads],

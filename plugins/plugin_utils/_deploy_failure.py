@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
+from ansible_collections.slipway.kube.plugins.plugin_utils._known_values import outside, outside_lines
 
 EVIDENCE = 9  # lines
 LOG = 4  # lines of a container's log that explain another task's failure
@@ -139,9 +139,8 @@ def message(failure: Mapping[str, Any]) -> str:
 
 def _failure(task: str, found: Result, evidence: Sequence[str]) -> Failure:
     # Here, because the reason is also written into Helm's record of the revision.
-    cause, suggestion, *lines = (
-        mask_text(str(text)) for text in (found["cause"], found.get("suggestion") or "", *evidence)
-    )
+    cause, suggestion = (outside(str(text)) for text in (found["cause"], found.get("suggestion") or ""))
+    lines = outside_lines(map(str, evidence))
     return Failure(task, str(found["code"]), cause, suggestion, tuple(lines[:EVIDENCE]))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
+from ansible_collections.slipway.kube.plugins.plugin_utils._known_values import outside
 from ansible_collections.slipway.kube.plugins.plugin_utils._text import as_lines, last_lines
 
 FAILURE_LINES = 15
@@ -98,7 +98,7 @@ def failure_of(result: Mapping[str, Any]) -> Failure:
         known = [*failure.why, *failure.evidence, *failure.remedy, *failure.in_service]
         failure.what = _new(failure.what, failure.code, known)
     for name in ("what", "why", "evidence", "remedy", "in_service"):
-        setattr(failure, name, [mask_text(line) for line in getattr(failure, name)])
+        setattr(failure, name, [outside(line) for line in getattr(failure, name)])
     return failure
 
 
@@ -157,7 +157,7 @@ def _what_ended(result: Mapping[str, Any], message: str) -> list[str]:
 
 def _command_line(command: Any) -> str:
     line = shlex.join(str(part) for part in command) if isinstance(command, (list, tuple)) else str(command)
-    return _cut(" ".join(line.split()), 100)
+    return _cut(" ".join(outside(line).split()), 100)
 
 
 def lay_out(

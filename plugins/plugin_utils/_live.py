@@ -43,10 +43,11 @@ class LiveLine:
         self._broken = False
         self._owner = os.getpid()
 
-    def attach(self, before: Callable[[str], None]) -> None:
+    def attach(self, before: Callable[[str], None], shown: Callable[[str], str]) -> None:
         """Take the live line back whenever something is displayed, by whichever plugin.
 
-        The function is told each message before it appears on the screen, and may display something itself.
+        The first function is told each message before it appears on the screen, and may display something itself; the second one returns
+        the message as it may appear, on the screen or in a log file.
         """
         if "display" in vars(self._display):
             return
@@ -58,6 +59,7 @@ class LiveLine:
                 original(msg, *args, **kwargs)
                 return
             with self.lock:
+                msg = shown(msg)
                 if not kwargs.get("log_only"):
                     self.erase()
                     before(msg)

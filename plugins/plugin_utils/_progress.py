@@ -12,6 +12,7 @@ import typing as t
 import uuid
 
 from ansible_collections.slipway.kube.plugins.plugin_utils._forked import ForkedModule
+from ansible_collections.slipway.kube.plugins.plugin_utils._known_values import outside
 
 INTERVAL = 1.0  # seconds between two looks at the file
 JOB_INTERVAL = 0.25  # seconds between two looks whether a job in the background has ended
@@ -107,6 +108,7 @@ class ProgressAction(ForkedModule):
             last_look = finished.wait(INTERVAL)
             command = f"test ! -f {shlex.quote(file)} || tail -n +{shown + 1} {shlex.quote(file)}"
             output = self._low_level_execute_command(command)
-            for line in output.get("stdout", "").splitlines():
-                shown += 1
-                self._display.display(f"    {line}")
+            lines = output.get("stdout", "").removesuffix("\n").split("\n") if output.get("stdout") else []
+            shown += len(lines)
+            for line in lines:
+                self._display.display(f"    {outside(line)}")

@@ -17,6 +17,7 @@ from typing import Any
 from ansible import constants as C
 from ansible.utils.color import stringc
 from ansible_collections.slipway.kube.plugins.module_utils._common.text import duration
+from ansible_collections.slipway.kube.plugins.plugin_utils._known_values import learn_from, outside, shown
 from ansible_collections.slipway.kube.plugins.plugin_utils._live import Beat, LiveLine, wanted
 from ansible_collections.slipway.kube.plugins.plugin_utils._record import FAILURES, RunRecord
 from ansible_collections.slipway.kube.plugins.plugin_utils._running import RunningTasks
@@ -57,12 +58,18 @@ class Screen:
         self._saying = False
 
     # ---------------------------------------------------------------- lines
-    def say(self, text: str, colour: str | None = None) -> None:
-        """Print a text as it is."""
+    def say(self, text: str, colour: str | None = None, head: str = "") -> None:
+        """Print a text as others may have written it, without secrets and control characters.
+
+        The colour is that of its head, which is printed before it, or of all where there is none.
+        """
         self._printed = True
         self._saying = True
+        text = outside(text)
+        if head:
+            text = f"{stringc(outside(head), colour) if colour else outside(head)}{text}"
         try:
-            self._display.display(text, color=colour)
+            self._display.display(text, color=None if head else colour)
         finally:
             self._saying = False
 
@@ -74,8 +81,8 @@ class Screen:
     def tell(self, phase: str, word: str, text: str, colour: str | None = None) -> None:
         """Print one line under its phase's header."""
         self._open(phase)
-        head = f"{word:<{self._word_width}}" if word else ""
-        self.say(f"  {stringc(head, colour) if colour and head else head}{' ' if head else ''}{text}")
+        head = f"  {word:<{self._word_width}} " if word else ""
+        self.say(text if head else f"  {text}", colour if head else None, head)
 
     def tell_block(self, phase: str, text: str) -> None:
         """Print lines as they are under their phase's header."""
@@ -85,7 +92,7 @@ class Screen:
     def tell_labelled(self, line: str) -> None:
         """Print a line of a failure, its label highlighted."""
         label, rest = line[:_LABEL], line[_LABEL:]
-        self.say((stringc(label, C.COLOR_HIGHLIGHT) if label.strip() else label) + rest)
+        self.say(rest, C.COLOR_HIGHLIGHT if label.strip() else None, label)
 
     @staticmethod
     def flush() -> None:
@@ -130,9 +137,7 @@ class Screen:
         if worked and not told and not failed and not quiet:
             self._told_ok.add(self.phase)
             took = max(one.ended for one in worked) - min(one.started for one in worked)
-            self.say(
-                f"{stringc(f'{self.phase:<10}', C.COLOR_HIGHLIGHT)} {stringc('ok', C.COLOR_OK)} ({duration(took)})"
-            )
+            self.say(f" ok ({duration(took)})", C.COLOR_HIGHLIGHT, f"{self.phase:<10}")
         self._header = ""
         self.flush()
 
@@ -140,6 +145,11 @@ class Screen:
         if phase != self._header:
             self._header = phase
             self.say(phase, C.COLOR_HIGHLIGHT)
+
+    @staticmethod
+    def learn(play: Any) -> None:
+        """Learn the values that must not be printed from now on."""
+        learn_from(play)
 
     # ---------------------------------------------------------------- the running task
     def start_beat(self, live: bool, heartbeat: float) -> None:
@@ -149,7 +159,7 @@ class Screen:
         terminal = sys.stdout.isatty() and self._display.verbosity < 3
         self._heartbeat = heartbeat
         self._line = LiveLine(self._display, enabled=live and wanted(os.environ, terminal, bool(C.ANSIBLE_NOCOLOR)))
-        self._line.attach(self._before_others)
+        self._line.attach(self._before_others, self._of_others)
         self._beat = Beat(self._on_beat, LIVE_INTERVAL)
         self._beat.start()
 
@@ -172,11 +182,15 @@ class Screen:
             if self._line.enabled:
                 line = self.running.line(self._record.play, self.many_hosts)
                 if line:
-                    self._line.draw(line)
+                    self._line.draw(outside(line).replace("\n", " "))
                 return
             for one, words in self.running.reports(self._heartbeat):
                 self.tell(one.phase, "", f"... {self.owned(one.name, one.host)}{words}")
                 self.flush()
+
+    def _of_others(self, msg: str) -> str:
+        """Return what another plugin prints as it may be shown; one's own text has been looked at already."""
+        return msg if self._saying else shown(msg)
 
     def _before_others(self, msg: str) -> None:
         """Put the header of the running phase above what its task says of its own progress."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.utils.display import Display
@@ -118,6 +118,27 @@ def resolve(source: Any, place: str) -> dict[str, Any] | None:
             f"{place}: the environment variable {name} is not set. Set it, or add 'required: false' or a fallback."
         )
     return None
+
+
+def values(secrets: Any) -> Iterator[tuple[str, str]]:
+    """Yield the values that are written in C(application_secrets) or that the environment holds, of all alternatives.
+
+    Each comes after the words that name its key.
+    """
+    for secret in secrets if isinstance(secrets, list) else ():
+        keys = secret.get("keys") if isinstance(secret, Mapping) else None
+        for key, source in keys.items() if isinstance(keys, Mapping) else ():
+            yield from ((f"key {key} of Secret {secret.get('name')}", value) for value in _of_source(source) if value)
+
+
+def _of_source(source: Any) -> Iterator[str]:
+    if not isinstance(source, Mapping):
+        return
+    if isinstance(source.get("value"), (str, int, float)):
+        yield str(source["value"])
+    yield os.environ.get(str(source.get("env")), "")
+    for rename in (source.get("fallback"), source.get("otherwise")):
+        yield from _of_source(rename)
 
 
 def _data(value: str, place: str) -> dict[str, Any]:

@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
-from ansible_collections.slipway.kube.plugins.module_utils._common.text import clean
+from ansible_collections.slipway.kube.plugins.plugin_utils._known_values import outside, outside_lines
 
 _TRACEBACK = "Traceback (most recent call last)"
 _SUBFILE_PREFIX = re.compile(r"^[\w./-]+ \| (?=\S)")
@@ -39,13 +38,14 @@ def imperative(name: str) -> str:
 
 
 def last_lines(text: str, count: int) -> list[str]:
-    """Return the last lines that are not empty; of a traceback only what it ends in."""
+    """Return the last lines that are not empty, as they may be shown; of a traceback only what it ends in."""
+    text = outside(text)
     if _TRACEBACK in text:
         before, _mark, after = text.rpartition(_TRACEBACK)
         # The frames are indented, the exception that ends them is not.
         ends = [line for line in after.splitlines()[1:] if line.strip() and not line.startswith((" ", "\t"))]
         text = "\n".join([*before.partition(_TRACEBACK)[0].splitlines(), *ends])
-    return [line.rstrip() for line in clean(text).splitlines() if line.strip()][-count:]
+    return [line.rstrip() for line in text.splitlines() if line.strip()][-count:]
 
 
 def as_lines(value: Any) -> list[str]:
@@ -62,6 +62,9 @@ def as_lines(value: Any) -> list[str]:
             lines += [f"{key}: {inner[0]}"] if len(inner) == 1 else [f"{key}:", *(f"  {line}" for line in inner)]
         return lines
     if isinstance(value, (list, tuple)):
+        if value and all(isinstance(item, str) for item in value):
+            # What is secret may begin in one line and end in another.
+            value = outside_lines(value)
         return [line for item in value for line in as_lines(item)]
     return last_lines(str(value), 1000)
 
@@ -89,7 +92,7 @@ def address_in(result: Mapping[str, Any]) -> str | None:
             if isinstance(holder, Mapping):
                 address = holder.get("slipway_address")
                 if isinstance(address, str) and address.strip():
-                    return mask_text(clean(address.strip()))
+                    return outside(address.strip())
     return None
 
 
@@ -102,5 +105,5 @@ def summary_in(result: Mapping[str, Any]) -> list[str]:
             if isinstance(found, str):
                 found = [found]
             if isinstance(found, (list, tuple)):
-                lines += [mask_text(line) for item in found for line in clean(str(item)).splitlines()]
+                lines += [line for item in found for line in outside(str(item)).splitlines()]
     return lines

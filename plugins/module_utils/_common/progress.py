@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.text import duration
+from ansible_collections.slipway.kube.plugins.module_utils._common.text import clean, duration
 
 HEARTBEAT = 10.0  # seconds between two words about a step that goes on
 
@@ -27,7 +27,8 @@ class ProgressFile:
         self._lock = threading.Lock()
 
     def say(self, text: str) -> None:
-        """Write one line; safe from any thread."""
+        """Write one line, without what a terminal would obey; safe from any thread."""
+        text = clean(text).replace("\n", " ")
         with self._lock:
             self._file.write(f"{text}\n".encode())
             self._file.flush()

@@ -1,57 +1,87 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps secret values out of everything that is shown or written. Private to the collection.
+"""Hides values whose name or form says that they are secret. Private to the collection.
 
-Written by hand, because no library does it: Ansible's no_log knows values only, and none that a module reads from an answer;
-scanners of repositories (detect-secrets, gitleaks) report where a secret stands, they do not replace it in the encodings it travels
-in; and what is masked wrongly, such as a state or a name, costs a person the cause of a failure.
-
-There are four ways, from the surest to the weakest: by value (C(Masker)), by name (C(redact), C(scrub)), by what Kubernetes says of a
-field (C(redact_objects)), and by how a text looks (C(mask_text)).
+Written by hand, because what is masked wrongly, such as a state or a name, costs a person the cause of a failure: scanners of repositories
+(detect-secrets, gitleaks) may call too much a secret, and Ansible's no_log knows no names at all. Values that are known are hidden
+by L(_common.masker.Masker), which is surer.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, unquote
+from urllib.parse import parse_qsl, unquote
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import placeholders
-from ansible_collections.slipway.kube.plugins.module_utils._common.text import clean
 
 MASK = "********"
-# What stands for a hidden value where two versions are compared.
-SAME = "(hidden)"
-OTHER = "(hidden, differs)"
+LINE = 8
+"""Characters from which a line of a secret of several lines is a secret by itself."""
+_SHORTEST = 4
+
+# Names in small letters with underscores between the words.
 _SENSITIVE = re.compile(
-    r"authorization|cookie|passw|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|credential|session|signature"
-    r"|(?:^|[-_.])(?:auth|jwt|otp|pwd|csrf|xsrf)(?:$|[-_.])",
-    re.IGNORECASE,
+    r"authorization|cookie|passw|passphrase|secret|token|credential|session|signature"
+    r"|(?:api|private|access|signing|encryption|master)_?key"
+    r"|(?:^|_)(?:auth|jwt|otp|pwd|csrf|xsrf)(?:_|$)|(?:_|^pg|^db)pass$"
 )
-# Arguments may hold secrets, diffs whole files, and exceptions tracebacks.
-_NEVER_WRITTEN = ("invocation", "module_args", "diff", "exception")
-# Also of an address that cannot be parsed and that a message is about to name; a password may hold an @.
-_PASSWORD = re.compile(r"://[^/@\s]*?:([^/\s]+)@")
+_HARMLESS = re.compile(
+    r"(?:_|^)(?:names?|refs?|files?|path|dir|url|uri|type|counts?|limit|length|size|ttl|expiry|expires(?:_in|_at)?|expiration(?:_\w+)?"
+    r"|age|policy|affinity|seconds|version|checksums?|used|enabled|required|provider)$"
+    r"|(?:^|_)(?:max|min|total|prompt|completion|input|output|cached|num|n)_tokens$|tokeni[sz]"
+)
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_BETWEEN = re.compile(r"[^A-Za-z0-9]+")
+# Values that say whether there is a secret, and tell nothing of it.
+_NOTHING = frozenset({"", "null", "none", "nil", "undefined", "true", "false", "{}", "[]", "(hidden)", MASK})
+
+# Also of an address that cannot be parsed and that a message is about to name; a password may hold / and @, a port may not.
+_PASSWORD = re.compile(r"://[^/@:\s]*?:(?!\d{1,5}[/?#])([^\s\"'<>]{1,2000})@")
 _SECRET_TEXTS = (
-    # postgresql://user:password@host
-    (re.compile(r"(://)[^/@:\s]*:[^/\s]+@"), rf"\g<1>{MASK}@"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\g<1> {MASK}"),
-    (re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(-----END \1-----|\Z)", re.DOTALL), MASK),
+    # postgresql://user:password@host, which may have been cut before its end
+    (re.compile(r"(://)[^/@:\s]{0,200}:(?!\d{1,5}(?:[/?#]|…))[^\s\"'<>]{1,2000}(?:@|…)"), rf"\g<1>{MASK}@"),
+    # https://token@host; git@host names nobody's secret
+    (re.compile(r"(://)[^/@:\s\"'<>]{16,2000}@"), rf"\g<1>{MASK}@"),
+    (re.compile(r"(?i)\b(bearer)\s+[A-Z0-9._~+/=-]{8,}"), rf"\g<1> {MASK}"),
+    # not the words "basic authentication"
+    (
+        re.compile(r"(?i)\b(basic)\s+(?:(?=[A-Z._~+/-]*[0-9=])[A-Z0-9._~+/=-]{8,}|[A-Z0-9._~+/=-]{20,})"),
+        rf"\g<1> {MASK}",
+    ),
+    (re.compile(r"(?m)((?<!\S)(?:-u|--user)[ =]\s*[^\s:]+:)\S+"), rf"\g<1>{MASK}"),
 )
-# password=..., "apiKey": "...", but not the plain words "Secret: todo-backend"
-_ASSIGNMENT = re.compile(r"((?<![\w.-])[\w.-]+)(\s*=\s*|[\"']\s*:\s*)(\"[^\"]*\"|'[^']*'|[^\s,;\"'}&]+)")
-# A shorter value is masked only where it stands alone: masking each "7" would make results unreadable.
-_LONG = 4
+_QUOTED = r"\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?|\\+\"(?:(?!\\+\")[^\n])*(?:\\+\")?"
+# password=..., "apiKey": "...", \"apiKey\": \"...\", but not the plain words "Secret: todo-backend"
+_ASSIGNMENT = re.compile(
+    rf"((?<![\w.-])[\w.-]+)(\s*=\s*|\\*[\"']\s*:\s*)({_QUOTED}|\[[^\]\n]*\]?|\{{[^}}\n]*\}}?|[^\s,;\"'}}&]+)"
+)
+# --password ..., which no sign of equality follows
+_OPTION = re.compile(rf"((?<!\S)--?([\w.-]+)[ \t]+)(?!-)({_QUOTED}|\S+)")
+# X-Api-Key: ..., as HTTP and its tools write it
+_HEADER = re.compile(r"(?im)^([ <>*]*((?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]+)[ \t]*:[ \t]*)(\S.*)$")
+# api_token: ..., as YAML writes it; a word with a capital letter is rather the beginning of a sentence
+_ENTRY = re.compile(r"(?m)^([+-]?[ \t]*(?:- )?((?![A-Z][a-z])[\w.-]+):[ \t]+)(\S+)[ \t]*$")
 
 
 def is_sensitive(name: str) -> bool:
-    """Say whether a header or field of this name usually carries a secret."""
-    return _SENSITIVE.search(name) is not None
+    """Say whether a header, field, variable or option of this name usually carries a secret.
+
+    Those are names with password, passphrase, secret, token, credential, session, cookie, authorization, signature, or key after api,
+    private, access, signing, encryption or master; with one of the words auth, jwt, otp, pwd, csrf and xsrf; or that end in _pass.
+    They may be written in any way: C(apiKey), C(API_KEY), C(x-api-key).
+
+    Not those that say where or how long a secret is, such as C(secretName), C(token_type), C(tokenUrl), C(sessionAffinity) and
+    C(max_tokens), nor the working directory, C(PWD). And not C(key), C(login), C(user), C(hash), C(salt), C(pin) or C(pass) alone: each
+    stands in plain results (the key of a ConfigMap, C(pass=12) of a test run) far more often than it names a secret.
+    """
+    if name in ("PWD", "OLDPWD"):
+        return False
+    words = _BETWEEN.sub("_", _HUMP.sub("_", name)).strip("_").lower()
+    return _SENSITIVE.search(words) is not None and _HARMLESS.search(words) is None
 
 
 def leaves(value: Any) -> Iterable[str]:
@@ -79,7 +109,7 @@ def sensitive_values(headers: Mapping[str, str] | None, body: Any) -> set[str]:
                 found.add(credential)
     found.update(_sensitive_fields(body))
     found.update(line for value in list(found) for line in lines_of(value))
-    return {value for value in found if len(value) >= _LONG and not placeholders(value)}
+    return {value for value in found if len(value) >= _SHORTEST and not placeholders(value)}
 
 
 def _sensitive_fields(body: Any) -> Iterable[str]:
@@ -105,51 +135,91 @@ def redact(value: Any) -> Any:
     return value
 
 
-def scrub(value: Any, longest: int = 8000) -> Any:
-    """Return a copy of a task's result that may be written to a file: plain types, no arguments of modules, no secrets.
+def mask_text(text: str, keys: PrivateKeys | None = None) -> str:
+    """Hide what looks like a credential within a text: whose it is, where an address says so, and its value.
 
-    Keys that begin with C(_ansible), arguments, diffs and exceptions are dropped, values of sensitive keys are masked, and texts are
-    masked and cut to the longest number of characters (their end is kept).
+    Of a text that comes in pieces of whole lines, C(keys) remembers whether a private key goes on.
     """
-    if isinstance(value, Mapping):
-        result: dict[str, Any] = {}
-        for key, item in value.items():
-            name = str(key)
-            if name in _NEVER_WRITTEN or name.startswith("_ansible"):
-                continue
-            result[name] = _mask_leaves(item) if is_sensitive(name) else scrub(item, longest)
-        return result
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [scrub(item, longest) for item in value]
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    if isinstance(value, float):
-        # JSON has no word for the infinite.
-        return value if math.isfinite(value) else None
-    text = mask_text(clean(str(value)))
-    return text if len(text) <= longest else "... " + text[-longest:]
-
-
-def _mask_leaves(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _mask_leaves(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_mask_leaves(item) for item in value]
-    # Truth values and nothing carry no secret, and say whether one was given.
-    return value if value is None or isinstance(value, bool) else MASK
-
-
-def mask_text(text: str) -> str:
-    """Hide what looks like a credential within a text: whose it is, where an address says so, and its value."""
+    text = (keys or PrivateKeys()).hide(text)
     for pattern, replacement in _SECRET_TEXTS:
         text = pattern.sub(replacement, text)
-    shown, position = "", 0
+    for pattern in (_HEADER, _ENTRY, _OPTION):
+        text = pattern.sub(_hidden, text)
+    shown, position = [], 0
     while found := _ASSIGNMENT.search(text, position):
-        hidden = is_sensitive(found[1])
-        shown += text[position : found.end(2)] + (MASK if hidden else "")
+        hidden = is_sensitive(found[1]) and not _says_nothing(found[3])
+        shown += [text[position : found.end(2)], MASK if hidden else ""]
         # What is assigned to a plain name may itself be an assignment.
         position = found.end(3 if hidden else 2)
-    return shown + text[position:]
+    return "".join([*shown, text[position:]])
+
+
+def _hidden(found: re.Match[str]) -> str:
+    return f"{found[1]}{MASK}" if is_sensitive(found[2]) and not _says_nothing(found[3]) else found[0]
+
+
+def _says_nothing(value: str) -> bool:
+    return value.strip("\"'\\").lower() in _NOTHING
+
+
+class PrivateKeys:
+    """Hides private keys in PEM, line by line, wherever a piece of a text begins or ends.
+
+    The lines may have something before them, such as a time. A key whose beginning is not there is known by its last line.
+    """
+
+    _WHOLE = re.compile(r"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY)-----[^\n]*?-----END \1-----")
+    _BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+    _END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+    _CODE = re.compile(r"[\"']?([A-Za-z0-9+/]{1,100}={0,2})[\"',\\]{0,3}")
+    _HEADERS = ("Proc-Type:", "DEK-Info:")
+    _SHORT = 20  # characters of code; only the last line of a key has fewer
+
+    def __init__(self) -> None:
+        self._inside = False
+        self._before = 0  # words before the key in each of its lines
+
+    def hide(self, text: str) -> str:
+        """Return whole lines of a text without the private keys in them."""
+        if not self._inside and "PRIVATE KEY-----" not in text:
+            return text
+        shown: list[str] = []
+        for line in self._WHOLE.sub(MASK, text).split("\n"):
+            if end := self._END.search(line):
+                if not self._inside:
+                    self._drop(shown, len(line[: end.start()].split()))
+                self._inside = False
+                shown.append(line[: end.start()] + MASK + line[end.end() :])
+            elif begin := self._BEGIN.search(line):
+                self._inside, self._before = True, len(line[: begin.start()].split())
+                rest = line[begin.end() :]
+                shown.append(line[: begin.start()] + MASK + ("" if re.search("[A-Za-z0-9+/]{20}", rest) else rest))
+            else:
+                shown.append(self._without(line) if self._inside else line)
+        return "\n".join(shown)
+
+    def _without(self, line: str) -> str:
+        """Return a line after the first one of a key."""
+        code = self._code(line, self._before)
+        if code:
+            self._inside = len(code) >= self._SHORT
+            return line.replace(code, MASK)
+        words = line.split()[self._before :]
+        self._inside = not words or words[0] in self._HEADERS
+        return line
+
+    def _drop(self, shown: list[str], before: int) -> None:
+        """Remove the lines of a key whose first line is not there, before its last one."""
+        least = 1
+        while shown and len(self._code(shown[-1], before)) >= least:
+            shown.pop()
+            least = self._SHORT
+
+    def _code(self, line: str, before: int) -> str:
+        """Return the code that is all of a line but the words before it, empty for another line."""
+        words = line.split()
+        found = self._CODE.fullmatch(words[-1]) if len(words) == before + 1 else None
+        return found[1] if found else ""
 
 
 def secrets_in_address(address: str) -> set[str]:
@@ -159,124 +229,7 @@ def secrets_in_address(address: str) -> set[str]:
     return sensitive_values(None, dict(parse_qsl(query))) | passwords
 
 
-class Masker:
-    """Knows the secret values and replaces them, in every encoding they travel in, by asterisks."""
-
-    # Closed words and the person's own names: masking a state because a secret reads "healthy" helps nobody.
-    KEPT = frozenset({"name", "state", "type", "via", "code", "suggestion", "predicate"})
-
-    def __init__(self, secrets: Iterable[Any] = ()) -> None:
-        self._values: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        for secret in secrets:
-            self.add(secret)
-
-    def add(self, value: Any) -> None:
-        """Learn a secret; of a list or mapping, all that is in it."""
-        for text in leaves(value):
-            if not text.strip():
-                continue
-            self._values.update(_forms(text))
-            self._pattern = None
-
-    def __call__(self, text: str) -> str:
-        """Return the text with all secrets replaced."""
-        if not self._values:
-            return text
-        if self._pattern is None:
-            ordered = sorted(self._values, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(_guarded, ordered)))
-        return self._pattern.sub(MASK, text)
-
-    def tree(self, value: Any) -> Any:
-        """Return a copy of a result with secrets replaced in all texts, closed words excepted."""
-        if isinstance(value, str):
-            return self(value)
-        if isinstance(value, Mapping):
-            return {
-                key: item if key in self.KEPT and isinstance(item, str) else self.tree(item)
-                for key, item in value.items()
-            }
-        if isinstance(value, (list, tuple)):
-            return [self.tree(item) for item in value]
-        return value
-
-
 def lines_of(text: str) -> list[str]:
     """Return the lines of a secret of several, which may be shown one by one or with other words for their ends."""
     lines = [line.strip() for line in text.splitlines()]
-    return [line for line in lines if len(line) >= 2 * _LONG] if len(lines) > 1 else []
-
-
-def _forms(text: str) -> set[str]:
-    """Return a secret as it is, by lines, JSON-escaped, percent-encoded, on one line, and in base64."""
-    found = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], " ".join(text.split())}
-    found.update(lines_of(text))
-    # JSON can hold halves of surrogate pairs, which no encoding has.
-    data = text.encode("utf-8", "replace")
-    found |= {quote(data, safe=""), quote(data), quote_plus(data)}
-    if len(text) >= _LONG:
-        found.add(base64.b64encode(data).decode().rstrip("="))
-    return {item for item in found if item}
-
-
-def _guarded(text: str) -> str:
-    if len(text) >= _LONG:
-        return re.escape(text)
-    return rf"(?<![A-Za-z0-9_]){re.escape(text)}(?![A-Za-z0-9_])"
-
-
-def redact_objects(was: Any, becomes: Any, kind: str) -> tuple[Any, Any]:
-    """Return both sides of an object without secret values; they are looked at together, to tell whether they differ."""
-    fields = {"Secret": ("data", "stringData"), "ConfigMap": ("data", "binaryData")}.get(kind, ())
-    sides = [dict(side) if side is not None else None for side in (was, becomes)]
-    for field in fields:
-        halves = [dict((side or {}).get(field) or {}) for side in sides]
-        for key in {**halves[0], **halves[1]}:
-            if kind == "Secret" or is_sensitive(str(key)):
-                _hide(halves[0], halves[1], key)
-        for side, half in zip(sides, halves, strict=True):
-            if side is not None and half:
-                side[field] = half
-    return _variables(sides[0], sides[1])
-
-
-def _hide(was: dict[str, Any], becomes: dict[str, Any], key: str) -> None:
-    same = was.get(key) == becomes.get(key)
-    if key in was:
-        was[key] = SAME
-    if key in becomes:
-        becomes[key] = SAME if same or key not in was else OTHER
-
-
-def _variables(was: Any, becomes: Any) -> tuple[Any, Any]:
-    """Hide the values of environment variables whose names mean a secret, anywhere in an object."""
-    known: dict[str, set[str]] = {}
-
-    def collect(item: Any, place: str = "") -> None:
-        if isinstance(item, Mapping):
-            if _is_secret(item):
-                known.setdefault(f"{place}/{item['name']}", set()).add(str(item["value"]))
-            for key, value in item.items():
-                collect(value, f"{place}/{key}")
-        elif isinstance(item, list):
-            for value in item:
-                collect(value, place)
-
-    def replace(item: Any, newer: bool, place: str = "") -> Any:
-        if isinstance(item, Mapping):
-            shown = {key: replace(value, newer, f"{place}/{key}") for key, value in item.items()}
-            if _is_secret(item):
-                shown["value"] = OTHER if newer and len(known[f"{place}/{item['name']}"]) > 1 else SAME
-            return shown
-        if isinstance(item, list):
-            return [replace(value, newer, place) for value in item]
-        return item
-
-    collect(was)
-    collect(becomes)
-    return replace(was, False), replace(becomes, True)
-
-
-def _is_secret(item: Mapping[str, Any]) -> bool:
-    return isinstance(item.get("name"), str) and item.get("value") is not None and is_sensitive(item["name"])
+    return [line for line in lines if len(line) >= LINE] if len(lines) > 1 else []

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import Workload
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api
@@ -109,10 +110,14 @@ def _behind_service(services: Sequence[Object], everything: Mapping[str, Sequenc
 
 
 def diagnose(
-    workload: Workload, timeout: float, connect: Callable[[str | None, str | None, float], Any] | None = None
+    workload: Workload,
+    timeout: float,
+    connect: Callable[[str | None, str | None, float], Any] | None = None,
+    masker: Masker | None = None,
 ) -> Diagnosis | None:
     """Take one look at a workload; return what is wrong with it in the shape of rollout_status, or None.
 
+    The masker learns the values of the Secrets beside the workload, which the answer may have shown.
     Blocks for a few requests of at most ``timeout`` seconds each. A cluster that cannot be asked is a diagnosis too.
     """
     # Imported here: the kubernetes library takes longer to load than most checks take altogether.
@@ -125,7 +130,9 @@ def diagnose(
         with (connect or client.KubernetesClient)(workload.kubeconfig, workload.context, timeout) as api:
             view = WorkloadView(api, workload)
             options = watcher.Options(deadline=0.0, selector=view.selector)
-            found = watcher.Watcher(view, [(workload.namespace, "")], options).wait().diagnosis
+            looking = watcher.Watcher(view, [(workload.namespace, "")], options, masker=masker)
+            looking.learn(workload.namespace)
+            found = looking.wait().diagnosis
     except client.KubernetesError as error:
         return watcher.unreachable(error)
     if found is None:

@@ -10,12 +10,13 @@ import functools
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import fill_tree
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import MASK, Masker, is_sensitive, redact
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import MASK, is_sensitive, redact
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import Check, Identity, Search
 from ansible_collections.slipway.kube.plugins.module_utils._health.predicates import (
     Assertion,
@@ -94,11 +95,11 @@ def read_json(body: bytes) -> Any:
     return document if _depth(document) <= MAX_DEPTH else NOT_JSON
 
 
-def evidence(response: Response, document: Any, mask: Callable[[str], str]) -> str:
+def evidence(response: Response, document: Any, masker: Masker) -> str:
     """Return the beginning of a body in which fields and values that are secret are masked."""
     if document is not NOT_JSON:
-        return shorten(redact(document), 120, mask)
-    return shorten(response.body.decode("utf-8", "replace"), 120, mask)
+        return shorten(redact(document), 120, masker.outside)
+    return shorten(response.body.decode("utf-8", "replace"), 120, masker.outside)
 
 
 def _searched(search: Search, document: Any) -> Any:

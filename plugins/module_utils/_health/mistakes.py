@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._common.options import read_options
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import (
     SCHEMES,
     Check,

@@ -16,11 +16,8 @@ from urllib.parse import parse_qsl
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import (
-    Masker,
-    secrets_in_address,
-    sensitive_values,
-)
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import secrets_in_address, sensitive_values
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import (
     LONGEST,

@@ -14,9 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.text import clean
+
 SHORT = 160
 """Observed values are cut to this many characters in results."""
 
+_LOOKED_AT = 4000  # characters
 _RANGE = re.compile(r"([1-5][0-9]{2})\s*-\s*([1-5][0-9]{2})", re.ASCII)
 _CLASS = re.compile(r"([1-5])xx", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"[1-5][0-9]{2}", re.ASCII)
@@ -97,7 +100,9 @@ def shorten(value: object, limit: int = SHORT, mask: Callable[[str], str] = unma
     The mask is applied before the cut: half a secret would not be recognised any more.
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = " ".join(mask(text).split())
+    # A body may be long, of which only the beginning is shown; the mark tells the mask that it was cut.
+    text = text if len(text) <= _LOOKED_AT else f"{text[:_LOOKED_AT]}…"
+    text = " ".join(mask(clean(text)).split())
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

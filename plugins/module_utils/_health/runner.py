@@ -21,8 +21,8 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import fill, fill_tree, fill_url
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._common.statistics import percentiles
 from ansible_collections.slipway.kube.plugins.module_utils._common.threads import ThreadPool
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import SCHEMES, Check, Latency, Workload
@@ -126,7 +126,7 @@ class Runner:
         fail_fast: bool = False,
         cluster: PodStreams | None = None,
         chance: Callable[[], float] = random.random,
-        look: Callable[[Workload, float], Diagnosis | None] = diagnose,
+        look: Callable[[Workload, float], Diagnosis | None] | None = None,
     ) -> None:
         self.records = {check.name: Record(check) for check in checks}
         self._variables = dict(variables)
@@ -136,7 +136,7 @@ class Runner:
         self._fail_fast = fail_fast
         self._cluster = cluster or PodStreams()
         self._chance = chance
-        self._look = look
+        self._look = look or functools.partial(diagnose, masker=masker)
         self._stop_code = "deadline"
 
     def prepare(self) -> None:

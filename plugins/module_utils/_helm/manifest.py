@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import redact_objects
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
+from ansible_collections.slipway.kube.plugins.module_utils._helm.redacted_objects import all_secret_values, redacted
 
 with contextlib.suppress(ImportError):  # comes with kubernetes, for which _kube.module_base asks
     import yaml
@@ -18,7 +19,7 @@ Key = tuple[str, str, str]
 
 
 def objects(manifest: str) -> dict[Key, dict[str, Any]]:
-    """Return the objects of a manifest by kind, namespace and name, without hooks. Raises ValueError for no YAML."""
+    """Return the objects of a manifest by kind, namespace and name, those of lists one by one, without hooks. Raises ValueError for no YAML."""
     # The parser written in C is ten times as fast, where PyYAML was built with it.
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
@@ -26,12 +27,19 @@ def objects(manifest: str) -> dict[Key, dict[str, Any]]:
     except yaml.YAMLError as error:
         raise ValueError(f"The manifest is no YAML: {' '.join(str(error).split())[:300]}") from None
     result = {}
-    for item in found:
+    for item in _flat(found):
         metadata = item.get("metadata") or {}
         if "helm.sh/hook" not in (metadata.get("annotations") or {}):
             key = (str(item.get("kind", "")), str(metadata.get("namespace") or ""), str(metadata.get("name", "")))
             result[key] = dict(item)
     return result
+
+
+def _flat(found: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    for item in found:
+        if isinstance(item, Mapping):
+            is_list = str(item.get("kind", "")).endswith("List") and isinstance(item.get("items"), list)
+            yield from _flat(item["items"]) if is_list else (item,)
 
 
 def differences(before: str, after: str) -> list[dict[str, str]]:
@@ -40,12 +48,14 @@ def differences(before: str, after: str) -> list[dict[str, str]]:
     Each has before, after, before_header and after_header. Of secret values only is told whether they differ.
     """
     old, new = objects(before), objects(after)
+    masker = Masker()
+    masker.learn(all_secret_values([*old.values(), *new.values()]))
     found = []
     for key in [*new, *(key for key in old if key not in new)]:
         was, becomes = old.get(key), new.get(key)
         if was == becomes:
             continue
-        was_shown, becomes_shown = redact_objects(was, becomes, key[0])
+        was_shown, becomes_shown = redacted(was, becomes, masker)
         title = f"{key[0]} {key[2]}"
         found.append(
             {

@@ -146,7 +146,7 @@ def _look(watcher: HookWatcher) -> dict[str, Any] | None:
 
 
 def error_lines(errors: str, most: int = 8) -> list[str]:
-    """Return what Helm says is wrong: the lines that its libraries log beside it begin with a level or a date."""
+    """Return what Helm says is wrong, of what may be shown: the lines that its libraries log beside it begin with a level or a date."""
     lines = [" ".join(line.split()) for line in errors.splitlines()]
     told = [line for line in lines if line and not line.startswith(("level=", "time=", "WARNING", "I1", "W1", "E1"))]
     return [line[:400] for line in told[-most:]]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import collections
+import io
 import json
 import os
 import re
@@ -19,7 +20,9 @@ import socket
 import subprocess
 import typing as t
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker, Stream
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import Say
+from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import secrets_in_address, sensitive_values
 from ansible_collections.slipway.kube.plugins.module_utils._images.channels import CHUNK, Channel, forwarded, run_in
 from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore import ContextError
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
@@ -46,23 +49,39 @@ def context_of(component: ComponentImage) -> Context:
         raise ImageError(f"The build context of {component.name} cannot be read: {error}.") from None
 
 
-def _failed(component: ComponentImage, reason: str, lines: t.Iterable[str]) -> ImageError:
-    last = "\n".join(lines)
-    return ImageError(f"The image of {component.name} could not be built: {reason.strip()}\n{last}".rstrip())
+def masker_of(component: ComponentImage) -> Masker:
+    """What hides the build arguments that are secret by their names, and the passwords in those that are addresses."""
+    addresses = (secrets_in_address(str(value)) for value in component.arguments.values())
+    return Masker(sensitive_values(None, component.arguments).union(*addresses))
 
 
 class BuildOutput:
-    """Reads a builder's output: tells each step once, and keeps the last lines for a failure."""
+    """Reads a builder's output: tells each step once, and keeps the last lines for a failure.
 
-    def __init__(self, step: re.Pattern[str], say: Say) -> None:
+    What a build prints is a stranger's: nothing of it is told before it is without control characters and secrets.
+    """
+
+    def __init__(self, component: ComponentImage, step: re.Pattern[str], say: Say) -> None:
+        self._component = component
+        self._masker = masker_of(component)
+        self._stream = Stream(self._masker)
         self._step = step
         self._say = say
         self._told: set[str] = set()
         self.last: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
 
     def read(self, text: str) -> None:
-        """Take a piece of the builder's output."""
-        for line in text.splitlines():
+        """Take a piece of the builder's output, of any length."""
+        self._take(self._stream.feed(text))
+
+    def failure(self, reason: str) -> ImageError:
+        """Return why the build failed, with the last lines; nothing follows."""
+        self._take(self._stream.end())
+        reason, last = self._masker.outside(reason).strip(), "\n".join(self.last)
+        return ImageError(f"The image of {self._component.name} could not be built: {reason}\n{last}".rstrip())
+
+    def _take(self, lines: t.Iterable[str]) -> None:
+        for line in lines:
             if not line.strip():
                 continue
             self.last.append(line.rstrip())
@@ -115,31 +134,30 @@ class BuildKit:
     def build(self, component: ComponentImage, say: Say) -> None:
         """Build one image. Raises ImageError."""
         context = context_of(component)
-        steps = BuildOutput(_BUILDKIT_STEP, say)
+        steps = BuildOutput(component, _BUILDKIT_STEP, say)
         with forwarded(self._dial) as address:
             process = subprocess.Popen(
                 [self._program],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
             )
             if process.stdin is None or process.stdout is None or process.stderr is None:
                 raise AssertionError("all three were asked for")
             try:
                 # Read last: it holds no more than the reason, which fits into the pipe.
-                process.stdin.write(json.dumps(self.request(component, context, address)))
+                process.stdin.write(json.dumps(self.request(component, context, address)).encode())
                 process.stdin.close()
-                for line in process.stdout:
+                # A carriage return ends no line: what follows could pose as a step of the build.
+                for line in io.TextIOWrapper(process.stdout, "utf-8", "replace", newline="\n"):
                     steps.read(line)
-                reason = process.stderr.read()
+                reason = process.stderr.read().decode("utf-8", "replace")
                 code = process.wait()
             finally:
                 process.kill()
                 process.wait()
         if code:
-            raise _failed(component, reason, steps.last)
+            raise steps.failure(reason)
 
 
 def engine_output(component: ComponentImage) -> tuple[str, dict[str, str]]:
@@ -172,7 +190,7 @@ class Classic:
         """Build one image. Raises ImageError."""
         context = context_of(component)
         name = dockerfile_name(context, component.dockerfile)
-        steps = BuildOutput(_CLASSIC_STEP, say)
+        steps = BuildOutput(component, _CLASSIC_STEP, say)
         failure = ""
         stream = ContextStream(context, component.dockerfile, name)
         try:
@@ -193,7 +211,7 @@ class Classic:
         finally:
             stream.close()
         if failure:
-            raise _failed(component, failure, steps.last)
+            raise steps.failure(failure)
 
 
 class InNode:
@@ -227,7 +245,7 @@ class InNode:
         """Build one image. Raises ImageError."""
         context = context_of(component)
         name = dockerfile_name(context, component.dockerfile)
-        steps = BuildOutput(_BUILDKIT_STEP, say)
+        steps = BuildOutput(component, _BUILDKIT_STEP, say)
         stream = ContextStream(context, component.dockerfile, name)
         try:
             run, channel = run_in(self._engine, self._container, self.command(component, name))
@@ -242,4 +260,4 @@ class InNode:
             stream.close()
         steps.read(channel.errors.decode(errors="replace"))
         if self._engine.api.exec_inspect(run)["ExitCode"]:
-            raise _failed(component, "see below", steps.last)
+            raise steps.failure("see below")

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import KubeconfigError
 
 # A person may have to answer a browser's question.
@@ -183,7 +183,7 @@ class _Told(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line of this thread. A login program may have written credentials to its errors."""
         if record.thread == self._thread:
-            self.lines.append(mask_text(" ".join(record.getMessage().split())))
+            self.lines.append(" ".join(Masker().outside(record.getMessage()).split()))
 
     def __enter__(self) -> _Told:
         logging.getLogger().addHandler(self)
@@ -196,5 +196,5 @@ class _Told(logging.Handler):
 def _reason(error: Exception | None) -> str:
     if isinstance(error, TypeError | AttributeError | LookupError):
         return "It is not written as a kubeconfig is"  # the loader's own mistakes have no words for a person
-    text = mask_text(" ".join(str(error).split())).rstrip(".")
+    text = " ".join(Masker().outside(str(error)).split()).rstrip(".")
     return text[:500] or type(error).__name__

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -46,6 +48,17 @@ def meta(item: Object, key: str) -> str:
 def labels(item: Object) -> Mapping[str, Any]:
     """Return an object's labels."""
     return fields(item, "metadata", "labels")
+
+
+def secret_values(secret: Object) -> dict[str, str]:
+    """Return the values of a Secret by their keys, decoded; not those that are no text, which no text can show."""
+    values = {key: str(value) for key, value in fields(secret, "stringData").items() if value is not None}
+    for key, value in fields(secret, "data").items():
+        try:
+            values[key] = base64.b64decode(str(value or ""), validate=True).decode()
+        except (binascii.Error, ValueError):
+            continue
+    return values
 
 
 def belongs(item: Object, release: str) -> bool:

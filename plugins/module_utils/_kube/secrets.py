@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import SHORTEST
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError, find
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import (
     MANAGED_BY,
@@ -38,7 +39,7 @@ class SecretError(ValueError):
 def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[DesiredSecret]:
     """Turn the module's option into typed Secrets.
 
-    Raises SecretError for what cannot be, and TemplateError for a template that could never be filled.
+    Raises SecretError for what cannot be or is too short to be hidden, and TemplateError for a template that could never be filled.
     """
     wanted: list[DesiredSecret] = []
     for item in given:
@@ -50,8 +51,22 @@ def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[DesiredSecret]:
                 raise SecretError(f"Key {key['name']} of Secret {item['name']} is declared twice. Remove one of them.")
             keys[key["name"]] = _source(item["name"], key)
         wanted.append(DesiredSecret(item["name"], item["namespace"], keys, item.get("type") or "Opaque"))
-    resolve(wanted, {}, make=bytes)
+    for (_namespace, name), data in resolve(wanted, {}, make=bytes).items():
+        for key, value in data.items():
+            if _too_short(value):
+                raise SecretError(
+                    f"The value of key {key} of Secret {name} is shorter than {SHORTEST} characters, so it cannot be hidden in logs. "
+                    "Give it a longer one, or declare what is no secret in the configuration of the component."
+                )
     return wanted
+
+
+def _too_short(value: bytes) -> bool:
+    """Tell whether a text is too short to be hidden; other bytes are in no log."""
+    try:
+        return len(value.decode().strip()) < SHORTEST
+    except UnicodeDecodeError:
+        return False
 
 
 def read_labels(given: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import mask_text
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker, hard_to_hide
 from ansible_collections.slipway.kube.plugins.module_utils._common.text import sentence
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api, KubernetesError, UnreachableError
 from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import (
@@ -26,6 +26,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import 
     labels,
     meta,
     number,
+    secret_values,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.codes import CODES, Finding
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.pods import (
@@ -78,6 +79,9 @@ _NO_HOOK_HELPS = frozenset(
     }
 )
 _NODES_EVERY = 5.0
+# Helm's records of releases are Secrets too, and by far the largest ones.
+_NOT_HELM = "type!=helm.sh/release.v1"
+_MOST_LOG = 16384  # bytes of a log
 _LONGEST_PAUSE = 2.0  # between looks that fail
 
 
@@ -143,8 +147,16 @@ class Watcher:
         options: Options,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        masker: Masker | None = None,
     ) -> None:
-        """C(releases) are pairs of namespace and name; an empty name means everything that the selector picks there."""
+        """C(releases) are pairs of namespace and name; an empty name means everything that the selector picks there.
+
+        The masker learns the values of the cluster's Secrets before anything that pods have printed is shown. C(warnings) names those
+        that it cannot hide.
+        """
+        self.warnings: list[str] = []
+        self._masker = masker or Masker()
+        self._learned: set[str] = set()
         self._api = api
         self._releases = list(releases)
         self._options = options
@@ -209,19 +221,35 @@ class Watcher:
 
     def explain(self, finding: Finding) -> dict[str, Any]:
         """Return a finding as a diagnosis: with its suggestion, the log lines and the events that prove it."""
+        self.learn(finding.namespace)
         log = self._log(finding)
         finding = self._by_name(self._with_answer(finding), log)
         names = [finding.object, *finding.related]
         return {
             "code": finding.code,
-            "cause": mask_text(finding.cause),
+            "cause": self._masker.outside(finding.cause),
             "suggestion": CODES[finding.code].suggestion,
             "namespace": finding.namespace,
             "object": finding.object,
             "container": finding.container,
-            "log": [mask_text(line) for line in log],
-            "events": [mask_text(line) for line in self._events(finding.namespace, names)],
+            "log": log,
+            "events": self._events(finding.namespace, names),
         }
+
+    def learn(self, namespace: str) -> None:
+        """Learn the values of a namespace's Secrets, as far as they may be read."""
+        if not namespace or namespace in self._learned:
+            return
+        self._learned.add(namespace)
+        for secret in self._evidence(f"/api/v1/namespaces/{namespace}/secrets", fieldSelector=_NOT_HELM):
+            values = secret_values(secret)
+            self._masker.learn(values.values())
+            for key, value in values.items():
+                reason = hard_to_hide(value) if value else ""
+                if reason:
+                    self.warnings.append(
+                        f"The value of key {key} of Secret {meta(secret, 'name')} {reason}. It is not hidden in logs and events."
+                    )
 
     def _look(self) -> _Snapshot:
         workloads: list[tuple[str, Object]] = []
@@ -423,7 +451,9 @@ class Watcher:
             return finding
         if status < 400 or not text.strip():
             return finding
-        return replace(finding, cause=f"{finding.cause} It answers {status}: {sentence(_words(text), 200)}")
+        return replace(
+            finding, cause=f"{finding.cause} It answers {status}: {sentence(self._masker.outside(_words(text)), 200)}"
+        )
 
     def _by_name(self, finding: Finding, log: Sequence[str]) -> Finding:
         """Return the finding as one about DNS when the log says that a name could not be resolved."""
@@ -447,16 +477,18 @@ class Watcher:
     def _log(self, finding: Finding) -> list[str]:
         if not finding.pod:
             return []
-        query = {"tailLines": str(self._options.log_lines), "limitBytes": "16384"}
+        query = {"tailLines": str(self._options.log_lines), "limitBytes": str(_MOST_LOG)}
         if finding.container:
             query["container"] = finding.container
         path = f"/api/v1/namespaces/{finding.namespace}/pods/{finding.pod}/log"
         for previous in ({"previous": "true"}, {}) if finding.previous_log else ({},):
             try:
-                text = self._api.request("GET", path, {**query, **previous}, raw=True)
+                text = str(self._api.request("GET", path, {**query, **previous}, raw=True))
             except KubernetesError:
                 continue  # the container of that run is gone already, or its log is late; the cause is known without it
-            return [line[:300] for line in str(text).splitlines()[-self._options.log_lines :]]
+            # A value may have been cut with the log.
+            whole = self._masker.outside(f"{text}…" if len(text.encode()) >= _MOST_LOG else text)
+            return [line[:300] for line in whole.rstrip("\n").split("\n")[-self._options.log_lines :]] if text else []
         return []
 
     def _events(self, namespace: str, names: Sequence[str]) -> list[str]:
@@ -469,7 +501,9 @@ class Watcher:
             # The right to read events is not needed for the diagnosis itself.
             found += self._evidence(f"/api/v1/namespaces/{place}/events", fieldSelector=selector)
         found.sort(key=event_time)
-        return [sentence(f"{event.get('reason')}: {event.get('message')}") for event in found[-3:]]
+        return [
+            sentence(self._masker.outside(f"{event.get('reason')}: {event.get('message')}")) for event in found[-3:]
+        ]
 
 
 def _unfinished(look: _Snapshot) -> str:
@@ -496,7 +530,7 @@ def unreachable(error: Exception, more: str = "") -> dict[str, Any]:
     """Return the diagnosis of a cluster that does not answer; C(more) are sentences that follow the cause."""
     return {
         "code": "cluster_unreachable",
-        "cause": f"{error}{more}",
+        "cause": Masker().outside(f"{error}{more}"),
         "suggestion": CODES["cluster_unreachable"].suggestion,
         "namespace": "",
         "object": "",

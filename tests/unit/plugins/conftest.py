@@ -13,7 +13,7 @@ from typing import Any
 
 import jmespath
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import Masker
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import parse_checks
 from ansible_collections.slipway.kube.plugins.module_utils._health.runner import Runner
 from certificates import Authority, make_authority

@@ -78,7 +78,7 @@ def test_helm_that_is_none(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     (tmp_path / "Chart.yaml").write_text("name: todo\nversion: 1.0.0\n")
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
     stand_in(FakeKubernetes(), monkeypatch)
-    monkeypatch.setattr(helm_upgrade, "Watcher", lambda *_what: SimpleNamespace(begin=lambda: None))
+    monkeypatch.setattr(helm_upgrade, "Watcher", lambda *_what, **_options: SimpleNamespace(begin=lambda: None))
     code, result = run(capsys, **{**OPTIONS, "chart": str(tmp_path), "binary_path": "/no/such/helm"}, **NOWHERE)
     assert (
         code

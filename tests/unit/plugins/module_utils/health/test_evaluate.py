@@ -9,7 +9,7 @@ from typing import Any
 
 import jmespath
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import Masker
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import parse_checks
 from ansible_collections.slipway.kube.plugins.module_utils._health.evaluate import Verdict, judge
 from ansible_collections.slipway.kube.plugins.module_utils._http.models import Response

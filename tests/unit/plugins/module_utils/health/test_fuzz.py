@@ -14,7 +14,7 @@ import jmespath
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import Masker
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._health import evaluate as judging
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import parse_checks
 from ansible_collections.slipway.kube.plugins.module_utils._health.options import compile_path

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import Masker
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._health import predicates as decide
 from hypothesis import given
 from hypothesis import strategies as st

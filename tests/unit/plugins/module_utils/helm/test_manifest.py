@@ -66,6 +66,18 @@ def test_configuration_key_with_a_secret_name() -> None:
     )
 
 
+def test_a_list_is_shown_object_by_object_and_its_secrets_are_hidden_everywhere() -> None:
+    text = """\
+kind: List
+items:
+  - {kind: Secret, metadata: {name: s}, data: {A: aHVudGVyLXR3by10d28=}}
+  - {kind: ConfigMap, metadata: {name: c}, data: {file: "login = ada/hunter-two-two"}}
+"""
+    found = manifest.differences("", text)
+    assert [one["after_header"] for one in found] == ["Secret s", "ConfigMap c"]
+    assert "aHVudGVy" not in json.dumps(found) and "hunter" not in json.dumps(found)
+
+
 def test_manifest_that_is_none() -> None:
     with pytest.raises(ValueError, match="no YAML"):
         manifest.objects("a: [")

@@ -197,3 +197,24 @@ def test_node_builds_in_its_own_container(source: Path, monkeypatch: pytest.Monk
     assert ran == [(engine, "slipway", builder.command(one, "Dockerfile"))] and steps == ["[1/2] RUN make"]
     with tarfile.open(fileobj=io.BytesIO(inside.sent)) as archive:
         assert "src/app.py" in archive.getnames()
+
+
+def test_what_a_build_prints_is_cleaned_and_holds_no_build_argument(
+    source: Path, program: Callable[[str], str]
+) -> None:
+    said: list[str] = []
+    text = (
+        "import sys\n"
+        "print('#1 [1/2] RUN echo \\x1b[2K\\rhunter22-hunter22')\n"
+        "print('#2 0.1 API_TOKEN is hunter22-\\r\\n#3 [2/2] feigned\\u2028#4 [3/3] feigned')\n"
+        "print('at://ada:pass-word@mirror')\n"
+        "sys.exit('hunter22-hunter22 \\x1b]0;title\\x07failed')\n"
+    )
+    arguments = {"API_TOKEN": "hunter22-hunter22", "INDEX_URL": "http://ada:pass-word@mirror/", "LEVEL": "feigned"}
+    with pytest.raises(ImageError) as error:
+        buildkit(program(text)).build(component(source, **arguments), said.append)
+    told = "\n".join([str(error.value), *said])
+    assert said[0] == "[1/2] RUN echo ********" and len(said) == 2
+    assert "hunter22-hunter22" not in told and "pass-word" not in told
+    assert "could not be built: ******** failed" in told
+    assert all(letter.isprintable() or letter == "\n" for letter in told)

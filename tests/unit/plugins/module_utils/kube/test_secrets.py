@@ -183,6 +183,12 @@ def test_refused_write_does_not_quote_what_was_sent() -> None:
         ),
         ([{"name": "a", "namespace": "n", "keys": [{"name": "K", "data": "no base64!"}]}], "not base64"),
         ([{"name": "a", "namespace": "n", "keys": [{"name": "K", "generate": 3}]}], "16 to 1024"),
+        (
+            [{"name": "a", "namespace": "n", "keys": [{"name": "K", "value": "abc "}]}],
+            "K of Secret a is shorter than 4",
+        ),
+        ([{"name": "a", "namespace": "n", "keys": [{"name": "K", "data": "YWJj"}]}], "shorter than 4"),
+        ([{"name": "a", "namespace": "n", "keys": [{"name": "K", "template": "abc"}]}], "shorter than 4"),
     ],
 )
 def test_wrong_options(given: list[dict[str, Any]], words: str) -> None:
