@@ -17,6 +17,8 @@ description:
   - For the values of Secrets, and of environment variables and configuration keys whose names suggest a secret, shows only
     whether they differ.
   - Fails like the real change if the chart rejects its values.
+  - Fails if the Ingress of another namespace serves one of the release's hosts with the same path, and if a release of this name is of
+    another chart, unless O(adopt) is set.
 requirements:
   - helm
 extends_documentation_fragment:
@@ -41,6 +43,11 @@ options:
     description: The values.
     type: dict
     default: {}
+  adopt:
+    description: Whether an existing release of another chart may be upgraded to this one.
+    type: bool
+    default: false
+    version_added: 0.2.0
   binary_path:
     description: Path of helm; by default the one on PATH.
     type: path
@@ -69,6 +76,7 @@ objects:
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,20 +84,46 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import sensitive_values
 from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, releases
-from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete
+from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete, read_chart
+from ansible_collections.slipway.kube.plugins.module_utils._helm.claims import taken
 from ansible_collections.slipway.kube.plugins.module_utils._helm.values import values_text
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
 
 
-def deployed(cluster: client.KubernetesClient, namespace: str, name: str) -> tuple[str, bool]:
-    """Return the manifest of the revision in service, and whether Helm would upgrade it without further ado."""
+def deployed(cluster: client.KubernetesClient, namespace: str, name: str) -> tuple[str, bool, str]:
+    """Return the manifest of the revision in service, whether Helm would upgrade it without further ado, and the name of its chart."""
     query = {"fieldSelector": f"type={releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
     revisions = releases.group(cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)).get(name, [])
     if not revisions:
-        return "", False
-    current = releases.describe(revisions)["deployed_revision"]
+        return "", False, ""
+    facts = releases.describe(revisions)
+    current = facts["deployed_revision"]
     record = next((secret for secret in revisions if releases.revision_of(secret) == current), revisions[-1])
-    return str(releases.decode(record).get("manifest") or ""), releases.status_of(revisions[-1]) == "deployed"
+    chart = "" if facts["status"] == "uninstalled" else facts["chart_name"]
+    return str(releases.decode(record).get("manifest") or ""), releases.status_of(revisions[-1]) == "deployed", chart
+
+
+def ingresses(cluster: client.KubernetesClient) -> list[dict[str, Any]]:
+    """Return the Ingresses of all namespaces; none where they may not be listed."""
+    try:
+        return cluster.items("/apis/networking.k8s.io/v1/ingresses")
+    except client.ApiError as error:
+        if error.status in (403, 404):
+            return []
+        raise
+
+
+def refuse_foreign(options: Mapping[str, Any], chart: str, rendered: str, cluster: client.KubernetesClient) -> None:
+    """Raise ValueError when the release or one of its addresses is another application's."""
+    release, own = options["name"], read_chart(Path(options["chart"])).name
+    if chart and chart != own and not options["adopt"]:
+        raise ValueError(
+            f"The release {release} in the namespace {options['namespace']} is of the chart {chart}, not of {own}: it may be another "
+            "application's. Choose another name or namespace; or, if it is to become this application's, allow its adoption."
+        )
+    routes = [item for item in manifest.objects(rendered).values() if item.get("kind") == "Ingress"]
+    if routes and (found := taken(routes, ingresses(cluster), options["namespace"])):
+        raise ValueError(f"{' '.join(found)} Choose another host or path, or remove that application first.")
 
 
 def render(module: AnsibleModule, upgrade: bool) -> str:
@@ -119,13 +153,14 @@ def main() -> None:
             **module_base.RELEASE,
             "chart": {"type": "path", "required": True},
             "values": {"type": "dict", "default": {}},
+            "adopt": {"type": "bool", "default": False},
             "binary_path": {"type": "path"},
             **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
     )
 
-    def result(before: str, upgrade: bool) -> dict[str, Any]:
+    def result(cluster: client.KubernetesClient | None = None) -> dict[str, Any]:
         if module.check_mode and not Path(module.params["binary_path"] or module.get_bin_path("helm") or "").is_file():
             return {
                 "changed": True,
@@ -133,18 +168,21 @@ def main() -> None:
                 "diff": [],
                 "msg": "Helm is not there yet, so the objects are not known.",
             }
+        options = module.params
+        before, upgrade, chart = (
+            deployed(cluster, options["namespace"], options["name"]) if cluster else ("", False, "")
+        )
         try:
-            differences = manifest.differences(before, render(module, upgrade))
+            rendered = render(module, upgrade)
+            if cluster:
+                refuse_foreign(options, chart, rendered, cluster)
+            differences = manifest.differences(before, rendered)
         except ChartError as error:
             raise ValueError(f"{error}.") from None
         names = [one["after_header"] if one["after"] else one["before_header"] for one in differences]
         return {"changed": bool(differences), "objects": names, "diff": differences}
 
-    module_base.run(
-        module,
-        lambda cluster: result(*deployed(cluster, module.params["namespace"], module.params["name"])),
-        lambda: result("", False),
-    )
+    module_base.run(module, result, result)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
 from ansible_collections.slipway.kube.plugins.modules import deploy_lease, helm_diff, helm_rollback
-from fake_kubernetes import Call, FakeKubernetes, stand_in
+from fake_kubernetes import Answer, Call, FakeKubernetes, stand_in
 
 Object = dict[str, Any]
 MANIFEST = "---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: web}\ndata: {A: %s}\n"
@@ -259,3 +259,42 @@ def test_values_that_the_chart_refuses(
 def test_lease_needs_a_holder(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(deploy_lease, cluster(), {"namespace": "shop"}, monkeypatch, capsys)
     assert result["failed"] and "action plugin" in result["msg"]
+
+
+ROUTE = """---
+kind: Ingress
+apiVersion: networking.k8s.io/v1
+metadata: {name: web}
+spec: {rules: [{host: shop.localhost, http: {paths: [{path: /}]}}]}
+"""
+
+
+def test_difference_refuses_an_address_that_another_application_serves(
+    helm: Helm, chart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"name": "web", "namespace": "shop", "chart": str(chart), "binary_path": str(helm.path)}
+    api = cluster()
+    helm.answer(ROUTE)
+    assert run(helm_diff, api, options, monkeypatch, capsys)["objects"] == ["Ingress web"]
+    rules = [{"host": "shop.localhost", "http": {"paths": [{"path": "/"}]}}]
+    foreign = {"metadata": {"name": "front", "namespace": "other"}, "spec": {"rules": rules}}
+    api.react(".*ingresses", lambda _call: Answer(200, {"items": [foreign]}), 1)
+    result = run(helm_diff, api, options, monkeypatch, capsys)
+    assert result["failed"] and result["msg"].startswith(
+        "shop.localhost/ is served by the Ingress other/front already. "
+    )
+    api.go_wrong(Answer(403, {"message": "no", "reason": "Forbidden"}), ".*ingresses")
+    assert not run(helm_diff, api, options, monkeypatch, capsys).get("failed")
+
+
+def test_difference_refuses_a_release_of_another_chart_unless_it_is_adopted(
+    helm: Helm, chart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = secret(1, "deployed")
+    found = releases.decode(record)
+    record["data"]["release"] = releases.encode({**found, "chart": {"metadata": {"name": "blog", "version": "1.0.0"}}})
+    options = {"name": "web", "namespace": "shop", "chart": str(chart), "binary_path": str(helm.path)}
+    helm.answer(json.dumps({"manifest": MANIFEST % "v2"}))
+    result = run(helm_diff, cluster(record), options, monkeypatch, capsys)
+    assert result["failed"] and "The release web in the namespace shop is of the chart blog, not of " in result["msg"]
+    assert run(helm_diff, cluster(record), {**options, "adopt": True}, monkeypatch, capsys)["changed"]

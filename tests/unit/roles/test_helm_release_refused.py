@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A deploy of what cannot be installed, run by Ansible against an API on loopback: it ends before anything is changed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fake_kubernetes import FakeKubernetes, serve
+
+if TYPE_CHECKING:
+    from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible, Run
+
+RULES = [{"host": "shop.localhost", "http": {"paths": [{"path": "/"}]}}]
+ROUTE = {"kind": "Ingress", "metadata": {"name": "web"}, "spec": {"rules": RULES}}
+REFUSED = "values don't meet the specifications of the schema(s) in the following chart(s): web: at '/port': got 80, want 1,024"
+
+
+@pytest.fixture
+def api() -> FakeKubernetes:
+    return FakeKubernetes("shop")
+
+
+def deploy(
+    place: Path, api: FakeKubernetes, helm: str, ansible: Ansible, environment: dict[str, str], *arguments: str
+) -> Run:
+    """Run the role for a new application with one Secret; C(helm) is what stands in for Helm."""
+    (place / "helm").write_text(f"#!/bin/sh\n{helm}\n")
+    (place / "helm").chmod(0o755)
+    (place / "chart").mkdir()
+    (place / "chart/Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 1.0.0\n")
+    with serve(api) as server:
+        variables: dict[str, Any] = {
+            "helm_release_namespace": "shop",
+            "helm_release_releases": [
+                {"name": "web", "namespace": "shop", "chart": str(place / "chart"), "values": {"port": 80}}
+            ],
+            "helm_release_secrets": [{"name": "keys", "keys": {"TOKEN": {"generate": 32}}}],
+            "helm_release_kubeconfig": server.kubeconfig(place),
+            "helm_release_context": "c",
+            "helm_release_binary": str(place / "helm"),
+        }
+        tasks = [{"ansible.builtin.include_role": {"name": "slipway.kube.helm_release"}, "vars": variables}]
+        (place / "play.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+        return ansible.playbook(
+            *("-i", "localhost,", "-c", "local", "play.yml", *arguments),
+            directory=place,
+            environment={
+                **environment,
+                "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+                "HOME": str(place),
+            },
+        )
+
+
+def test_values_that_the_chart_refuses(
+    tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str]
+) -> None:
+    run = deploy(tmp_path, api, f'echo "{REFUSED}" >&2; exit 1', ansible, ansible_environment)
+    assert run.code == 2 and f"Helm rejected release web: {REFUSED}." in run.out, run.out + run.err
+    assert api.writes == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+def test_an_address_that_another_application_serves(
+    tmp_path: Path,
+    api: FakeKubernetes,
+    ansible: Ansible,
+    ansible_environment: dict[str, str],
+    arguments: tuple[str, ...],
+) -> None:
+    api.put("ingresses", [{"metadata": {"name": "front", "namespace": "blog"}, "spec": {"rules": RULES}}], "blog")
+    api.collections["/apis/networking.k8s.io/v1/ingresses"] = api.collections[api.path("ingresses", "blog")]
+    run = deploy(tmp_path, api, f"echo '{json.dumps(ROUTE)}'", ansible, ansible_environment, *arguments)
+    assert run.code == 2 and "shop.localhost/ is served by the Ingress blog/front already." in run.out, (
+        run.out + run.err
+    )
+    assert api.writes == []
+
+
+def test_what_can_be_installed_is(
+    tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str]
+) -> None:
+    run = deploy(tmp_path, api, f"echo '{json.dumps(ROUTE)}'", ansible, ansible_environment)
+    assert run.code == 0, run.out + run.err
+    assert [secret["metadata"]["name"] for secret in api.collections[api.path("secrets")]] == ["keys"]
