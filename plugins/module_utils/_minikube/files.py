@@ -16,7 +16,7 @@ import shutil
 import typing as t
 
 from ansible_collections.slipway.kube.plugins.module_utils._common import paths
-from ansible_collections.slipway.kube.plugins.module_utils._common.files import link_or_copy, write_text
+from ansible_collections.slipway.kube.plugins.module_utils._common.files import link_or_copy, unwritable, write_text
 from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import is_copy
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.errors import MinikubeError
 
@@ -185,6 +185,9 @@ def remove_if_empty(kubeconfig: pathlib.Path) -> None:
 
 
 def place_preload(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Put the preload where Minikube looks for it: a link where that can be, otherwise a copy."""
-    if not is_copy(target, source):
-        link_or_copy(source, target)
+    """Put the preload where Minikube looks for it: a link where that can be, otherwise a copy. Raises MinikubeError."""
+    try:
+        if not is_copy(target, source):
+            link_or_copy(source, target)
+    except OSError as error:
+        raise MinikubeError(unwritable(error, target.parent)) from None

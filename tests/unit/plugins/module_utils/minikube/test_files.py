@@ -195,3 +195,17 @@ def test_only_an_empty_kubeconfig_is_removed(tmp_path: Path, content: str, stays
     profile_files.remove_if_empty(file)
     assert file.exists() is stays
     assert file.parent.exists() is stays
+
+
+def test_full_disk_is_said_when_the_preload_cannot_be_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "preload"
+    source.write_bytes(b"content")
+
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "link", full)
+    monkeypatch.setattr(shutil, "copy2", full)
+    with pytest.raises(MinikubeError, match=r"home cannot be used: No space left on device\. Free some space"):
+        profile_files.place_preload(source, tmp_path / "home" / "preload")
+    assert list((tmp_path / "home").iterdir()) == []
