@@ -116,7 +116,7 @@ class Masker:
     def _note(self, form: str) -> None:
         core = encodings.squeezed(form)
         if len(core) < SHORTEST:
-            self._plain.add(form)
+            self._plain |= {form, form.replace(" ", "+")}
         else:
             squeezed, blanks = self._forms.get(core, (False, False))
             self._forms[core] = (squeezed or core != form, blanks or _BLANK.search(form) is not None)

@@ -60,6 +60,10 @@ def test_base64_is_found_wherever_it_begins(before: str, encode: type[bytes]) ->
     assert len(shown.replace(MASK, "")) <= 10
 
 
+def test_a_short_value_with_a_blank_is_found_in_a_form() -> None:
+    assert Masker(["HL u"])("a=HL u&b=HL+u") == f"a={MASK}&b={MASK}"
+
+
 def test_plain_words_are_no_value() -> None:
     masker = Masker(["then", "there"])
     text = 'the new one, th\nen, "the" "re", the+re'
