@@ -12,7 +12,8 @@ version_added: 0.1.0
 author: Slipway contributors (@slipway)
 description:
   - Turns C(application_secrets) into the option O(slipway.kube.application_secret#module:secrets).
-  - Environment variables are those of the controller. Empty ones count as unset.
+  - Environment variables are those of the controller. Empty ones count as unset. A key with C(required=false) whose variable is unset stays as it
+    is in the cluster.
   - The result contains values, encoded with base64. Use it in a task with C(no_log).
 options:
   _input:
@@ -58,8 +59,7 @@ def secret_inputs(secrets: list[Mapping[str, Any]], namespace: str = "default") 
                 found = _secret_sources.resolve(source, f"application_secrets[{index}].keys.{key}")
             except _secret_sources.SourceError as error:
                 raise AnsibleFilterError(str(error)) from None
-            if found is not None:
-                keys.append({"name": key, **found})
+            keys.append({"name": key, **found})
         resolved.append({"name": secret["name"], "namespace": secret.get("namespace") or namespace, "keys": keys})
     return resolved
 

@@ -49,7 +49,7 @@ options:
         type: str
         default: Opaque
       keys:
-        description: The keys. Each has exactly one of value, data, generate and template.
+        description: The keys. Each has exactly one of value, data, generate, template and keep.
         type: list
         elements: dict
         required: true
@@ -67,6 +67,10 @@ options:
           generate:
             description: Length of a random string of letters and digits, which is generated if the key is missing.
             type: int
+          keep:
+            description: Whether to leave the key as it is in the cluster. If the Secret does not have it, it is left out.
+            type: bool
+            version_added: 0.2.0
           template:
             description:
               - A text in which C({KEY}) stands for another key of the same Secret, or of the only other one that has
@@ -169,6 +173,7 @@ KEY_OPTIONS = {
     "value": {"type": "str", "no_log": True},
     "data": {"type": "str", "no_log": True},
     "generate": {"type": "int"},
+    "keep": {"type": "bool"},
     "template": {"type": "str"},
 }
 
@@ -192,8 +197,8 @@ def main() -> None:
                         "required": True,
                         "no_log": False,
                         "options": KEY_OPTIONS,
-                        "mutually_exclusive": [("value", "data", "generate", "template")],
-                        "required_one_of": [("value", "data", "generate", "template")],
+                        "mutually_exclusive": [("value", "data", "generate", "template", "keep")],
+                        "required_one_of": [("value", "data", "generate", "template", "keep")],
                     },
                 },
             },

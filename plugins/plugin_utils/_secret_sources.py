@@ -96,8 +96,11 @@ def _emptied(value: Any) -> Any:
     return None if value is None else []
 
 
-def resolve(source: Any, place: str) -> dict[str, Any] | None:
-    """Return the options of M(slipway.kube.application_secret) for a key; None when it is left out. Raises SourceError."""
+def resolve(source: Any, place: str) -> dict[str, Any]:
+    """Return the options of M(slipway.kube.application_secret) for a key. Raises SourceError.
+
+    A key whose variable may be unset is then left as it is in the cluster: somebody else may have set it.
+    """
     if not isinstance(source, Mapping):
         raise SourceError(f"{place}: say where the value comes from, such as {{env: NAME}} or {{generate: 32}}.")
     source = _current(source)
@@ -117,7 +120,7 @@ def resolve(source: Any, place: str) -> dict[str, Any] | None:
         raise SourceError(
             f"{place}: the environment variable {name} is not set. Set it, or add 'required: false' or a fallback."
         )
-    return None
+    return {"keep": True}
 
 
 def values(secrets: Any) -> Iterator[tuple[str, str]]:

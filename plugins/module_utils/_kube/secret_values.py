@@ -45,11 +45,12 @@ class TemplateCycleError(TemplateError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where one key's value comes from: exactly one field is set."""
+    """Where one key's value comes from: exactly one field is set. With C(keep), the key stays as it is, or is left out."""
 
     value: bytes | None = None
     generate: int | None = None
     template: str | None = None
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def resolve(
 ) -> dict[tuple[str, str], dict[str, bytes]]:
     """Return the data of every wanted Secret by (namespace, name).
 
-    C(existing) is the data that the cluster holds, by the same key. What is to be generated is taken from there when it
+    C(existing) is the data that the cluster holds, by the same key. What is to be generated or kept is taken from there when it
     is there. Raises TemplateError.
     """
     keys = {item.name: list(item.keys) for item in wanted}
@@ -127,12 +128,20 @@ def resolve(
         item, source = sources[node]
         if source.value is not None:
             known[node] = source.value
+        elif source.keep:
+            if (held := existing.get((item.namespace, item.name), {}).get(node[1])) is not None:
+                known[node] = held
         elif source.generate is not None:
             kept = existing.get((item.namespace, item.name), {}).get(node[1])
             known[node] = kept if kept else make(source.generate)
         else:
             known[node] = _fill(source.template or "", item.name, keys, known)
-    return {(item.namespace, item.name): {key: known[item.name, key] for key in sorted(item.keys)} for item in wanted}
+    return {
+        (item.namespace, item.name): {
+            key: known[item.name, key] for key in sorted(item.keys) if (item.name, key) in known
+        }
+        for item in wanted
+    }
 
 
 def _fill(template: str, secret: str, keys: Mapping[str, Sequence[str]], known: Mapping[Node, bytes]) -> bytes:
@@ -140,7 +149,12 @@ def _fill(template: str, secret: str, keys: Mapping[str, Sequence[str]], known: 
         position = 0
         for found in _REFERENCE.finditer(template):
             yield template[position : found.start()].encode()
-            value = known[resolve_reference(found.group(1), secret, keys)]
+            node = resolve_reference(found.group(1), secret, keys)
+            if node not in known:
+                raise TemplateError(
+                    f"{{{found.group(1)}}} has no value: its variable is not set, and the cluster has none"
+                )
+            value = known[node]
             yield quote(value, safe="").encode() if found.group(2) else value
             position = found.end()
         yield template[position:].encode()

@@ -51,7 +51,12 @@ def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[DesiredSecret]:
                 raise SecretError(f"Key {key['name']} of Secret {item['name']} is declared twice. Remove one of them.")
             keys[key["name"]] = _source(item["name"], key)
         wanted.append(DesiredSecret(item["name"], item["namespace"], keys, item.get("type") or "Opaque"))
-    for (_namespace, name), data in resolve(wanted, {}, make=bytes).items():
+    # What is to be kept may be there.
+    kept = {
+        (one.namespace, one.name): {key: bytes(SHORTEST) for key, source in one.keys.items() if source.keep}
+        for one in wanted
+    }
+    for (_namespace, name), data in resolve(wanted, kept, make=bytes).items():
         for key, value in data.items():
             if _too_short(value):
                 raise SecretError(
@@ -93,6 +98,8 @@ def _source(secret: str, key: Mapping[str, Any]) -> Source:
         if not 16 <= key["generate"] <= 1024:
             raise SecretError(f"generate of key {key['name']} of Secret {secret} must be from 16 to 1024. Correct it.")
         return Source(generate=key["generate"])
+    if key.get("keep"):
+        return Source(keep=True)
     return Source(template=key["template"])
 
 
@@ -177,7 +184,9 @@ class SecretManager:
             raise SecretError(
                 f"{where} has type {found.get('type')}, which cannot change. Delete it, or declare that type."
             )
-        if found.get("immutable") and _data(found).keys() != item.keys.keys():
+        present = _data(found).keys()
+        wanted = {key for key, source in item.keys.items() if not source.keep or key in present}
+        if found.get("immutable") and present != wanted:
             raise SecretError(f"{where} is immutable. Remove it first if it shall change.")
 
     def _namespaces(

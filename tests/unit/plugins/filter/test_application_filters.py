@@ -112,6 +112,7 @@ def test_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["keys"] == [
         {"name": "A", "data": encoded("from outside")},
         {"name": "B", "template": "{A}"},
+        {"name": "C", "keep": True},
         {"name": "D", "data": encoded("5")},
     ]
 

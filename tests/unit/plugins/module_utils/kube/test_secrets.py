@@ -117,6 +117,51 @@ def test_check_mode_writes_nothing_and_promises_no_checksum() -> None:
     assert without["changed"] and not without["reachable"] and without["namespaces"] == ["todo"]
 
 
+def test_key_whose_variable_is_not_set_stays_as_it_is() -> None:
+    def given(**key: Any) -> list[dict[str, Any]]:
+        keys = [{"name": "A", "value": "aaaa"}, {"name": "TOKEN", **key}]
+        return [{"name": "web", "namespace": "todo", "keys": keys}]
+
+    api = cluster(namespaces=("todo",))
+    kept = given(keep=True)
+    assert ensure(api, kept)["secrets"][0]["key_names"] == ["A"]
+    assert not ensure(api, kept)["changed"]
+    # Ann has the variable, Bob has not.
+    before = ensure(api, given(value="from ann"))["checksums"]
+    result = ensure(api, kept)
+    assert not result["changed"] and result["checksums"] == before and value(api, "web", "TOKEN") == "from ann"
+    # What is not declared any more goes.
+    assert ensure(api, [{**kept[0], "keys": kept[0]["keys"][:1]}])["secrets"][0]["differences"] == {"TOKEN": "removed"}
+
+
+def test_template_of_a_key_that_is_kept() -> None:
+    keys = [{"name": "TOKEN", "keep": True}, {"name": "URL", "template": "x:{TOKEN}"}]
+    given = [{"name": "web", "namespace": "todo", "keys": keys}]
+    api = cluster(namespaces=("todo",))
+    with pytest.raises(TemplateError, match="{TOKEN} has no value: its variable is not set, and the cluster has none"):
+        ensure(api, given)
+    assert api.writes == []
+    ensure(api, [{**given[0], "keys": [{"name": "TOKEN", "value": "tttt"}]}])
+    ensure(api, given)
+    assert value(api, "web", "URL") == "x:tttt"
+
+
+@pytest.mark.parametrize(
+    ("present", "refused"),
+    [({"A": "YWFhYQ=="}, False), ({"A": "YWFhYQ==", "TOKEN": "dHR0dA=="}, False), ({"B": ""}, True)],
+)
+def test_immutable_secret_with_a_key_that_is_kept(present: dict[str, str], refused: bool) -> None:
+    found = foreign(labels={"app.kubernetes.io/managed-by": "slipway"}) | {"immutable": True, "data": present}
+    keys = [{"name": "A", "value": "aaaa"}, {"name": "TOKEN", "keep": True}]
+    given = [{"name": found["metadata"]["name"], "namespace": "todo", "keys": keys}]
+    api = cluster(found, namespaces=("todo",))
+    if refused:
+        with pytest.raises(SecretError, match="is immutable"):
+            ensure(api, given)
+    else:
+        assert ensure(api, given)["secrets"][0]["differences"] == {}
+
+
 def test_secret_of_somebody_else_stops_all_of_it() -> None:
     api = cluster(foreign(labels={"app.kubernetes.io/managed-by": "Helm"}))
     with pytest.raises(SecretError, match="by Helm and is not changed.*adopt"):
