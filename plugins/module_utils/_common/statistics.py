@@ -19,7 +19,7 @@ def percentile(values: Sequence[float], rank: float) -> float:
     if not 0 < rank <= 100:
         raise ValueError("the rank must be between 0 and 100")
     ordered = sorted(values)
-    return ordered[max(0, math.ceil(rank / 100 * len(ordered)) - 1)]
+    return ordered[max(0, math.ceil(rank * len(ordered) / 100) - 1)]
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
