@@ -25,6 +25,7 @@ CHUNK = 1 << 20  # bytes
 START_LOOK = 0.5  # seconds between two looks at a node that starts
 START_BEGIN = 20.0  # seconds in which somebody must have started to start it
 _MARK = "--- slipway ---"  # between the answers of one script
+_LOOKS = 3  # at an output that may end before it is whole
 _CTR = "ctr --namespace=k8s.io"
 # Copies of what was put into the node, in a namespace of containerd in which the kubelet removes nothing. The content exists once.
 _COPIES = "ctr --namespace=slipway"
@@ -141,13 +142,27 @@ class Node:
 
     def images(self) -> dict[str, str]:
         """Image ID by normal name; notes whether images can be built here. Raises ImageError."""
-        listing, found = self._shell(
-            f"crictl images --output json && echo '{_MARK}' && "
-            f"if test -S {BUILDKIT_SOCKET}; then echo buildkit; command -v buildctl; fi; true"
-        ).split(_MARK)
+        listing, found = self._answers(
+            "crictl images --output json",
+            f"if test -S {BUILDKIT_SOCKET}; then echo buildkit; command -v buildctl; fi; true",
+        )
         self.buildkit = "buildkit" in found.split()
         self.buildctl = "buildctl" in found
         return identities(listing)
+
+    def _answers(self, *commands: str) -> list[str]:
+        """Run commands in the node at once and return the output of each. Raises ImageError.
+
+        Under load, the engine may end the output before it is whole.
+        """
+        for _look in range(_LOOKS):
+            answers = self._shell(f" && echo '{_MARK}' && ".join(commands)).split(f"{_MARK}\n")
+            if len(answers) == len(commands):
+                return answers
+        raise ImageError(
+            f"The node {self.name} did not list its images: the output ended before it was whole, {_LOOKS} times. Run the deploy again "
+            "when the machine has less to do."
+        )
 
     def _shell(self, script: str) -> str:
         """Run a script in the node and return its output. Raises ImageError."""

@@ -391,3 +391,13 @@ def test_the_frames_of_a_command_are_taken_off() -> None:
     channel = channels.ExecChannel(connection)
     assert b"".join(iter(lambda: channel.recv(100), b"")) == b"hello world"
     assert channel.errors == b"oh"
+
+
+def test_a_list_that_ends_before_it_is_whole_is_asked_for_again() -> None:
+    whole = json.dumps({"images": [{"id": "a", "repoTags": [TODO]}]}) + f"\n{MARK}\nbuildkit\n"
+    api = Api((0, '{"images": [', ""), (0, "", ""), (0, whole, ""))
+    assert node(api).images() == {TODO: "a"} and len(api.commands) == 3
+    api = Api(*[(0, '{"images": []}\n', "")] * 3)
+    with pytest.raises(ImageError, match="slipway did not list its images: the output ended before it was whole"):
+        node(api).images()
+    assert api.answers == []
