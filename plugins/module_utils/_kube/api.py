@@ -31,6 +31,10 @@ class KubeconfigError(UnreachableError):
     passing = False
 
 
+class MalformedKubeconfigError(KubeconfigError):
+    """There is a kubeconfig, but it is not written as one is: no sign that the cluster is still to be made."""
+
+
 class ApiError(KubernetesError):
     """The API answered with an error. C(reason) is its short word, such as NotFound."""
 

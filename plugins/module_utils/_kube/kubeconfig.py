@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
-from ansible_collections.slipway.kube.plugins.module_utils._kube.api import KubeconfigError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import KubeconfigError, MalformedKubeconfigError
 
 # A person may have to answer a browser's question.
 LOGIN_SECONDS = 60.0
@@ -162,7 +162,8 @@ class Access:
         remedy = "Start the cluster, or correct the path and the context."
         if not failed or isinstance(failed[0], _LoginError):
             remedy = _LOG_IN
-        raise KubeconfigError(f"{self._where}: {reason}. {remedy}") from None
+        kind = MalformedKubeconfigError if failed and _is_malformed(failed[0]) else KubeconfigError
+        raise kind(f"{self._where}: {reason}. {remedy}") from None
 
 
 class _LoginError(Exception):
@@ -191,6 +192,14 @@ class _Told(logging.Handler):
 
     def __exit__(self, *_error: object) -> None:
         logging.getLogger().removeHandler(self)
+
+
+def _is_malformed(error: Exception | None) -> bool:
+    """Say whether the loader met a file that is no YAML, or whose parts are of other kinds than those of a kubeconfig."""
+    # The loader imports PyYAML, which this file does not need.
+    return isinstance(error, TypeError | AttributeError | LookupError | UnicodeError) or any(
+        kind.__name__ == "YAMLError" for kind in type(error).__mro__
+    )
 
 
 def _reason(error: Exception | None) -> str:

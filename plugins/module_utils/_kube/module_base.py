@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, heartbeat
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MalformedKubeconfigError
 
 # Documented by the fragment slipway.kube.kubernetes.
 ARGUMENTS: dict[str, dict[str, Any]] = {"kubeconfig": {"type": "path"}, "context": {"type": "str"}}
@@ -56,7 +57,7 @@ def run(
 ) -> None:
     """End the module with what ``work`` returns for the cluster, or fail with the cause as a sentence.
 
-    ``without`` answers in check mode when there is no cluster yet. Sentences are those of KubernetesError and ValueError.
+    ``without`` answers in check mode when there is no cluster yet, which a kubeconfig that cannot be read does not say. Sentences are those of KubernetesError and ValueError.
     """
     if not client.HAS_KUBERNETES:
         module.fail_json(msg=missing_required_lib("kubernetes"))
@@ -65,8 +66,8 @@ def run(
         try:
             with client.KubernetesClient(module.params["kubeconfig"], module.params["context"]) as cluster:
                 result = work(cluster)
-        except client.UnreachableError:
-            if without is None or not module.check_mode:
+        except client.UnreachableError as error:
+            if without is None or not module.check_mode or isinstance(error, MalformedKubeconfigError):
                 raise
             result = without()
     except (client.KubernetesError, ValueError) as error:

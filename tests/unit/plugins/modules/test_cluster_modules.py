@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -350,3 +351,20 @@ def test_address_without_a_cluster(monkeypatch: pytest.MonkeyPatch, run: Runner)
     nobody(monkeypatch, "There is no cluster. Bring it up.")
     assert address(run, check=True) == {"changed": False, "url": "", "address": "", "port": 0}
     assert address(run)["msg"] == "There is no cluster. Bring it up."
+
+
+@pytest.mark.parametrize(
+    ("text", "malformed"), [("garbage", True), ("{", True), ("[]", True), ("contexts: []\n", False), (None, False)]
+)
+def test_in_check_mode_a_kubeconfig_that_cannot_be_read_is_no_cluster_that_is_still_to_be_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, malformed: bool
+) -> None:
+    file = tmp_path / "kubeconfig"
+    if text is not None:
+        file.write_text(text)
+    options = {"releases": [], "kubeconfig": str(file), "context": "slipway", "_ansible_check_mode": True}
+    with patch_module_args(options), pytest.raises(SystemExit):
+        helm_history_info.main()
+    result = json.loads(capsys.readouterr().out)
+    assert result.get("failed", False) is malformed
+    assert "cannot be used" in result["msg"] if malformed else result["reachable"] is False
