@@ -27,6 +27,7 @@ FACTS = (
     "helm_release_rolled_back",
     "helm_release_transaction",
     "helm_release_variables",
+    "image_build_missing",
     "minikube_setup_ingress_port",
     "toolchain_bundle_written",
     "toolchain_docker_host",
@@ -38,6 +39,8 @@ _FOLDER = Path(__file__).resolve().parents[2] / "roles"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Reading the names alone takes a tenth of the time that YAML takes, and each run needs them.
 _NAME = re.compile(r"^      ([a-z]\w*):", re.MULTILINE)
+# A prefix that people use for variables of their own, such as verify_ssl: only what is close to a variable of the role is a mistake.
+_COMMON_WORDS = ("verify",)
 _HIGHEST_PORT = 65535
 _LIKENESS = 0.85  # of a prefix with a mistake in writing: one letter of seven
 
@@ -81,6 +84,8 @@ def unknown(variables: Iterable[str]) -> Iterator[tuple[str, str]]:
             # The prefix, which they share, makes none alike.
             rests = {name.removeprefix(f"{role}_"): name for name in names(role)}
             close = difflib.get_close_matches(variable.removeprefix(f"{role}_"), rests, n=1)
+            if not close and role in _COMMON_WORDS:
+                continue
             remedy = f"did you mean {rests[close[0]]}" if close else f"see the variables of the role {role}"
             yield variable, f"{variable}: this variable is unknown; {remedy}."
 

@@ -272,6 +272,13 @@ def test_names_are_those_of_the_specifications() -> None:
         assert {name: text for name, text in wrong.items() if text and "{{" not in str(defaults[name])} == {}
 
 
+def test_a_persons_own_variable_may_begin_like_a_role_whose_name_is_a_common_word() -> None:
+    own = ["verify_ssl", "verify_certs", "verified_by"]
+    assert list(_role_variables.unknown(own)) == []
+    ((name, said),) = _role_variables.unknown([*own, "verify_chekcs"])
+    assert name == "verify_chekcs" and "did you mean verify_checks" in said
+
+
 def test_names_of_before_that_still_work_are_known() -> None:
     old = [rename.old for rename in RENAMES if rename.kind == "variable" and rename.works]
     assert len(old) > 2 and list(_role_variables.unknown(old)) == []
