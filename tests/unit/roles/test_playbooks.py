@@ -231,6 +231,16 @@ def test_status_of_a_host_that_is_reached_over_ssh(shop: Shop) -> None:
     assert shop.cluster.writes == []
 
 
+# -- teardown ----------------------------------------------------------------------------------------------------------
+
+
+def test_teardown_without_a_running_cluster_says_that_all_stays(shop: Shop) -> None:
+    shop.has("web", "deployed")
+    said = shop.run("teardown.yml").out
+    assert "keeps everything, because the state of cluster slipway-playbooks is unknown" in said
+    assert shop.cluster.writes == [] and shop.helm == []
+
+
 # -- rollback ----------------------------------------------------------------------------------------------------------
 
 
