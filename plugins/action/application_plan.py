@@ -13,12 +13,13 @@ from ansible_collections.slipway.kube.plugins.module_utils._plan.specification i
 from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import SpecificationError
 from ansible_collections.slipway.kube.plugins.plugin_utils import _origins, _role_variables, _secret_sources
 from ansible_collections.slipway.kube.plugins.plugin_utils._forked import ForkedModule, load_plugins
-from ansible_collections.slipway.kube.plugins.plugin_utils._specification import independent, partly
+from ansible_collections.slipway.kube.plugins.plugin_utils._specification import independent, is_circular, partly
 from ansible_collections.slipway.kube.plugins.plugin_utils._spelling import Misread, Spellings, misread, parts
 
 load_plugins()
 
 _UNREAD = "__slipway_unread"
+_CIRCULAR = "it refers to itself; write its value"
 # Stand for what could not be read, so that the module can judge the rest.
 _INSTEAD = {"name": "unread", "project_dir": "/"}
 _CONTAINERS = {"components": "a dictionary", "releases": "a list", "checks": "a list", "journey": "a list"}
@@ -33,12 +34,15 @@ class ActionModule(ForkedModule):
     @classmethod
     def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
         """Template an option; what cannot be is kept with its reasons, so that it is told beside the other mistakes."""
+        variable = f"application_{name}"
+        if variable in str(value) and is_circular(variable, templar.available_variables):
+            return {_UNREAD: {variable: _CIRCULAR}, "value": None, "reason": _CIRCULAR}
         try:
             return super().finalize_task_arg(name, value, templar, context)
         except AnsibleError as error:
             if name not in VARIABLES:
                 raise
-            found = partly(f"application_{name}", templar.available_variables, templar.template)
+            found = partly(variable, templar.available_variables, templar.template)
             return {_UNREAD: found.problems, "value": found.value, "reason": str(error)}
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

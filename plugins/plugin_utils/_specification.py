@@ -35,6 +35,17 @@ class Partial:
     problems: dict[str, str] = field(default_factory=dict)
 
 
+def is_circular(variable: str, variables: Mapping[str, Any]) -> bool:
+    """Say whether a variable consists of itself, also by way of others; Ansible takes seconds to find that out."""
+    seen, value = {variable}, variables.get(variable)
+    while (other := named(value)) and other in variables:
+        if other in seen:
+            return True
+        seen.add(other)
+        value = variables[other]
+    return False
+
+
 def partly(variable: str, variables: Mapping[str, Any], template: Callable[[Any], Any]) -> Partial:
     """Template each part of a variable by itself. C(template) raises AnsibleError for what cannot be."""
     found = Partial()

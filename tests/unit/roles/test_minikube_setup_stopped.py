@@ -93,5 +93,5 @@ def test_a_cluster_is_stopped_once_and_another_ones_never(
     assert "changed=3" in run.out, run.out  # what check mode announces, the stop, and the note
     assert (tmp_path / "minikube.log").read_text() == "stop --profile=slipway --output=json\n"
     assert [engine.containers[name]["State"]["Status"] for name in ("slipway", "mine")] == ["exited", "running"]
-    assert "profile named mine exists that Slipway did not create" in (tmp_path / "refused").read_text()
+    assert "profile named mine exists, but there is no note" in (tmp_path / "refused").read_text()
     assert owner_note(tmp_path, "slipway")["started"] and (home / "profiles/slipway/config.json").exists()

@@ -46,6 +46,13 @@ def test_digest_covers_dependencies_of_dependencies(umbrella: Path) -> None:
     assert digest_chart(umbrella) != before
 
 
+@pytest.mark.parametrize("dependency", ["common", "{version: 0.1.0}", "{name: '', version: 0.1.0}"])
+def test_a_dependency_without_a_name_is_a_mistake(tmp_path: Path, dependency: str) -> None:
+    path = chart(tmp_path, "app", f"dependencies: [{dependency}]\n")
+    with pytest.raises(ChartError, match=r"Chart\.yaml: every dependency needs a name"):
+        digest_chart(path)
+
+
 def test_packaged_copy_of_a_local_dependency_does_not_count(umbrella: Path) -> None:
     before = digest_chart(umbrella)
     (umbrella / "charts").mkdir()

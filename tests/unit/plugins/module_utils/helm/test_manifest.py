@@ -39,6 +39,12 @@ def test_only_what_differs_is_shown_and_hooks_are_not() -> None:
     assert manifest.differences(after, after) == []
 
 
+def test_what_comes_after_an_object_that_stays_is_compared_too() -> None:
+    stays = SECRET % "b2xk"
+    found = manifest.differences(f"{stays}---\n{DEPLOYMENT % (1, 'x')}", f"{stays}---\n{DEPLOYMENT % (2, 'x')}")
+    assert [one["after_header"] for one in found] == ["Deployment web"]
+
+
 def test_no_secret_value_is_shown_but_whether_it_differs() -> None:
     before = f"{SECRET % 'b2xk'}---\n{DEPLOYMENT % (1, 'hunter2')}"
     after = f"{SECRET % 'bmV3'}---\n{DEPLOYMENT % (1, 'hunter3')}"
