@@ -129,6 +129,15 @@ taken_over:
   returned: O(state=held)
   type: str
   sample: ""
+kubeconfig:
+  description: The kubeconfig by which the run is to write. Its requests carry the run's name, if RV(fenced); otherwise O(kubeconfig).
+  returned: O(state=held) or O(state=renewed)
+  type: str
+  sample: /home/ann/.local/state/slipway/runs/1b9d6bcd4f2e7a90.kubeconfig
+fenced:
+  description: Whether the API server can refuse what this run writes with RV(kubeconfig) after it has lost the lease.
+  returned: O(state=held) or O(state=renewed)
+  type: bool
 lease:
   description: The lease as it is now.
   returned: O(state=held)
@@ -166,12 +175,17 @@ lease:
       description: The last successful deploys, newest first, each with C(at), C(by) and C(before).
       type: list
       elements: dict
+    stale:
+      description: Holders that may still write, though their lease was taken over.
+      type: list
+      elements: str
+      sample: []
 """
 
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils._kube import client, heartbeat, leases, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, fencing, heartbeat, leases, module_base
 
 Result = dict[str, Any]
 
@@ -202,21 +216,35 @@ def take(module: AnsibleModule, manager: leases.LeaseManager) -> Result:
     return {**result, "changed": True, "taken_over": taken_over, "fresh": fresh}
 
 
-def keep(module: AnsibleModule) -> None:
-    """See that the lease is renewed from now on."""
+def keep(module: AnsibleModule, cluster: client.KubernetesClient) -> Result:
+    """See that the lease is renewed from now on; returns by which kubeconfig the run is to write."""
     options = module.params
+    holder, kubeconfig, context = options["holder"], options["kubeconfig"], options["context"]
     if not options["heartbeat"] or module.check_mode:
-        return
-    where = (options["namespace"], options["name"])
+        return {"kubeconfig": kubeconfig or "", "fenced": False}
+    own = heartbeat.kubeconfig_of(holder)
     try:
-        heartbeat.ensure(options["holder"], *where, options["duration"], options["kubeconfig"], options["context"])
+        if heartbeat.ensure(holder, options["namespace"], options["name"], options["duration"], kubeconfig, context):
+            fencing.kubeconfig_of(holder, own, kubeconfig, context, cluster)
     except OSError as error:
         module.fail_json(
             msg=f"The lease cannot be renewed while the run goes on: {error.filename or 'a process cannot be started'}: {error.strerror}. "
             "Make the directory writable, or set XDG_STATE_HOME to one that is.",
             held=True,
-            holder=options["holder"],
+            holder=holder,
         )
+    return {"kubeconfig": str(own) if own.exists() else kubeconfig or "", "fenced": own.exists()}
+
+
+def fence(
+    module: AnsibleModule, cluster: client.KubernetesClient, manager: leases.LeaseManager, result: Result
+) -> None:
+    """See that runs that may still write, though their lease was taken over, cannot write any more."""
+    stale = result["lease"]["stale"]
+    if stale and not module.check_mode:
+        options = module.params
+        fencing.revoke(stale, cluster, options["kubeconfig"], options["context"], manager.path)
+        result["lease"] = manager.forget_stale().as_result()
 
 
 def work(module: AnsibleModule, cluster: client.KubernetesClient) -> Result:
@@ -233,7 +261,8 @@ def work(module: AnsibleModule, cluster: client.KubernetesClient) -> Result:
             found = manager.renew() if write else manager.look()
             found = leases.of(found, module_base.names_of(options["releases"]))
             result = {"changed": True, "held": True, "holder": holder, "lease": found.as_result()}
-        keep(module)
+        result |= keep(module, cluster)
+        fence(module, cluster, manager, result)
         return result
     if write:
         heartbeat.stop(holder)

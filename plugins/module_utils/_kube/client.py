@@ -30,6 +30,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.api import (
 )
 
 try:
+    from urllib3 import HTTPHeaderDict
     from urllib3.exceptions import HTTPError, ProtocolError
 
     kubeconfig.library()  # now, so that what forks of this process import is here already
@@ -199,7 +200,9 @@ class KubernetesClient:
         if method not in _SAFE:
             # Python's own audit events (PEP 578) tell of files and programs; this one tells of the cluster's objects.
             sys.audit("slipway.kube.request", method, address)
-        sent = {"User-Agent": "slipway", **headers, **self.access.headers()}
+        sent = HTTPHeaderDict({"User-Agent": "slipway", **headers, **self.access.headers()})
+        for name, value in self.access.impersonation:
+            sent.add(name, value)
         return self.connections.send(method, self._host + address, sent, data, end, limit, whole)
 
     def _unreachable(self, method: str, path: str, error: Exception) -> UnreachableError:

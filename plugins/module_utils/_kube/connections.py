@@ -16,6 +16,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -145,7 +146,7 @@ class Connections:
         self._pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
     def send(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None, end: float, limit: int, whole: bool
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, end: float, limit: int, whole: bool
     ) -> tuple[int, Any, bytes]:
         """Send one request, once; return status, headers and body.
 

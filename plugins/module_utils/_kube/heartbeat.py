@@ -54,6 +54,11 @@ def place_of(holder: str) -> Path:
     return paths.state_dir() / "runs" / f"{hashlib.sha256(holder.encode()).hexdigest()[:16]}.json"
 
 
+def kubeconfig_of(holder: str) -> Path:
+    """Return the file of the kubeconfig whose requests carry a run's name."""
+    return place_of(holder).with_suffix(".kubeconfig")
+
+
 def read(holder: str) -> Record | None:
     """Return the record of a run, None when it holds no lease."""
     try:
@@ -127,12 +132,12 @@ def interval_of(duration: float) -> float:
 
 def ensure(
     holder: str, namespace: str, name: str, duration: float, kubeconfig: str | None, context: str | None
-) -> None:
-    """See that a process renews the lease that this run holds, and that it goes on doing so. Raises OSError."""
+) -> bool:
+    """See that a process renews the lease that this run holds; returns whether it was started now. Raises OSError."""
     record = read(holder)
     if record and not run_identity.process_has_ended(record.process, record.start):
         _touch(holder)
-        return
+        return False
     _sweep()
 
     def work() -> str:
@@ -144,6 +149,7 @@ def ensure(
     process = _detached(lambda: _keep(holder, namespace, work))
     _write(Record(holder, namespace, process, run_identity.start_of(process)))
     _touch(holder)
+    return True
 
 
 def stop(holder: str) -> None:
@@ -154,7 +160,7 @@ def stop(holder: str) -> None:
         while record and not run_identity.process_has_ended(record.process, record.start) and time.monotonic() < end:
             os.kill(record.process, signal.SIGTERM)
             time.sleep(0.005)
-    place_of(holder).unlink(missing_ok=True)
+    _forget(holder)
 
 
 def kill(holder: str, programs: Callable[[str], Iterable[int]] = leases.workers) -> None:
@@ -177,7 +183,7 @@ def _keep(holder: str, namespace: str, work: Callable[[], str]) -> None:
         _write(record)
         kill(holder)
     elif not _is_alive(holder):
-        place_of(holder).unlink(missing_ok=True)
+        _forget(holder)
 
 
 def _is_alive(holder: str) -> bool:
@@ -194,6 +200,11 @@ def _told_to_end(seconds: float) -> bool:
     return signal.sigtimedwait({signal.SIGTERM}, seconds) is not None
 
 
+def _forget(holder: str) -> None:
+    for path in (place_of(holder), kubeconfig_of(holder)):
+        path.unlink(missing_ok=True)
+
+
 def _touch(holder: str) -> None:
     """Note a sign of the run, by a clock that nobody sets."""
     os.utime(place_of(holder), (now(), now()))
@@ -207,7 +218,7 @@ def _sweep() -> None:
     """Remove the records of runs that are gone."""
     for record in _records():
         if run_identity.has_ended(record.holder) and run_identity.process_has_ended(record.process, record.start):
-            place_of(record.holder).unlink(missing_ok=True)
+            _forget(record.holder)
 
 
 def _records() -> Iterator[Record]:

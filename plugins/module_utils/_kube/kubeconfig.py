@@ -14,9 +14,10 @@ import sys
 import tempfile
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import KubeconfigError, MalformedKubeconfigError
@@ -75,6 +76,70 @@ def _api_client(**options: Any) -> Any:
     return importlib.import_module("kubernetes.client").ApiClient(**options)
 
 
+# Files that a kubeconfig names, relative to itself.
+_FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+
+
+def _chosen(path: str, context: str | None) -> tuple[Any, Any, Any, str]:
+    """Return the merged configuration, the cluster and the user (or None) of a context, and its name."""
+    merger = library().KubeConfigMerger(path)
+    if merger.config is None:
+        raise library().ConfigException(f"There is no file {path}")
+    name = context or merger.config["current-context"]
+    named = merger.config["contexts"].get_with_name(name)["context"]
+    cluster = merger.config["clusters"].get_with_name(named["cluster"])
+    user = named.safe_get("user")
+    return merger, cluster, merger.config["users"].get_with_name(user, safe=True) if user else None, name
+
+
+def _path(kubeconfig: str | None) -> str:
+    return (
+        (str(Path(kubeconfig).expanduser()) if kubeconfig else None) or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    )
+
+
+def impersonating(kubeconfig: str | None, context: str | None, user: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a kubeconfig of one context whose requests are made in the name of C(user): username, groups and extra.
+
+    None when its user impersonates somebody already, or logs in by what is written back to the kubeconfig.
+    """
+    _merger, cluster, found, name = _chosen(_path(kubeconfig), context)
+    own = dict((found.value.get("user") if found else None) or {})
+    if "as" in own or "auth-provider" in own:
+        return None
+    place = {"cluster": _with_whole_paths(cluster.value["cluster"], cluster.path), "name": "cluster"}
+    own = {**_with_whole_paths(own, found.path if found else ""), "as": user["username"], "as-groups": user["groups"]}
+    own["as-user-extra"] = user["extra"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [place],
+        "users": [{"name": "user", "user": own}],
+        "contexts": [{"name": name, "context": {"cluster": "cluster", "user": "user"}}],
+    }
+
+
+def _with_whole_paths(entry: Mapping[str, Any], file: str) -> dict[str, Any]:
+    place = Path(file).expanduser().resolve().parent
+    found = {key: str(place / value) if key in _FILES and value else value for key, value in entry.items()}
+    login = found.get("exec")
+    if isinstance(login, Mapping) and "/" in str(login.get("command") or ""):
+        found["exec"] = {**login, "command": str(place / str(login["command"]))}
+    return found
+
+
+def _impersonation(user: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the headers by which a user of a kubeconfig impersonates somebody, as client-go sends them."""
+    if not user.get("as"):
+        return []
+    found = [("Impersonate-User", str(user["as"]))]
+    found += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()]
+    for key, values in (user.get("as-user-extra") or {}).items():
+        found += [(f"Impersonate-Extra-{quote(str(key), safe='')}", str(value)) for value in values]
+    return found
+
+
 class Access:
     """How to reach and to log in to the API server that a context names.
 
@@ -90,8 +155,9 @@ class Access:
         self._directory = tempfile.TemporaryDirectory(prefix="slipway-kube-")
         self._configuration = library().Configuration()
         self.proxy: str | None = None
+        self.impersonation: list[tuple[str, str]] = []
         try:
-            self._bounded(lambda: self._load(path or os.environ.get("KUBECONFIG") or "~/.kube/config", context))
+            self._bounded(lambda: self._load(_path(kubeconfig), context))
         except BaseException:
             self.close()
             raise
@@ -115,16 +181,11 @@ class Access:
         return {"Authorization": str(token)} if token else {}
 
     def _load(self, path: str, context: str | None) -> None:
-        merger = library().KubeConfigMerger(path)
-        if merger.config is None:
-            raise library().ConfigException(f"There is no file {path}")
-        chosen = context or merger.config["current-context"]
-        named = merger.config["contexts"].get_with_name(chosen)["context"]
-        cluster = merger.config["clusters"].get_with_name(named["cluster"])["cluster"]
-        self.proxy = cluster.safe_get("proxy-url")
-        user = named.safe_get("user")
-        found = merger.config["users"].get_with_name(user, safe=True) if user else None
-        login = (found.value.get("user") or {}).get("exec") if found else None
+        merger, cluster, found, chosen = _chosen(path, context)
+        self.proxy = cluster["cluster"].safe_get("proxy-url")
+        own = (found.value.get("user") if found else None) or {}
+        self.impersonation = _impersonation(own)
+        login = own.get("exec")
         if found and login and login.get("command"):
             # Only in memory: nothing is written back to the file of a user who logs in by a program.
             command = [sys.executable, "-I", "-S", "-c", _BOUNDED, str(self._seconds), str(login["command"])]

@@ -45,6 +45,7 @@ FORMAT = 1
 _FORMAT = "slipway.kube/format"
 _NOTE = "slipway.kube/before"
 _LOG = "slipway.kube/log"
+_STALE = "slipway.kube/stale"
 _API = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
 # user@host/process, as all versions name a holder.
 _HOLDER = re.compile(r".+@[^@/]+/.+")
@@ -64,6 +65,7 @@ class Lease:
     """A Lease as it was found; C(version) is its resourceVersion, empty when there is none yet. C(duration) is in seconds.
 
     C(note) holds revisions by C(namespace/release); C(log) such notes with the time and the person, the newest first.
+    C(stale) are runs that may still write, though their lease was taken over.
     """
 
     version: str = ""
@@ -75,6 +77,7 @@ class Lease:
     transitions: int = 0
     note: Mapping[str, int] = field(default_factory=dict)
     log: Sequence[Mapping[str, Any]] = ()
+    stale: Sequence[str] = ()
 
     @property
     def expires(self) -> datetime | None:
@@ -93,6 +96,7 @@ class Lease:
             "duration": self.duration,
             "note": dict(self.note),
             "log": [dict(entry) for entry in self.log],
+            "stale": list(self.stale),
         }
 
 
@@ -161,6 +165,7 @@ def parse(item: Mapping[str, Any]) -> Lease:
         transitions=number(spec, "leaseTransitions"),
         note=_json(item, _NOTE, dict),
         log=_json(item, _LOG, list),
+        stale=_json(item, _STALE, list),
     )
 
 
@@ -174,6 +179,7 @@ def body(lease: Lease, namespace: str, name: str = NAME) -> dict[str, Any]:
             _FORMAT: str(FORMAT),
             _NOTE: json.dumps(dict(lease.note), sort_keys=True) if lease.note else None,
             _LOG: json.dumps(list(lease.log)) if lease.log else None,
+            _STALE: json.dumps(list(lease.stale)) if lease.stale else None,
         },
     }
     if lease.version:
@@ -195,8 +201,8 @@ def body(lease: Lease, namespace: str, name: str = NAME) -> dict[str, Any]:
     }
 
 
-def taken(lease: Lease, holder: str, now: datetime, duration: int, note: Mapping[str, int]) -> Lease:
-    """Return a Lease as C(holder) holds it.
+def taken(lease: Lease, holder: str, now: datetime, duration: int, note: Mapping[str, int], gone: bool = True) -> Lease:
+    """Return a Lease as C(holder) holds it. C(gone) says that the run that held it before, if any, is known to have ended.
 
     A note that is there counts more than the new one: what was in service before an interrupted run is what to go back to.
     """
@@ -209,6 +215,7 @@ def taken(lease: Lease, holder: str, now: datetime, duration: int, note: Mapping
         duration=duration,
         transitions=lease.transitions + (0 if mine or not lease.version else 1),
         note={**note, **lease.note},
+        stale=lease.stale if mine or gone or not lease.holder else [*lease.stale, lease.holder],
     )
 
 
@@ -303,7 +310,8 @@ class LeaseManager:
         self._namespace = namespace
         self._name = name
         self._holder = holder
-        self._path = _API.format(namespace)
+        self._list = _API.format(namespace)
+        self.path = f"{self._list}/{name}"
         self._clock = clock
         self._sleep = sleep
         self._working = working
@@ -311,7 +319,7 @@ class LeaseManager:
 
     def look(self) -> Lease:
         """Return the Lease as it is, an empty one when there is none."""
-        found = find(self._api, f"{self._path}/{self._name}")
+        found = find(self._api, self.path)
         return Lease() if found is None else parse(found)
 
     def take(
@@ -338,7 +346,8 @@ class LeaseManager:
             first = first or found
             if self._may_take(found, dead, expired):
                 known = found.holder == self._holder or (seen in (None, found.version) and not found.holder)
-                wanted = taken(found, self._holder, self._clock(), duration, note or {} if known else {})
+                noted = note or {} if known else {}
+                wanted = taken(found, self._holder, self._clock(), duration, noted, found.holder == dead)
                 try:
                     return Acquisition(first, found, self._write(wanted) if write else wanted, True)
                 except ApiError as error:
@@ -358,6 +367,10 @@ class LeaseManager:
     def renew(self) -> Lease:
         """Renew the Lease that this run holds. Raises LostError when it does not."""
         return self._change(lambda found: replace(found, renewed=self._clock()))
+
+    def forget_stale(self) -> Lease:
+        """Note that no run is left that may write, though it has lost the lease. Raises LostError."""
+        return self._change(lambda found: replace(found, stale=()))
 
     def release(self, outcome: str, write: bool = True, releases: Collection[str] | None = None) -> bool:
         """Give the Lease back if this run holds it; returns whether it did. C(releases) are those of the application."""
@@ -393,7 +406,7 @@ class LeaseManager:
             return bool(found.version)
         of_another = found.holder not in ("", self._holder)
         if releases is None or not (left.note or left.log or of_another):
-            self._api.request("DELETE", f"{self._path}/{self._name}")
+            self._api.request("DELETE", self.path)
         else:
             self._write(left if of_another else replace(left, holder="", duration=1))
         return True
@@ -401,9 +414,8 @@ class LeaseManager:
     def _write(self, lease: Lease) -> Lease:
         wanted = body(lease, self._namespace, self._name)
         if not lease.version:
-            return parse(self._api.request("POST", self._path, body=wanted))
-        path = f"{self._path}/{self._name}"
-        return parse(self._api.request("PATCH", path, body=wanted, content_type=MERGE_PATCH))
+            return parse(self._api.request("POST", self._list, body=wanted))
+        return parse(self._api.request("PATCH", self.path, body=wanted, content_type=MERGE_PATCH))
 
 
 def loss(found: Lease, namespace: str) -> str:

@@ -50,6 +50,12 @@ KINDS = {
     "ingresses": ("/apis/networking.k8s.io/v1", "Ingress", True),
     "ingressclasses": ("/apis/networking.k8s.io/v1", "IngressClass", False),
     "leases": ("/apis/coordination.k8s.io/v1", "Lease", True),
+    "validatingadmissionpolicies": ("/apis/admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", False),
+    "validatingadmissionpolicybindings": (
+        "/apis/admissionregistration.k8s.io/v1",
+        "ValidatingAdmissionPolicyBinding",
+        False,
+    ),
 }
 REASONS = {
     400: "BadRequest",
@@ -129,6 +135,8 @@ class FakeKubernetes:
         self.log: str | None = "first\nlast"  # of every container; None: it is gone
         self.answers: tuple[int, str] | None = (200, "")  # of every pod and Service through the API; None: none in time
         self.commands: dict[str, tuple[int, bytes]] = {}  # what a command in a pod ends with and writes
+        self.user: Object = {"username": "admin", "groups": ["system:authenticated", "system:masters"]}
+        self.may_impersonate = True
         self.forwarded: int | None = None  # the port of this machine that every forward leads to
         self._reactions: list[Reaction] = []
         for plural, items in lists.items():
@@ -253,7 +261,39 @@ class FakeKubernetes:
             return refusal(400, "no log") if self.log is None else Answer(200, self.log)
         if call.path in self._discovery():
             return Answer(200, self._discovery()[call.path])
-        return getattr(self, f"_{call.method.lower()}")(call)  # type: ignore[no-any-return]
+        if "impersonate-user" in call.headers and not self.may_impersonate:
+            return refusal(403, 'users "admin" is forbidden: cannot impersonate')
+        if call.path.endswith("/selfsubjectreviews"):
+            return Answer(201, {"kind": "SelfSubjectReview", "status": {"userInfo": self._user(call)}})
+        return self._refused(call) or getattr(self, f"_{call.method.lower()}")(call)
+
+    def _user(self, call: Call) -> Object:
+        if "impersonate-user" not in call.headers:
+            return self.user
+        extra = {
+            name.removeprefix("impersonate-extra-"): value.split(", ")
+            for name, value in call.headers.items()
+            if name.startswith("impersonate-extra-")
+        }
+        groups = sorted({*call.headers["impersonate-group"].split(", "), "system:authenticated"})
+        return {"username": call.headers["impersonate-user"], "groups": groups, "extra": extra}
+
+    def _refused(self, call: Call) -> Answer | None:
+        """Refuse what a policy refuses. Of CEL, only the one form is known that says which runs may not write."""
+        if call.method in ("GET", "HEAD"):
+            return None
+        run = self._user(call).get("extra", {}).get("slipway-run", [""])[0]
+        bound = [item["spec"]["policyName"] for item in self._all("validatingadmissionpolicybindings")]
+        for item in self._all("validatingadmissionpolicies"):
+            (rule,) = item["spec"]["validations"]
+            runs = re.fullmatch(r"!\(request\.userInfo\.extra\['slipway-run'\]\[0\] in (\[.*\])\)", rule["expression"])
+            assert runs, rule["expression"]
+            if item["metadata"]["name"] in bound and run in json.loads(runs[1]):
+                return refusal(403, f"denied request: {rule['message']}")
+        return None
+
+    def _all(self, plural: str) -> list[Object]:
+        return self.collections.get(self.path(plural), [])
 
     def _get(self, call: Call) -> Answer:
         plural = call.last
@@ -315,6 +355,8 @@ class FakeKubernetes:
         wanted = (call.body.get("metadata") or {}).get("resourceVersion")
         if wanted is not None and wanted != item["metadata"].get("resourceVersion"):
             return refusal(409, "the object has been modified; please apply your changes to the latest version")
+        if call.query.get("dryRun"):
+            return Answer(200, change(copy.deepcopy(item)))
         new = self._changed(change(copy.deepcopy(item)))
         items[items.index(item)] = new
         return Answer(200, new)
@@ -445,7 +487,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         kind = self.headers.get("Content-Type") or ""
         body = json.loads(text) if text and "json" in kind else None
         call = Call(
-            self.command, url.path, query, body, kind, {name.lower(): one for name, one in self.headers.items()}
+            self.command,
+            url.path,
+            query,
+            body,
+            kind,
+            {name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers},
         )
         if self.headers.get("Upgrade", "").lower() == "websocket":
             self.server.fake.calls.append(call)

@@ -14,8 +14,9 @@ import docker
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
-from ansible_collections.slipway.kube.plugins.module_utils._kube import heartbeat, leases
+from ansible_collections.slipway.kube.plugins.module_utils._kube import fencing, heartbeat, leases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import service_address as addresses
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import KubernetesError
 from ansible_collections.slipway.kube.plugins.modules import deploy_lease, helm_history_info, service_address
 from fake_kubernetes import FakeKubernetes, nobody, refusal, stand_in
 
@@ -96,11 +97,63 @@ def test_lease_that_changed_since_it_was_seen_is_not_fresh(api: FakeKubernetes, 
     assert lease(run, BOB, seen=api.get("leases", leases.NAME)["metadata"]["resourceVersion"])["fresh"] is True
 
 
-def test_lease_that_has_expired_is_taken_over(api: FakeKubernetes, run: Runner) -> None:
+@pytest.fixture
+def revoked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The runs whose writes were to be refused, by each call; an error is raised while there are none."""
+    calls: list[list[str]] = []
+    monkeypatch.setattr(fencing, "revoke", lambda runs, *_where: calls.append(list(runs)))
+    return calls
+
+
+def test_lease_that_has_expired_is_taken_over(api: FakeKubernetes, run: Runner, revoked: list[list[str]]) -> None:
     seen = lease(run)["lease"]["version"]
     assert lease(run, BOB, expired=f"{seen}0")["failed"]
     taken = lease(run, BOB, expired=seen, seen=seen)
     assert taken["held"] and taken["taken_over"] == ANN and taken["fresh"] is False
+    assert revoked == [[ANN]] and taken["lease"]["stale"] == []
+    # A run that is known to have ended writes nothing more.
+    lease(run, ANN, dead=BOB)
+    assert revoked == [[ANN]]
+
+
+def test_run_that_may_still_write_is_remembered_until_it_is_refused(
+    api: FakeKubernetes, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_all: object) -> None:
+        raise KubernetesError("The API server does not refuse.")
+
+    monkeypatch.setattr(fencing, "revoke", fail)
+    failed = lease(run, BOB, expired=lease(run)["lease"]["version"])
+    assert failed["failed"] and failed["msg"] == "The API server does not refuse."
+    lease(run, BOB, state="released")
+    calls: list[list[str]] = []
+    monkeypatch.setattr(fencing, "revoke", lambda runs, *_where: calls.append(list(runs)))
+    assert lease(run, "eve@e/3")["held"] and calls == [[ANN]]
+    assert lease(run, "eve@e/3")["held"] and calls == [[ANN]]
+
+
+def test_run_writes_by_a_kubeconfig_of_its_own_where_that_can_be(
+    api: FakeKubernetes, run: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(heartbeat, "ensure", lambda *_what: True)
+    monkeypatch.setattr(fencing, "kubeconfig_of", lambda *_what: False)
+    options = {"heartbeat": True, "kubeconfig": "/given"}
+    assert {"kubeconfig": "/given", "fenced": False}.items() <= lease(run, **options).items()
+
+    def write(holder: str, path: Path, given: str, *_rest: object) -> bool:
+        assert (holder, given) == (ANN, "/given")
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+        return True
+
+    monkeypatch.setattr(fencing, "kubeconfig_of", write)
+    own = str(heartbeat.kubeconfig_of(ANN))
+    assert {"kubeconfig": own, "fenced": True}.items() <= lease(run, **options).items()
+    monkeypatch.setattr(heartbeat, "ensure", lambda *_what: False)
+    assert lease(run, state="renewed", **options)["kubeconfig"] == own
+    lease(run, state="released")
+    assert not Path(own).exists()
 
 
 def test_lease_is_renewed_only_by_its_holder(api: FakeKubernetes, run: Runner) -> None:

@@ -78,6 +78,11 @@ def test_lease_that_ran_out_is_taken_over_with_its_note() -> None:
     seen = other.look().version
     taking = other.take(60, 0, {"todo/web": 4, "todo/api": 7}, seen, expired=seen)
     assert taking.held and taking.before.holder == "ann@a/1" and taking.now.note == {"todo/web": 3}
+    # It may be at work all the same, until it is seen to that it cannot be.
+    assert taking.now.stale == ["ann@a/1"] and other.renew().stale == ["ann@a/1"]
+    third = keeper(api, clock, "eve@e/3")
+    assert third.take(60, 0, expired=third.look().version).now.stale == ["ann@a/1", "bob@b/2"]
+    assert third.forget_stale().stale == [] and third.look().stale == []
     assert not keeper(api, clock, "ann@a/1").release("done")
 
 
@@ -140,7 +145,7 @@ def test_lease_of_a_run_that_is_gone_is_taken_over_when_its_programs_are_too() -
     keeper(api, clock, "ann@a/1").take(900, 0)
     left = [[4711], [4711], []]
     taking = keeper(api, clock, "bob@b/2", lambda _: left.pop(0)).take(900, 10, dead="ann@a/1")
-    assert taking.held and clock.now == NOON + timedelta(seconds=1)
+    assert taking.held and clock.now == NOON + timedelta(seconds=1) and taking.now.stale == []
     stuck = keeper(api, clock, "eve@e/3", lambda _: [4711]).take(900, 5, dead="bob@b/2")
     assert not stuck.held and "process 4711, is still at work" in leases.refusal(stuck.now, "todo", "l", [4711])
 
