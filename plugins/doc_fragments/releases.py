@@ -42,6 +42,9 @@ options:
       chart_digest:
         description: Digest of the chart's files.
         type: str
+      chart_snapshot:
+        description: Directory with the copy of the chart that the plan made.
+        type: str
       values:
         description: The values.
         type: dict
@@ -81,6 +84,9 @@ options:
         type: str
       chart_digest:
         description: Digest of the chart's files.
+        type: str
+      chart_snapshot:
+        description: Directory with the copy of the chart that the plan made.
         type: str
       values:
         description: The values.

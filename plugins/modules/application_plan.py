@@ -16,9 +16,12 @@ description:
   - Validates the specification and reports all mistakes at once, before anything is changed. The checks are read as
     M(slipway.kube.health_check) reads them.
   - Computes the plan that the other roles use; image tags are digests of the sources.
-  - The source digest of a component covers the files of its build context that C(.dockerignore) does not exclude, the
-    Dockerfile and the build arguments. Modification times and owners of files do not count.
+  - The source digest of a component covers the files of its build context that C(.dockerignore) does not exclude, with their
+    permissions, the Dockerfile and the build arguments. Modification times, owners, and the permissions of the group and of
+    others to write do not count. Neither do sockets, named pipes and devices, which no image gets.
   - The digest of a chart covers its files and those of its C(file://) dependencies.
+  - With O(snapshots), keeps a copy of each component's sources and of each chart. Images are built and releases installed
+    from these copies, so a file that changes during a run belongs to the next run.
   - Warns about private keys, C(.env) files and C(.git) directories in a build context.
 requirements:
   - python >= 3.11
@@ -52,6 +55,20 @@ options:
       - The source digest of a component covers the definitions of its base images that are built on the machine, and the names
         of other base images.
     type: path
+  snapshots:
+    description:
+      - Directory in which to keep the snapshots of sources and charts. One that exists is used again, and only files that have
+        changed since are read. Snapshots that are no longer needed are removed.
+      - Without it, the module only computes the digests, and fails the later modules if a source has changed in the meantime.
+    type: path
+    version_added: 0.2.0
+  build_args:
+    description:
+      - Build arguments for every component, as in M(slipway.kube.minikube_image). The component's own take precedence.
+      - The source digest covers them, except C(PIP_INDEX_URL) and C(NPM_CONFIG_REGISTRY), which say only where packages come
+        from.
+    type: raw
+    version_added: 0.2.0
   components:
     description:
       - What images are built of, by name.
@@ -137,10 +154,11 @@ plan:
       description:
         - What images are built of, by name and in the order of building, with C(source), C(tag), C(image),
           C(source_digest) (of all that enters the image),
-          C(migrations) (their digest), C(needs) (the components they are built from) and C(deliver) (whether the cluster needs them).
+          C(migrations) (their digest), C(needs) (the components they are built from), C(deliver) (whether the cluster needs them),
+          C(snapshot) (the directory with the copy of the sources) and C(build_digest) (of the copy and the build arguments).
       type: dict
     releases:
-      description: The releases with absolute C(chart), C(chart_digest) and C(values) that name the images.
+      description: The releases with absolute C(chart) and C(chart_snapshot), C(chart_digest), and C(values) that name the images.
       type: list
       elements: dict
     secrets:
@@ -191,6 +209,8 @@ def main() -> None:
             "exposure": {"type": "raw", **deprecated_aliases("application_plan", "exposure")},
             "project_dir": {"type": "path", "required": True},
             "distribution": {"type": "path"},
+            "snapshots": {"type": "path"},
+            "build_args": {"type": "raw"},
             "components": {"type": "raw"},
             "releases": {"type": "raw"},
             "secrets": {"type": "raw", "no_log": False},

@@ -39,6 +39,15 @@ options:
     description: Directory of the chart. It need not contain local dependencies.
     type: path
     required: true
+  chart_digest:
+    description: Digest of the chart, as returned by M(slipway.kube.application_plan). The module fails if the chart is a different one.
+    type: str
+    version_added: 0.2.0
+  chart_snapshot:
+    description: Directory with the chart of O(chart_digest), as returned by M(slipway.kube.application_plan). It is used instead of
+      O(chart) if it still exists.
+    type: path
+    version_added: 0.2.0
   values:
     description: The values.
     type: dict
@@ -130,7 +139,9 @@ def render(module: AnsibleModule, upgrade: bool) -> str:
     """Return the manifest that Helm would install, by a dry run, or by the template alone where there is nothing to upgrade."""
     options = module.params
     program = options["binary_path"] or module.get_bin_path("helm", required=True)
-    with complete(Path(options["chart"]), module.tmpdir) as chart:
+    with complete(
+        Path(options["chart"]), module.tmpdir, options["chart_digest"] or "", options["chart_snapshot"] or ""
+    ) as chart:
         words = ["upgrade", "--dry-run=server", "--output", "json"] if upgrade else ["template"]
         command = [program, *words, options["name"], str(chart), "--namespace", options["namespace"], "--values", "-"]
         if upgrade:
@@ -152,6 +163,8 @@ def main() -> None:
         argument_spec={
             **module_base.RELEASE,
             "chart": {"type": "path", "required": True},
+            "chart_digest": {"type": "str"},
+            "chart_snapshot": {"type": "path"},
             "values": {"type": "dict", "default": {}},
             "adopt": {"type": "bool", "default": False},
             "binary_path": {"type": "path"},

@@ -42,6 +42,15 @@ options:
       directory.
     type: path
     required: true
+  chart_digest:
+    description: Digest of the chart, as returned by M(slipway.kube.application_plan). The module fails if the chart is a different one.
+    type: str
+    version_added: 0.2.0
+  chart_snapshot:
+    description: Directory with the chart of O(chart_digest), as returned by M(slipway.kube.application_plan). It is used instead of
+      O(chart) if it still exists.
+    type: path
+    version_added: 0.2.0
   values:
     description: Values of the release, which override those of the chart.
     type: dict
@@ -146,6 +155,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "chart": {"type": "path", "required": True},
+            "chart_digest": {"type": "str"},
+            "chart_snapshot": {"type": "path"},
             "values": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 300},
             "history_max": {"type": "int", "default": 10},
@@ -179,7 +190,9 @@ def main() -> None:
     try:
         with (
             client.KubernetesClient(fields["kubeconfig"], fields["context"]) as cluster,
-            complete(Path(fields["chart"]), module.tmpdir) as chart,
+            complete(
+                Path(fields["chart"]), module.tmpdir, fields["chart_digest"] or "", fields["chart_snapshot"] or ""
+            ) as chart,
         ):
             watcher = Watcher(cluster, [(namespace, name)], options, masker=masker)
             command = upgrade.upgrade_command(

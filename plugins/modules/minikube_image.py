@@ -22,6 +22,9 @@ options:
       - The components by name, in build order, as M(slipway.kube.application_plan) returns them. The module uses C(source),
         C(dockerfile), C(build_args), C(image) (a reference whose tag is computed from the sources), C(needs) (the components
         that it is based on) and C(deliver) (V(false) if only other components need the image, not the cluster).
+      - With C(snapshot) and C(build_digest), an image is built from the snapshot of the sources that the plan made. The module
+        warns about sources that have changed since; the change belongs to the next run. If the snapshot is lost and the sources
+        have changed, the module builds nothing and fails.
     type: dict
     required: true
   state:
@@ -322,6 +325,8 @@ def main() -> None:
         module.fail_json(
             msg=f"The container engine at {address} does not work as expected: {error}. Start it with --tags setup."
         )
+    for warning in result.pop("warnings", ()):
+        module.warn(warning)
     module.exit_json(**result)
 
 

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import subprocess
 import tarfile
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._common.snapshots import SnapshotStore
 from ansible_collections.slipway.kube.plugins.module_utils._images import builders
 from ansible_collections.slipway.kube.plugins.module_utils._images.channels import engine_buildkit
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import ComponentImage
-from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import read_context
+from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import (
+    build_digest,
+    members_of,
+    read_context,
+)
 
 FILES = (
     "Dockerfile README.md docs/README.md docs/deep/README.md src/app.py src/app.pyc src/secret/key src/__pycache__/app.pyc "
@@ -108,6 +115,37 @@ def component(source: Path, dockerfile: Path, image: str) -> ComponentImage:
     return ComponentImage("context", image, source, dockerfile, {}, (), True)
 
 
+def planned(one: ComponentImage, store: Path) -> ComponentImage:
+    """A component as the plan returns it."""
+    context = read_context(one.source, os.path.relpath(one.dockerfile, one.source))
+    snapshot = SnapshotStore(store).take(str(one.source), members_of(context, one.dockerfile))
+    return replace(one, build_digest=build_digest(snapshot, one.arguments), snapshot=snapshot.path)
+
+
+def a_builder(engine: Any, request: pytest.FixtureRequest, with_buildkit: bool) -> builders.BuildKit | builders.Classic:
+    if not with_buildkit:
+        return builders.Classic(engine, "default")
+    return builders.BuildKit(
+        request.getfixturevalue("image_build"),
+        lambda: engine_buildkit(engine),
+        builders.engine_output,
+        host_network=False,
+    )
+
+
+def text_of(engine: Any, image: str, path: str) -> bytes:
+    """What a file in an image holds."""
+    container = engine.api.create_container(image)
+    try:
+        stream, _status = engine.api.get_archive(container["Id"], path)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+            file = archive.extractfile(archive.next())
+            assert file
+            return file.read()
+    finally:
+        engine.api.remove_container(container["Id"])
+
+
 def expected(source: Path, dockerfile: Path) -> set[str]:
     return {entry.path for entry in read_context(source, os.path.relpath(dockerfile, source)).entries}
 
@@ -144,24 +182,101 @@ def test_buildkit_sees_nothing_that_the_digest_does_not_cover(
     image_build: str,
     source: Path,
     contents: Callable[[str], set[str]],
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     (source / ".dockerignore").write_text("a.txt\n")
     # The first name of two for one file is not sent, so the second must not refer to it.
     (source / "b.txt").unlink()
     (source / "b.txt").hardlink_to(source / "a.txt")
     covered = expected(source, source / "Dockerfile")
-    context = read_context(source)
-    monkeypatch.setattr(builders, "context_of", lambda _component: context)
+    image = name()
+    one = planned(component(source, source / "Dockerfile", image), tmp_path / "store")
     (source / "later").mkdir()
     (source / "later/file").touch()
     (source / "src/later.py").touch()
-    image = name()
     builder = builders.BuildKit(
         image_build, lambda: engine_buildkit(engine), builders.engine_output, host_network=False
     )
-    builder.build(component(source, source / "Dockerfile", image), lambda _step: None)
+    builder.build(one, lambda _step: None)
     assert contents(image) == covered and "b.txt" in covered
+
+
+@pytest.fixture
+def members(engine: Any) -> Iterator[Callable[[str], dict[str, tarfile.TarInfo]]]:
+    """Mode, owner and size of what is in an image, which is removed afterwards."""
+    made: list[str] = []
+
+    def read(image: str) -> dict[str, tarfile.TarInfo]:
+        made.append(image)
+        container = engine.api.create_container(image)
+        try:
+            content = io.BytesIO(b"".join(engine.api.export(container["Id"])))
+        finally:
+            engine.api.remove_container(container["Id"])
+        with tarfile.open(fileobj=content) as archive:
+            return {member.name.rstrip("/"): member for member in archive}
+
+    yield read
+    for image in made:
+        engine.api.remove_image(image)
+
+
+@pytest.mark.parametrize("with_buildkit", [False, True])
+def test_image_has_the_modes_of_the_tag_and_no_owners(
+    engine: Any,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    members: Callable[[str], dict[str, tarfile.TarInfo]],
+    with_buildkit: bool,
+) -> None:
+    source = tmp_path / "context"
+    (source / "shared").mkdir(parents=True)
+    (source / "Dockerfile").write_text('FROM scratch\nCOPY . /\nCMD ["/none"]\n')
+    modes = {"secret": 0o600, "program": 0o4755, "shared/open": 0o666, "shared/group": 0o660}
+    for path, mode in modes.items():
+        (source / path).write_text(path)
+        os.chown(source / path, 1234, 1234)
+        (source / path).chmod(mode)
+    (source / "shared").chmod(0o2777)
+    os.mknod(source / "socket", stat.S_IFSOCK | 0o600)
+    builder = a_builder(engine, request, with_buildkit)
+    image = name()
+    builder.build(planned(component(source, source / "Dockerfile", image), tmp_path / "store"), lambda _step: None)
+    found = members(image)
+    assert {path: stat.S_IMODE(found[path].mode) for path in (*modes, "shared")} == {
+        "secret": 0o600,
+        # The classic builder sets the owner last, which takes this bit away.
+        "program": 0o4755 if with_buildkit else 0o755,
+        "shared/open": 0o644,
+        "shared/group": 0o640,
+        "shared": 0o2755,
+    }
+    assert {(found[path].uid, found[path].gid) for path in modes} == {(0, 0)} and "socket" not in found
+
+
+@pytest.mark.parametrize("with_buildkit", [False, True])
+def test_file_of_the_same_path_size_and_time_is_not_taken_for_another(
+    engine: Any,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    members: Callable[[str], dict[str, tarfile.TarInfo]],
+    with_buildkit: bool,
+) -> None:
+    """As two components that were unpacked from one archive have it: BuildKit keeps the context of the one for the other."""
+    images = []
+    for content in ("first", "other"):
+        source = tmp_path / content
+        source.mkdir()
+        (source / "Dockerfile").write_text('FROM scratch\nCOPY name /\nCMD ["/none"]\n')
+        (source / "name").write_text(content)
+        os.utime(source / "name", (1000000000, 1000000000))
+        image = name()
+        one = planned(component(source, source / "Dockerfile", image), tmp_path / "store")
+        a_builder(engine, request, with_buildkit).build(one, lambda _step: None)
+        members(image)
+        images.append(image)
+    content_of = {image: text_of(engine, image, "/name") for image in images}
+    assert list(content_of.values()) == [b"first", b"other"]
 
 
 # Docker's classic client does not look into an ignored directory for what such an exception brings back. BuildKit does.
@@ -209,14 +324,7 @@ def test_dockerfile_outside_of_its_context(
     if own_rules:
         (dockerfile.parent / "web.Dockerfile.dockerignore").write_text("src\n")
     image = name()
-    builder: builders.BuildKit | builders.Classic = builders.Classic(engine, "default")
-    if with_buildkit:
-        builder = builders.BuildKit(
-            request.getfixturevalue("image_build"),
-            lambda: engine_buildkit(engine),
-            builders.engine_output,
-            host_network=False,
-        )
+    builder = a_builder(engine, request, with_buildkit)
     builder.build(component(source, dockerfile, image), lambda _step: None)
     found = contents(image)
     assert found == expected(source, dockerfile)

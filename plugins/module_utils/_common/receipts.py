@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pathlib
+import stat
 import typing as t
 
 from ansible_collections.slipway.kube.plugins.module_utils._common import files
@@ -166,5 +167,5 @@ def _sum(path: pathlib.Path) -> str:
     total = hashlib.sha256()
     for entry in walk(path):
         content = sha256_of(path / entry.path) if entry.kind == "f" else entry.target
-        total.update(json.dumps([entry.path, entry.kind, entry.executable, content]).encode() + b"\n")
+        total.update(json.dumps([entry.path, entry.kind, bool(entry.mode & stat.S_IXUSR), content]).encode() + b"\n")
     return total.hexdigest()

@@ -5,22 +5,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+# Part of every digest: a change of the recipe must change every digest.
+_RECIPE = b"slipway tree 1\n"
+# These bits depend on the umask of whoever checked the source out, 002 or 022.
+_WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One member of a tree, by its path from the root. C(kind) is f (file), d (directory), l (symbolic link) or o (other)."""
+    """One member of a tree, by its path from the root. C(kind) is f (file), d (directory) or l (symbolic link).
+
+    C(mode) holds the permissions of a file or directory, without those of the group and of others to write.
+    """
 
     path: str
     kind: str
-    executable: bool = False
+    mode: int = 0
     target: str = ""
 
 
@@ -30,25 +39,41 @@ def children(directory: Path) -> list[os.DirEntry[str]]:
         return sorted(found, key=lambda child: child.name)
 
 
-def entry_of(child: os.DirEntry[str], path: str) -> Entry:
-    """The entry of what lies in a directory, by its path from the root; links are not followed. Raises OSError."""
+def entry_of(child: os.DirEntry[str], path: str) -> Entry | None:
+    """The entry of what lies in a directory, by its path from the root; links are not followed. Raises OSError.
+
+    Sockets, named pipes and devices have none: builders disagree on them, and no checkout has them.
+    """
     if child.is_symlink():
         return Entry(path, "l", target=str(Path(child.path).readlink()))
-    if child.is_dir():
-        return Entry(path, "d")
-    if child.is_file():
-        # Only this bit: the others depend on the umask of whoever checked the source out.
-        return Entry(path, "f", executable=bool(child.stat().st_mode & stat.S_IXUSR))
-    return Entry(path, "o")
+    for kind, found in (("d", child.is_dir), ("f", child.is_file)):
+        if found(follow_symlinks=False):
+            return Entry(path, kind, stat.S_IMODE(child.stat(follow_symlinks=False).st_mode) & ~_WRITABLE)
+    return None
 
 
 def walk(root: Path, directory: str = "") -> Iterator[Entry]:
     """Everything in a tree, each directory before what is in it. Raises OSError."""
     for child in children(root / directory):
         entry = entry_of(child, f"{directory}/{child.name}" if directory else child.name)
+        if entry is None:
+            continue
         yield entry
         if entry.kind == "d":
             yield from walk(root, entry.path)
+
+
+def digest_of(entries: Iterable[Entry], sums: Mapping[str, str]) -> str:
+    """SHA-256 in hex over names, kinds, modes, targets of links and contents; C(sums) are those of the files, by path.
+
+    Neither the order of the entries counts nor owners and times.
+    """
+    digest = hashlib.sha256(_RECIPE)
+    for entry in sorted(entries, key=lambda one: one.path):
+        content = sums[entry.path] if entry.kind == "f" else entry.target
+        record = b"\0".join([entry.kind.encode(), b"%o" % entry.mode, os.fsencode(entry.path), os.fsencode(content)])
+        digest.update(len(record).to_bytes(8, "big") + record)
+    return digest.hexdigest()
 
 
 def add(archive: tarfile.TarFile, path: Path, name: str, mode: int | None = None) -> None:

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+from ansible_collections.slipway.kube.plugins.module_utils._common.snapshots import Member, SnapshotError, copy, examine
+from ansible_collections.slipway.kube.plugins.module_utils._common.trees import Entry
 
 with contextlib.suppress(ImportError):  # the modules say so, by _requires
     import yaml
 
-_RECIPE = b"slipway chart 1\n"
+# Helm reads names and contents only: modes do not count.
+_FILE, _DIRECTORY = 0o644, 0o755
 
 
 class ChartError(ValueError):
@@ -131,20 +133,27 @@ def _packaged(name: str) -> set[str]:
     return {"-".join(parts[:count]) for count in range(1, len(parts))}
 
 
-def digest_chart(path: Path, _above: tuple[Path, ...] = ()) -> str:
-    """Return the sha256 (hex) over a chart's files and, recursively, those of its ``file://`` dependencies.
+def chart_members(path: Path) -> list[Member]:
+    """Return what Helm loads of a chart and, below charts/, of its C(file://) dependencies.
 
-    Raises ChartError for an unreadable chart, a missing dependency or a circle of dependencies.
+    Raises ChartError for an unreadable chart, a missing dependency or a circle of dependencies, and OSError.
     """
-    chart = _checked(path, _above)
-    digest = hashlib.sha256(_RECIPE)
-    for relative, file in _walk(chart, _rules(path)):
-        content = hashlib.sha256(file.read_bytes()).digest()
-        digest.update(b"f\0" + os.fsencode(relative) + b"\0" + content)
+    members: dict[str, Member] = {}
+    for relative, file in _loaded(path, ()):
+        for above in reversed(PurePosixPath(relative).parents[:-1]):
+            members[str(above)] = Member(Entry(str(above), "d", _DIRECTORY), path)
+        members[relative] = Member(Entry(relative, "f", _FILE), file, file.stat())
+    return list(members.values())
+
+
+def _loaded(path: Path, above: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
+    """Yield each file by its path in the complete chart."""
+    chart = _checked(path, above)
+    yield from _walk(chart, _rules(path))
     for dependency in chart.dependencies:
         if dependency.local is not None:
-            digest.update(f"d\0{dependency.name}\0{digest_chart(dependency.local, (*_above, path))}".encode())
-    return digest.hexdigest()
+            for relative, file in _loaded(dependency.local, (*above, path)):
+                yield f"charts/{dependency.name}/{relative}", file
 
 
 def _checked(path: Path, above: tuple[Path, ...]) -> Chart:
@@ -167,33 +176,36 @@ def _checked(path: Path, above: tuple[Path, ...]) -> Chart:
     return chart
 
 
-def assemble(path: Path, target: Path) -> None:
-    """Copy a chart to C(target) with its ``file://`` dependencies unpacked in charts/, as Helm loads them.
+def assemble(path: Path, target: Path) -> str:
+    """Copy a chart to C(target) with its C(file://) dependencies unpacked in charts/, as Helm loads them; the digest of the copy.
 
-    Nothing is written into the chart's own directory, so that a checkout stays as it is.
+    Nothing is written into the chart's own directory, so that a checkout stays as it is. Raises ChartError and OSError.
     """
-    chart = _checked(path, ())
-    for relative, file in _walk(chart, _rules(path)):
-        place = target / relative
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, place)
-    for dependency in chart.dependencies:
-        if dependency.local is not None:
-            assemble(dependency.local, target / "charts" / dependency.name)
+    try:
+        return copy(chart_members(path), target, {}).digest
+    except SnapshotError as error:
+        raise ChartError(str(error)) from None
 
 
 @contextlib.contextmanager
-def complete(path: Path, scratch: str) -> Iterator[Path]:
-    """Give Helm a complete copy of a chart, in a directory of its own below C(scratch), for as long as this is entered.
+def complete(path: Path, scratch: str, digest: str = "", snapshot: str = "") -> Iterator[Path]:
+    """Give Helm a complete copy of a chart, for as long as this is entered.
 
-    Raises ChartError when the chart cannot be used or copied.
+    That is the plan's C(snapshot), when it is there and has the C(digest), otherwise a copy that is made now in a directory of its own below
+    C(scratch). Raises ChartError when the chart cannot be used or copied, and when it is not the one of the digest any more.
     """
+    kept = examine(Path(snapshot)) if snapshot else None
+    if kept and kept.digest == digest:
+        yield Path(snapshot)
+        return
     with contextlib.ExitStack() as stack:
         try:
-            copy = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch))) / path.name
-            assemble(path.resolve(), copy)
+            copied = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch))) / path.name
+            found = assemble(path.resolve(), copied)
         except OSError as error:
             raise ChartError(
                 f"{path} could not be copied to {scratch}: {error.strerror}; check the permissions and the space there"
             ) from None
-        yield copy
+        if digest not in ("", found):
+            raise ChartError(f"{path} has changed since the plan was made; nothing was changed with it, run this again")
+        yield copied

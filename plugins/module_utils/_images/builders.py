@@ -4,27 +4,29 @@
 """Builds one image: in the engine by BuildKit or by its classic builder, or in the node. Private to the collection.
 
 BuildKit is asked by the program image-build (distribution/programs/image-build) through a socket of this process, which
-is forwarded to the BuildKit of the engine or of the node. Each builder gets the entries of the source tree that the digest is computed over.
+is forwarded to the BuildKit of the engine or of the node. Each builder reads the snapshot that the digest is computed over.
 """
 
 from __future__ import annotations
 
 import base64
 import collections
+import contextlib
 import io
 import json
 import os
+import pathlib
 import re
 import shlex
 import socket
 import subprocess
+import tempfile
 import typing as t
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker, Stream
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import Say
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import secrets_in_address, sensitive_values
 from ansible_collections.slipway.kube.plugins.module_utils._images.channels import CHUNK, Channel, forwarded, run_in
-from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore import ContextError
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     COMPONENT_LABEL,
     ComponentImage,
@@ -32,21 +34,16 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     normal_name,
     with_credentials,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._images.source_stream import ContextStream, dockerfile_name
-from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import Context, read_context
+from ansible_collections.slipway.kube.plugins.module_utils._images.source_stream import (
+    BuildSource,
+    ContextStream,
+    source_of,
+)
 
 _KEPT_LINES = 15
 _STEP_LENGTH = 70
 _BUILDKIT_STEP = re.compile(r"#\d+ (\[(?!internal\]).*)")
 _CLASSIC_STEP = re.compile(r"Step \d+/\d+ : (.*)")
-
-
-def context_of(component: ComponentImage) -> Context:
-    """A component's context, as .dockerignore leaves it. Raises ImageError."""
-    try:
-        return read_context(component.source, os.path.relpath(component.dockerfile, component.source))
-    except ContextError as error:
-        raise ImageError(f"The build context of {component.name} cannot be read: {error}.") from None
 
 
 def masker_of(component: ComponentImage) -> Masker:
@@ -91,6 +88,17 @@ class BuildOutput:
                 self._say(found[1] if len(found[1]) <= _STEP_LENGTH else f"{found[1][:_STEP_LENGTH]}...")
 
 
+@contextlib.contextmanager
+def recipe(source: BuildSource) -> t.Iterator[pathlib.Path]:
+    """The Dockerfile in a directory of its own, beside rules that ignore nothing: the snapshot holds only what is to be seen."""
+    with tempfile.TemporaryDirectory(prefix="slipway-") as directory:
+        dockerfile = pathlib.Path(directory) / "Dockerfile"
+        dockerfile.write_bytes(source.dockerfile.read_bytes())
+        # Without it, or with an empty one, BuildKit applies the .dockerignore of the context.
+        dockerfile.with_name("Dockerfile.dockerignore").write_text("# nothing\n", encoding="ascii")
+        yield dockerfile
+
+
 class BuildKit:
     """Builds by BuildKit: ``program`` is image-build, ``dial`` connects to the daemon.
 
@@ -109,7 +117,9 @@ class BuildKit:
         self._output = output
         self._host_network = host_network
 
-    def request(self, component: ComponentImage, context: Context, address: str) -> dict[str, t.Any]:
+    def request(
+        self, component: ComponentImage, source: BuildSource, dockerfile: pathlib.Path, address: str
+    ) -> dict[str, t.Any]:
         """What image-build is told."""
         kind, attributes = self._output(component)
         options = {
@@ -122,10 +132,10 @@ class BuildKit:
             options["force-network-mode"] = "host"
         return {
             "address": address,
-            "context": str(context.root),
+            "context": str(source.root),
             # A file's name need not be UTF-8, as JSON is.
-            "entries": [base64.b64encode(os.fsencode(entry.path)).decode() for entry in context.entries],
-            "dockerfile": str(component.dockerfile),
+            "entries": [base64.b64encode(os.fsencode(entry.path)).decode() for entry in source.entries],
+            "dockerfile": str(dockerfile),
             "options": options,
             "allow": ["network.host"] if self._host_network else [],
             "output": {"type": kind, "attributes": attributes},
@@ -133,9 +143,8 @@ class BuildKit:
 
     def build(self, component: ComponentImage, say: Say) -> None:
         """Build one image. Raises ImageError."""
-        context = context_of(component)
         steps = BuildOutput(component, _BUILDKIT_STEP, say)
-        with forwarded(self._dial) as address:
+        with source_of(component) as source, recipe(source) as dockerfile, forwarded(self._dial) as address:
             process = subprocess.Popen(
                 [self._program],
                 stdin=subprocess.PIPE,
@@ -146,7 +155,7 @@ class BuildKit:
                 raise AssertionError("all three were asked for")
             try:
                 # Read last: it holds no more than the reason, which fits into the pipe.
-                process.stdin.write(json.dumps(self.request(component, context, address)).encode())
+                process.stdin.write(json.dumps(self.request(component, source, dockerfile, address)).encode())
                 process.stdin.close()
                 # A carriage return ends no line: what follows could pose as a step of the build.
                 for line in io.TextIOWrapper(process.stdout, "utf-8", "replace", newline="\n"):
@@ -188,16 +197,18 @@ class Classic:
 
     def build(self, component: ComponentImage, say: Say) -> None:
         """Build one image. Raises ImageError."""
-        context = context_of(component)
-        name = dockerfile_name(context, component.dockerfile)
+        with source_of(component) as source:
+            self._build(component, source, say)
+
+    def _build(self, component: ComponentImage, source: BuildSource, say: Say) -> None:
         steps = BuildOutput(component, _CLASSIC_STEP, say)
         failure = ""
-        stream = ContextStream(context, component.dockerfile, name)
+        stream = ContextStream(source)
         try:
             for message in self._engine.api.build(
                 fileobj=stream.file,
                 custom_context=True,
-                dockerfile=name,
+                dockerfile=source.name,
                 tag=component.image,
                 buildargs=dict(component.arguments),
                 labels={COMPONENT_LABEL: component.name},
@@ -243,12 +254,14 @@ class InNode:
 
     def build(self, component: ComponentImage, say: Say) -> None:
         """Build one image. Raises ImageError."""
-        context = context_of(component)
-        name = dockerfile_name(context, component.dockerfile)
+        with source_of(component) as source:
+            self._build(component, source, say)
+
+    def _build(self, component: ComponentImage, source: BuildSource, say: Say) -> None:
         steps = BuildOutput(component, _BUILDKIT_STEP, say)
-        stream = ContextStream(context, component.dockerfile, name)
+        stream = ContextStream(source)
         try:
-            run, channel = run_in(self._engine, self._container, self.command(component, name))
+            run, channel = run_in(self._engine, self._container, self.command(component, source.name))
             # buildctl's progress is on its standard error.
             for chunk in stream.chunks():
                 channel.sendall(chunk)

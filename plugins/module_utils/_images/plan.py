@@ -28,7 +28,11 @@ class ImageError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class ComponentImage:
-    """What is known of one image. ``needs`` are components it is built from, ``deliver`` is whether the node needs it."""
+    """What is known of one image. ``needs`` are components it is built from, ``deliver`` is whether the node needs it.
+
+    ``build_digest`` covers what the builder is to be given, and is empty where the tag says nothing of that; ``snapshot`` is where the plan
+    has kept it.
+    """
 
     name: str
     image: str
@@ -37,6 +41,8 @@ class ComponentImage:
     arguments: t.Mapping[str, str]
     needs: tuple[str, ...]
     deliver: bool
+    build_digest: str = ""
+    snapshot: pathlib.Path | None = None
 
     @property
     def repository(self) -> str:
@@ -120,6 +126,8 @@ def read_components(
             {key: str(value) for key, value in {**arguments, **(item.get("build_args") or {})}.items()},
             needs,
             item.get("deliver", True) is not False,
+            str(item.get("build_digest") or "").removeprefix("sha256:"),
+            pathlib.Path(item["snapshot"]) if item.get("snapshot") else None,
         )
     return components
 

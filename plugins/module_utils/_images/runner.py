@@ -34,6 +34,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     restoration,
     surplus,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._images.source_stream import changed_since
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import is_locked
 
 
@@ -171,6 +172,8 @@ def run(params: t.Mapping[str, t.Any], client: t.Any, check_mode: bool, ask_kept
         return result
     if not check_mode:
         result["seconds"] = _work(params, client, components, work, node, registry)
+        built = [components[name] for name in (*work.build, *work.build_in_node)]
+        result["warnings"] = [warning for component in built if (warning := changed_since(component))]
         engine = Engine(client)
     if params["keep"] > 0:
         result["pruned"] = _prune(components, engine, node if running else None, params["keep"], check_mode, ask_kept)

@@ -13,12 +13,12 @@ import fnmatch
 import hashlib
 import os
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import sha256_of
-from ansible_collections.slipway.kube.plugins.module_utils._common.trees import Entry, children, entry_of
+from ansible_collections.slipway.kube.plugins.module_utils._common.snapshots import Member, Snapshot
+from ansible_collections.slipway.kube.plugins.module_utils._common.trees import Entry, children, digest_of, entry_of
 from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore import (
     ContextError,
     Pattern,
@@ -29,8 +29,12 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore 
     verdict,
 )
 
-# Part of every digest: a change of the recipe must change every tag.
-_RECIPE = b"slipway context 1\n"
+MIRRORS = ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY")
+"""Build arguments that say where packages come from, not what they are: no digest covers them."""
+
+# In a snapshot the Dockerfile lies beside the context, because it can be outside of it or ignored.
+CONTEXT = "context"
+DOCKERFILE = "Dockerfile"
 
 _KEY_FILES = ("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".netrc")
 _HARMLESS = (".env.example", ".env.sample", ".env.template", ".env.dist")
@@ -41,13 +45,18 @@ class Context:
     """A build context: its members in the order of their paths, and what a person should be told about it."""
 
     root: Path
-    entries: tuple[Entry, ...]
+    members: tuple[Member, ...]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries of the members."""
+        return tuple(member.entry for member in self.members)
 
 
 @dataclass
 class _Walk:
-    entries: list[Entry] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
     suspicious: list[str] = field(default_factory=list)
 
 
@@ -65,6 +74,15 @@ def _suspicious(name: str) -> bool:
     return (name == ".env" or name.startswith(".env.")) and name not in _HARMLESS
 
 
+def _member(child: os.DirEntry[str], path: str) -> Member | None:
+    """What of a context becomes part of its snapshot; None for what builders do not take. Raises ContextError."""
+    try:
+        entry = entry_of(child, path)
+        return Member(entry, Path(child.path), child.stat(follow_symlinks=False)) if entry else None
+    except OSError as error:
+        raise ContextError(f"{child.path} cannot be read ({error.strerror}); run this again") from None
+
+
 def _scan(root: Path, relative: str, patterns: Sequence[Pattern], above: list[bool], walk: _Walk) -> bool:
     """Collect what lies in one directory; returns whether there was anything to keep."""
     kept = False
@@ -80,20 +98,21 @@ def _scan(root: Path, relative: str, patterns: Sequence[Pattern], above: list[bo
         if child.is_dir(follow_symlinks=False):
             if out and not may_hold_exception(patterns, path):
                 continue
-            position = len(walk.entries)
+            position = len(walk.members)
             noted = len(walk.suspicious)
             below = _scan(root, path, patterns, results, walk)
             # A directory that is ignored itself is there only as the way to what an exception kept.
-            if below or not out:
-                walk.entries.insert(position, Entry(path, "d"))
+            if (below or not out) and (member := _member(child, path)):
+                walk.members.insert(position, member)
                 kept = True
                 if child.name == ".git":
                     walk.suspicious[noted:] = [path + "/"]
             continue
-        if out:
+        member = None if out else _member(child, path)
+        if member is None:
             continue
         kept = True
-        walk.entries.append(entry_of(child, path))
+        walk.members.append(member)
         if _suspicious(child.name):
             walk.suspicious.append(path)
     return kept
@@ -123,66 +142,60 @@ def read_context(root: Path, dockerfile: str = "Dockerfile") -> Context:
             f"{named}{more} would enter the build context {root} and may end up in an image; "
             "name it in .dockerignore unless that is wanted."
         )
-    return Context(root, tuple(walk.entries), tuple(warnings))
+    return Context(root, tuple(walk.members), tuple(warnings))
 
 
-def _hash_file(path: Path) -> bytes:
+def members_of(context: Context, dockerfile: Path) -> list[Member]:
+    """What a component's snapshot is made of: its context and its Dockerfile. Raises ContextError."""
     try:
-        return bytes.fromhex(sha256_of(path))
+        recipe = Member(Entry(DOCKERFILE, "f", 0o644), dockerfile, dockerfile.stat())
     except OSError as error:
-        raise ContextError(f"{path} cannot be read ({error.strerror}); correct its permissions") from None
+        raise ContextError(f"{dockerfile} cannot be read ({error.strerror}); correct its permissions") from None
+    inside = [
+        replace(member, entry=replace(member.entry, path=f"{CONTEXT}/{member.entry.path}"))
+        for member in context.members
+    ]
+    return [recipe, Member(Entry(CONTEXT, "d", 0o755), context.root), *inside]
 
 
-def _records(context: Context, entries: Iterable[Entry]) -> Iterator[bytes]:
-    for entry in entries:
-        name = os.fsencode(entry.path)
-        if entry.kind == "f":
-            mark = b"x" if entry.executable else b"-"
-            yield b"f\0" + mark + b"\0" + name + b"\0" + _hash_file(context.root / entry.path)
-        elif entry.kind == "l":
-            yield b"l\0" + name + b"\0" + os.fsencode(entry.target)
-        else:
-            yield entry.kind.encode() + b"\0" + name
+def build_digest(snapshot: Snapshot, arguments: Mapping[str, str]) -> str:
+    """Return the sha256 (hex) of what a builder is given: context, Dockerfile and build arguments.
 
-
-def _hash_entries(context: Context, entries: Iterable[Entry]) -> hashlib._Hash:
-    digest = hashlib.sha256(_RECIPE)
-    for record in _records(context, entries):
-        digest.update(len(record).to_bytes(8, "big"))
-        digest.update(record)
-    return digest
-
-
-def digest_context(
-    context: Context, dockerfile: Path, build_args: Mapping[str, str], bases: Mapping[str, str] | None = None
-) -> str:
-    """Return the sha256 (hex) of everything an image is made of.
-
-    C(bases) are digests of the images that the Dockerfile starts from, by name, as far as they are known; their names
-    are in the Dockerfile and the arguments. Times and owners do not count. The Dockerfile counts even where .dockerignore names it, because Docker sends it
-    all the same; a .dockerignore counts by what it keeps out.
+    Times and owners do not count. The Dockerfile counts even where .dockerignore names it, because Docker sends it all
+    the same; a .dockerignore counts by what it keeps out.
     """
-    digest = _hash_entries(context, context.entries)
-    digest.update(b"Dockerfile\0" + _hash_file(dockerfile))
-    for key, value in sorted(build_args.items()):
+    digest = hashlib.sha256(f"tree\0{snapshot.digest}\0".encode())
+    for key, value in sorted(arguments.items()):
+        if key in MIRRORS:
+            continue
         for text in (key, value):
             encoded = text.encode()
             digest.update(len(encoded).to_bytes(8, "big") + encoded)
-    for name, content in sorted((bases or {}).items()):
+    return digest.hexdigest()
+
+
+def source_digest(build: str, bases: Mapping[str, str]) -> str:
+    """Return the sha256 (hex) of everything an image is made of: what C(build) covers, and what it starts from.
+
+    C(bases) are digests of the images that the Dockerfile starts from, by name, as far as they are known; their names
+    are in the Dockerfile and the arguments.
+    """
+    digest = hashlib.sha256(f"build\0{build}\0".encode())
+    for name, content in sorted(bases.items()):
         digest.update(f"base\0{name}\0{content}\0".encode())
     return digest.hexdigest()
 
 
-def digest_paths(context: Context, paths: Sequence[str]) -> str:
-    """Return the sha256 (hex) of some files and directories of a context, with all that is below them.
+def digest_paths(snapshot: Snapshot, paths: Sequence[str]) -> str:
+    """Return the sha256 (hex) of some files and directories of a component's context, with all that is below them.
 
     Raises ContextError when the context holds nothing at one of the C(paths).
     """
-    chosen: dict[str, Entry] = {}
+    chosen: set[Entry] = set()
     for path in paths:
-        clean = posixpath.normpath(path)
-        found = [one for one in context.entries if one.path == clean or one.path.startswith(f"{clean}/")]
-        if not found:
-            raise ContextError(f"{path}: the build context {context.root} has no such file")
-        chosen.update((one.path, one) for one in found)
-    return _hash_entries(context, [entry for _path, entry in sorted(chosen.items())]).hexdigest()
+        clean = posixpath.normpath(f"{CONTEXT}/{path}")
+        found = [one for one in snapshot.entries if one.path == clean or one.path.startswith(f"{clean}/")]
+        if not found or not f"{clean}/".startswith(f"{CONTEXT}/"):
+            raise ContextError(f"{path}: the build context has no such file")
+        chosen.update(found)
+    return digest_of(chosen, snapshot.sums)

@@ -29,6 +29,7 @@ RELEASES: dict[str, Any] = {
         "chart_name": {"type": "str"},
         "chart_version": {"type": "str"},
         "chart_digest": {"type": "str"},
+        "chart_snapshot": {"type": "str"},
         "values": {"type": "dict"},
         # Sums are no secrets.
         "secret_checksums": {"type": "dict", "no_log": False},

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -12,19 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.common.validation import check_type_dict
 from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies import DependencyCycleError, order
 from ansible_collections.slipway.kube.plugins.module_utils._common.options import kind_of, nearest
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import (
     placeholders,
     substitute,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._common.snapshots import SnapshotError, SnapshotStore
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import ManifestError
 from ansible_collections.slipway.kube.plugins.module_utils._images.dockerfiles import base_images, made_here
 from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore import ContextError
 from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import (
-    digest_context,
+    DOCKERFILE,
+    build_digest,
     digest_paths,
+    members_of,
     read_context,
+    source_digest,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import Component
 from ansible_collections.slipway.kube.plugins.module_utils._plan.placeholder_names import (
@@ -57,16 +63,40 @@ class _Declared:
         return Path(os.path.normpath(self.source / self.dockerfile))
 
 
+@dataclass(frozen=True)
+class BuildSetting:
+    """What all components have in common: C(arguments) go to every build, C(distribution) is the directory of base images' recipes.
+
+    The snapshots of the sources are taken into C(store).
+    """
+
+    arguments: Any
+    distribution: Any
+    store: SnapshotStore
+
+
+@dataclass(frozen=True)
+class _Common:
+    """A BuildSetting that was read: arguments as text, and the digests of base images by name."""
+
+    arguments: Mapping[str, str]
+    bases: Mapping[str, str]
+    store: SnapshotStore
+
+
 def read_components(
-    validator: Validator, given: Any, project: Path, application: str, distribution: Any, releases: Any
+    validator: Validator, given: Any, project: Path, application: str, setting: BuildSetting, releases: Any
 ) -> tuple[dict[str, Component | None], list[str]]:
     """Return the components in the order of building, one that another is built from before it, and warnings.
 
-    One with a mistake is None: what uses it has no mistake of its own. C(project) is where sources start from,
-    C(distribution) the directory of base images' recipes, and C(releases) are as they are written: an image that no
-    release names and others are built from is not delivered.
+    One with a mistake is None: what uses it has no mistake of its own. C(project) is where sources start from, and
+    C(releases) are as they are written: an image that no release names and others are built from is not delivered.
     """
-    known = _known_bases(validator, distribution)
+    common = _Common(
+        _shared_arguments(validator, setting.arguments),
+        _known_bases(validator, setting.distribution),
+        setting.store,
+    )
     declared: dict[str, _Declared | None] = {}
     warnings: list[str] = []
     for key, item in validator.mapping("application_components", given).items():
@@ -85,7 +115,7 @@ def read_components(
         if one and all(components[need] for need in one.needs):
             place = f"application_components.{name}"
             deliver = name in used or name not in bases
-            component = _component(validator, place, name, one, components, known, deliver, warnings)
+            component = _component(validator, place, name, one, components, common, deliver, warnings)
         components[name] = component
     return components, warnings
 
@@ -138,6 +168,14 @@ def _declared(validator: Validator, place: str, item: Any, project: Path, reposi
     return declared if len(validator.errors) == before else None
 
 
+def _shared_arguments(validator: Validator, given: Any) -> dict[str, str]:
+    """Return the arguments of every build; they may come as a text, from a command line."""
+    if isinstance(given, str):
+        with contextlib.suppress(TypeError):
+            given = check_type_dict(given)
+    return _build_args(validator, "image_build_arguments", given)
+
+
 def _build_args(validator: Validator, place: str, given: Any) -> dict[str, str]:
     arguments: dict[str, str] = {}
     for key, value in validator.mapping(place, given).items():
@@ -185,7 +223,7 @@ def _component(
     name: str,
     declared: _Declared,
     components: Mapping[str, Component | None],
-    known: Mapping[str, str],
+    common: _Common,
     deliver: bool,
     warnings: list[str],
 ) -> Component | None:
@@ -197,18 +235,24 @@ def _component(
     )
     try:
         context = read_context(declared.source, declared.dockerfile)
-        bases = base_images(declared.file.read_text(encoding="utf-8", errors="replace"), arguments)
-        recipes = {base: known[base] for base in bases if base in known}
-        source_digest = digest_context(context, declared.file, arguments, recipes)
-    except ContextError as error:
+        snapshot = common.store.take(
+            f"component {declared.source} {declared.dockerfile}", members_of(context, declared.file)
+        )
+    except (ContextError, SnapshotError) as error:
         validator.error(f"{place}.source", "the build context cannot be read", str(error))
         return None
     try:
-        migrations = f"sha256:{digest_paths(context, declared.migrations)}" if declared.migrations else ""
+        migrations = f"sha256:{digest_paths(snapshot, declared.migrations)}" if declared.migrations else ""
     except ContextError as error:
         validator.error(f"{place}.migrations", str(error), "correct the path; it starts from the source")
         return None
     warnings.extend(f"{place}: {warning}" for warning in context.warnings)
+    given = {**common.arguments, **arguments}
+    recipe = (snapshot.path / DOCKERFILE if snapshot.path else declared.file).read_text(
+        encoding="utf-8", errors="replace"
+    )
+    bases = {base: common.bases[base] for base in base_images(recipe, given) if base in common.bases}
+    build = build_digest(snapshot, given)
     return Component(
         name=name,
         source=str(declared.source),
@@ -217,8 +261,10 @@ def _component(
         repository=declared.repository,
         needs=declared.needs,
         migrations=migrations,
-        source_digest=f"sha256:{source_digest}",
+        source_digest=f"sha256:{source_digest(build, bases)}",
         deliver=deliver,
+        build_digest=f"sha256:{build}",
+        snapshot=str(snapshot.path or ""),
     )
 
 

@@ -25,7 +25,8 @@ class Component:
     C(source) is an absolute directory and C(dockerfile) a path from there. C(needs) are the components it is built
     from. C(source_digest) covers all that enters the image and C(migrations) only what a migration of the database
     does, both as C(sha256:) and 64 hexadecimal digits; the second is empty when the component names no migrations.
-    C(deliver) says whether the cluster needs the image.
+    C(deliver) says whether the cluster needs the image. C(build_digest), written in the same way, covers what a builder is
+    given, and C(snapshot) is the directory where that is kept, or empty.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Component:
     migrations: str
     source_digest: str
     deliver: bool = True
+    build_digest: str = ""
+    snapshot: str = ""
 
     @property
     def tag(self) -> str:
@@ -71,6 +74,8 @@ class Component:
             "image": self.image,
             "source_digest": self.source_digest,
             "deliver": self.deliver,
+            "build_digest": self.build_digest,
+            "snapshot": self.snapshot,
         }
 
 
@@ -79,6 +84,7 @@ class Release:
     """One Helm release. C(chart) is an absolute directory, C(values) name the images and lack only secrets' checksums.
 
     C(secret_checksums) maps Secrets to the dotted paths in the values that get a checksum of their content.
+    C(chart_snapshot) is the directory where the chart is kept that C(chart_digest) covers, or empty.
     """
 
     name: str
@@ -90,6 +96,7 @@ class Release:
     values: Mapping[str, Any]
     secret_checksums: Mapping[str, str]
     wait: bool
+    chart_snapshot: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the release as it stands in the plan."""
@@ -100,6 +107,7 @@ class Release:
             "chart_name": self.chart_name,
             "chart_version": self.chart_version,
             "chart_digest": self.chart_digest,
+            "chart_snapshot": self.chart_snapshot,
             "values": dict(self.values),
             "secret_checksums": dict(self.secret_checksums),
             "wait": self.wait,

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.options import kind_of, nearest
-from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, digest_chart, read_chart
+from ansible_collections.slipway.kube.plugins.module_utils._common.snapshots import SnapshotError, SnapshotStore
+from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, chart_members, read_chart
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import Component, Release, Secret
 from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import Validator
 
@@ -28,8 +29,12 @@ def read_releases(
     namespace: str,
     components: Mapping[str, Component | None],
     secrets: Sequence[Secret],
+    store: SnapshotStore,
 ) -> list[Release]:
-    """Return the releases in the order of their installation; C(project) is where charts' paths start from."""
+    """Return the releases in the order of their installation.
+
+    C(project) is where charts' paths start from, and snapshots of the charts are taken into C(store).
+    """
     releases: list[Release] = []
     for place, item in validator.items("application_releases", given):
         validator.keys(place, item, _KEYS)
@@ -37,12 +42,14 @@ def read_releases(
         where = validator.namespace(f"{place}.namespace", item.get("namespace"), default=namespace)
         chart = validator.text(f"{place}.chart", item.get("chart"), example="charts/todo-app")
         path = Path(os.path.normpath(project / chart))
-        version = digest = title = ""
+        version = digest = title = snapshot = ""
         if chart:
             try:
                 found = read_chart(path)
-                title, version, digest = found.name, found.version, digest_chart(path)
-            except (ChartError, OSError) as error:
+                taken = store.take(f"chart {path}", chart_members(path))
+                title, version, digest = found.name, found.version, taken.digest
+                snapshot = str(taken.path or "")
+            except (ChartError, SnapshotError, OSError) as error:
                 validator.error(f"{place}.chart", str(error), "the path starts from application_project_dir")
         values = copy.deepcopy(dict(validator.mapping(f"{place}.values", item.get("values"))))
         for key in ("images", "migrations"):
@@ -53,7 +60,7 @@ def read_releases(
             validator.error(f"{place}.wait", f"it is {kind_of(wait)}", "write true or false")
         sums = validator.mapping(f"{place}.secret_checksums", item.get("secret_checksums"))
         _checksums(validator, f"{place}.secret_checksums", sums, [secret.name for secret in secrets])
-        releases.append(Release(name, where, str(path), title, version, digest, values, dict(sums), wait))
+        releases.append(Release(name, where, str(path), title, version, digest, values, dict(sums), wait, snapshot))
     validator.no_twice("application_releases", [f"{release.namespace}/{release.name}" for release in releases])
     return releases
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.options import kind_of, nearest
 from ansible_collections.slipway.kube.plugins.module_utils._common.renames import renamed_variables
+from ansible_collections.slipway.kube.plugins.module_utils._common.snapshots import SnapshotStore
 from ansible_collections.slipway.kube.plugins.module_utils._plan.checks import read_checks
-from ansible_collections.slipway.kube.plugins.module_utils._plan.components import read_components
+from ansible_collections.slipway.kube.plugins.module_utils._plan.components import BuildSetting, read_components
 from ansible_collections.slipway.kube.plugins.module_utils._plan.models import Check, Component, Release, Secret
 from ansible_collections.slipway.kube.plugins.module_utils._plan.releases import read_releases
 from ansible_collections.slipway.kube.plugins.module_utils._plan.secrets import read_secrets
@@ -110,11 +111,13 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
     project = (base / str(specification.get("project_dir") or "")).resolve()
     if not project.is_dir():
         validator.error("application_project_dir", f"there is no directory {project}", "correct it")
-    distribution, given = specification.get("distribution"), specification.get("releases")
-    found, warnings = read_components(validator, specification.get("components"), project, name, distribution, given)
+    given, place = specification.get("releases"), specification.get("snapshots")
+    store = SnapshotStore(Path(place) if place else None)
+    setting = BuildSetting(specification.get("build_args"), specification.get("distribution"), store)
+    found, warnings = read_components(validator, specification.get("components"), project, name, setting, given)
     exposure = _exposure(validator, specification.get("exposure"), namespace)
     secrets = read_secrets(validator, specification.get("secrets"), namespace)
-    releases = read_releases(validator, given, project, namespace, found, secrets)
+    releases = read_releases(validator, given, project, namespace, found, secrets, store)
     checks, old = read_checks(
         validator,
         {place: specification.get(place.removeprefix("application_")) for place in _CHECKS},

@@ -9,11 +9,12 @@ import os
 from pathlib import Path
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._common.snapshots import SnapshotStore, read
 from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import (
     ChartError,
     assemble,
+    chart_members,
     complete,
-    digest_chart,
 )
 
 
@@ -23,6 +24,10 @@ def chart(root: Path, name: str, dependencies: str = "") -> Path:
     (path / "Chart.yaml").write_text(f"apiVersion: v2\nname: {name}\nversion: 0.1.0\n{dependencies}")
     (path / "templates/x.yaml").write_text("a: b")
     return path
+
+
+def digest_chart(path: Path) -> str:
+    return read(chart_members(path)).digest
 
 
 def needs(*names: str) -> str:
@@ -88,7 +93,7 @@ def test_helmignore(umbrella: Path, rules: str, path: str, counts: bool) -> None
 
 def test_copy_holds_unpacked_dependencies_and_leaves_the_chart_alone(umbrella: Path, tmp_path: Path) -> None:
     before = sorted(str(path) for path in umbrella.parent.rglob("*"))
-    target = tmp_path.parent / f"{tmp_path.name}-target" / "app"
+    target = tmp_path.parent / f"{tmp_path.name}-target"
     assemble(umbrella, target)
     assert (target / "charts/backend/charts/common/templates/x.yaml").is_file()
     assert (target / "charts/common/Chart.yaml").is_file()
@@ -106,6 +111,8 @@ def test_copy_that_cannot_be_made_is_told_with_its_place(umbrella: Path, tmp_pat
 
 def test_complete_chart_needs_no_neighbours(umbrella: Path, tmp_path: Path) -> None:
     away = tmp_path.parent / f"{tmp_path.name}-away"
+    (away / "once").mkdir(parents=True)
+    (away / "twice").mkdir()
     assemble(umbrella, away / "once" / "app")
     assemble(away / "once" / "app", away / "twice" / "app")
     once, twice = (
@@ -149,3 +156,30 @@ def test_rule_for_directories_does_not_end_the_rules(umbrella: Path) -> None:
     assert digest_chart(umbrella) == before
     (umbrella / "old.txt").write_text("old")
     assert digest_chart(umbrella) != before
+
+
+def test_helm_is_given_the_chart_of_the_plan(umbrella: Path, tmp_path: Path) -> None:
+    taken = SnapshotStore(tmp_path / "store").take("app", chart_members(umbrella))
+    template = umbrella.parent / "common/templates/x.yaml"
+    template.write_text("a: later")
+    with complete(umbrella, str(tmp_path), taken.digest, str(taken.path)) as found:
+        assert found == taken.path and (found / "charts/common/templates/x.yaml").read_text() == "a: b"
+    assert taken.path
+    (taken.path / "Chart.yaml").write_text("")  # not all of it reached the disk
+    with (
+        pytest.raises(
+            ChartError, match="has changed since the plan was made; nothing was changed with it, run this again"
+        ),
+        complete(umbrella, str(tmp_path), taken.digest, str(taken.path)),
+    ):
+        pass
+    template.write_text("a: b")
+    with complete(umbrella, str(tmp_path), taken.digest, str(taken.path)) as found:
+        assert (found / "Chart.yaml").read_text() == (umbrella / "Chart.yaml").read_text()
+
+
+def test_modes_of_a_chart_do_not_count(umbrella: Path) -> None:
+    """Helm does not read them."""
+    before = digest_chart(umbrella)
+    (umbrella / "templates/x.yaml").chmod(0o600)
+    assert digest_chart(umbrella) == before

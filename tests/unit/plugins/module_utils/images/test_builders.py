@@ -19,18 +19,13 @@ from typing import Any
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._images import builders
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import ImageError
+from ansible_collections.slipway.kube.plugins.module_utils._images.source_stream import source_of
 from image_objects import component, lay_source
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     return lay_source(tmp_path / "source")
-
-
-def test_context_that_cannot_be_read_is_told(source: Path) -> None:
-    (source / ".dockerignore").write_text("[a\n")
-    with pytest.raises(ImageError, match="The build context of todo cannot be read: .*line 1"):
-        builders.context_of(component(source))
 
 
 @pytest.fixture
@@ -60,23 +55,27 @@ def test_build_arguments_are_not_on_the_command_line(source: Path, program: Call
     assert told["options"]["label:io.github.slipway.component"] == "todo"
     assert told["output"] == {"type": "moby", "attributes": {"name": "todo:1"}}
     assert told["allow"] == ["network.host"] and told["options"]["force-network-mode"] == "host"
-    assert (told["context"], told["dockerfile"]) == (str(source), str(source / "Dockerfile"))
+    # A copy that nobody edits, with the Dockerfile beside it.
+    assert Path(told["context"]).name == "context" and not Path(told["context"]).is_relative_to(source)
+    assert not Path(told["dockerfile"]).is_relative_to(told["context"])
 
 
 def test_buildkit_is_given_the_entries_that_the_digest_covers(source: Path) -> None:
     (source / ".dockerignore").write_text("src/run\n")
     (source / os.fsdecode(b"\xff")).touch()
-    context = builders.context_of(component(source))
-    told = json.loads(json.dumps(buildkit("none").request(component(source), context, "unix:///x")))
+    with source_of(component(source)) as building:
+        request = buildkit("none").request(component(source), building, source / "Dockerfile", "unix:///x")
+    told = json.loads(json.dumps(request))
     paths = [os.fsdecode(base64.b64decode(path)) for path in told["entries"]]
-    assert paths == [entry.path for entry in context.entries]
+    assert paths == [entry.path for entry in building.entries]
     assert "src/app.py" in paths and "src/run" not in paths
 
 
 def test_network_is_the_builders_own_unless_it_is_the_machines(source: Path) -> None:
-    told = buildkit("none", host_network=False).request(
-        component(source), builders.context_of(component(source)), "unix:///x"
-    )
+    with source_of(component(source)) as building:
+        told = buildkit("none", host_network=False).request(
+            component(source), building, source / "Dockerfile", "unix:///x"
+        )
     assert told["allow"] == [] and "force-network-mode" not in told["options"]
 
 

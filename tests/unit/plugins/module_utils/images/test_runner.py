@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import StepReporter
+from ansible_collections.slipway.kube.plugins.module_utils._common.snapshots import SnapshotStore
 from ansible_collections.slipway.kube.plugins.module_utils._images import runner
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     ComponentImage,
@@ -20,6 +21,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     Work,
     read_components,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import members_of, read_context
 
 PATIENCE = 5.0  # seconds that a thread may take to come
 
@@ -235,6 +237,20 @@ def test_engine_builds_and_the_node_is_loaded(monkeypatch: pytest.MonkeyPatch, s
     assert built["labels"] == {"io.github.slipway.component": "todo"}
     assert node.told == ["load todo:1", "note todo:1"]
     assert set(result["seconds"]) == {"build todo", "deliver todo"}
+
+
+def test_change_after_the_plan_is_a_warning_of_the_run_that_has_built(
+    monkeypatch: pytest.MonkeyPatch, source: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    snapshot = SnapshotStore(tmp_path_factory.mktemp("store")).take(
+        "todo", members_of(read_context(source), source / "Dockerfile")
+    )
+    components = {"todo": {"source": str(source), "image": "todo:1", "snapshot": str(snapshot.path)}}
+    assert run(monkeypatch, source, Engine(), Node(buildkit=False), components=components)["warnings"] == []
+    (source / "new").touch()
+    result = run(monkeypatch, source, Engine(), Node(buildkit=False), components=components)
+    assert [warning.split(" changed")[0] for warning in result["warnings"]] == ["todo: new"]
+    assert "warnings" not in run(monkeypatch, source, Engine(), Node(todo="id-todo:1"), components=components)
 
 
 def test_without_a_cluster_the_engine_builds_and_nothing_is_delivered(

@@ -9,15 +9,18 @@ import os
 from pathlib import Path
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._common.snapshots import Snapshot, read
 from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore import (
     ContextError,
     ignored,
     parse_dockerignore,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import (
-    digest_context,
+    build_digest,
     digest_paths,
+    members_of,
     read_context,
+    source_digest,
 )
 
 
@@ -115,8 +118,12 @@ def source(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def snapshot(root: Path, dockerfile: str = "Dockerfile") -> Snapshot:
+    return read(members_of(read_context(root, dockerfile), root / dockerfile))
+
+
 def digest(root: Path, dockerfile: str = "Dockerfile", **arguments: str) -> str:
-    return digest_context(read_context(root, dockerfile), root / dockerfile, arguments)
+    return build_digest(snapshot(root, dockerfile), arguments)
 
 
 def paths(root: Path) -> list[str]:
@@ -159,13 +166,19 @@ def test_digest_does_not_depend_on_time_place_or_order(source: Path, tmp_path_fa
     (other / "src").mkdir()
     (other / "src/app.py").write_text("print()")
     os.utime(other / "src/app.py", (1, 1))
-    (other / "src/app.py").chmod(0o600)
+    # As under another umask.
+    (other / "src/app.py").chmod(0o666)
+    (other / "src").chmod(0o775)
     assert digest(source) == digest(other)
 
 
 def test_digest_depends_on_content_name_mode_and_kind(source: Path) -> None:
     seen = [digest(source)]
     (source / "src/app.py").write_text("print(1)")
+    seen.append(digest(source))
+    (source / "src/app.py").chmod(0o600)
+    seen.append(digest(source))
+    (source / "src").chmod(0o700)
     seen.append(digest(source))
     (source / "src/app.py").chmod(0o755)
     seen.append(digest(source))
@@ -190,12 +203,13 @@ def test_digest_depends_on_content_name_mode_and_kind(source: Path) -> None:
 
 
 def test_digest_depends_on_what_is_known_of_base_images(source: Path) -> None:
-    context, dockerfile = read_context(source), source / "Dockerfile"
-    without = digest_context(context, dockerfile, {})
-    one = digest_context(context, dockerfile, {}, {"python": "1"})
-    other = digest_context(context, dockerfile, {}, {"python": "2"})
-    assert len({without, one, other}) == 3
-    assert digest_context(context, dockerfile, {}, {}) == without
+    build = digest(source)
+    found = {source_digest(build, bases) for bases in ({}, {"python": "1"}, {"python": "2"}, {"node": "1"})}
+    assert len(found) == 4
+
+
+def test_mirrors_are_not_part_of_the_digest(source: Path) -> None:
+    assert digest(source, PIP_INDEX_URL="https://one", A="1") == digest(source, NPM_CONFIG_REGISTRY="b", A="1")
 
 
 def test_content_cannot_pass_for_another_file(source: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -286,7 +300,7 @@ def test_digest_of_paths_covers_what_is_named_and_below_it_and_nothing_else(tmp_
     (tmp_path / "Dockerfile").write_text("FROM scratch")
 
     def named(*paths: str) -> str:
-        return digest_paths(read_context(tmp_path), paths)
+        return digest_paths(snapshot(tmp_path), paths)
 
     whole, file = named("db"), named("main.py")
     assert named("db/") == named("./db") == named("db", "db/more") == whole != file
@@ -297,8 +311,9 @@ def test_digest_of_paths_covers_what_is_named_and_below_it_and_nothing_else(tmp_
     assert named("db") != whole
     (tmp_path / "main.py").write_text("other")
     assert named("main.py") != file
-    with pytest.raises(ContextError, match="^gone: the build context "):
-        named("gone")
+    for path in ("gone", "..", "../Dockerfile"):
+        with pytest.raises(ContextError, match=f"^{path}: the build context "):
+            named(path)
 
 
 @pytest.mark.parametrize("count", [5, 6, 8])

@@ -95,6 +95,48 @@ def test_recipe_of_a_base_image_is_part_of_the_digest(project: Path, monkeypatch
     assert tag() != tag(**{"docker.io/library/python:3.13-slim": "b"})
 
 
+def test_arguments_of_every_build_are_part_of_the_digest(project: Path) -> None:
+    def tag(arguments: Any, **own: str) -> str:
+        components = {"api": {"source": "src/api", "build_args": own}}
+        plan = build_plan(specification(components=components, build_args=arguments), project).as_dict()
+        assert plan["components"]["api"]["build_args"] == own
+        return str(plan["components"]["api"]["tag"])
+
+    assert tag({}) != tag({"COLOUR": "red"}) != tag({"COLOUR": "blue"})
+    # As "-e" gives it.
+    assert tag('{"COLOUR": "red"}') == tag("COLOUR=red") == tag({"COLOUR": "red"})
+    # The component's own wins, and where packages come from does not count.
+    assert tag({"COLOUR": "red"}, COLOUR="blue") == tag({"PIP_INDEX_URL": "https://mirror"}, COLOUR="blue")
+
+
+def test_base_image_that_an_argument_of_every_build_names_counts(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "src/api/Dockerfile").write_text("ARG BASE\nFROM ${BASE}")
+
+    def tag(recipe: str) -> str:
+        monkeypatch.setattr(components_module, "made_here", lambda distribution: {"docker.io/library/a:1": recipe})
+        plan = build_plan(specification(build_args={"BASE": "a:1"}, distribution="/x"), project)
+        return plan.components["api"].tag
+
+    assert tag("one") != tag("two")
+
+
+def test_plan_keeps_what_is_built_and_released(project: Path, tmp_path: Path) -> None:
+    changes = {"releases": [{"name": "x", "chart": "chart"}], "snapshots": str(tmp_path / "store")}
+    plan = build_plan(specification(**changes), project).as_dict()
+    component, release = plan["components"]["api"], plan["releases"][0]
+    assert (Path(component["snapshot"]) / "context/Dockerfile").is_file()
+    assert Path(release["chart_snapshot"]).name == release["chart_digest"]
+    assert (Path(release["chart_snapshot"]) / "Chart.yaml").is_file()
+    without = build_plan(specification(releases=changes["releases"]), project).as_dict()
+    assert (without["components"]["api"]["tag"], without["releases"][0]["chart_digest"]) == (
+        component["tag"],
+        release["chart_digest"],
+    )
+    assert without["components"]["api"]["snapshot"] == without["releases"][0]["chart_snapshot"] == ""
+
+
 def test_warnings_name_the_component(project: Path) -> None:
     (project / "src/api/.env").write_text("")
     (warning,) = build_plan(specification(), project).warnings
@@ -147,6 +189,8 @@ def test_warnings_name_the_component(project: Path) -> None:
             "not a valid name",
         ),
         ({"components": {"api": {"source": "src/api", "build_args": {"A": [1]}}}}, "build_args.A", "a list"),
+        ({"build_args": {"A": [1]}}, "image_build_arguments.A", "a list"),
+        ({"build_args": "red"}, "image_build_arguments", "a text"),
         ({"components": {"api": {"source": "src/api", "migrations": "sql"}}}, "api.migrations", "not a list of paths"),
         (
             {"components": {"api": {"source": "src/api", "migrations": ["sql"]}}},
