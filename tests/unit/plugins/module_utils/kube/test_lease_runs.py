@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -248,6 +249,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     def make() -> Path:
         found = tmp_path_factory.mktemp("runs")
         monkeypatch.setenv("XDG_STATE_HOME", str(found / "state"))
+        monkeypatch.setattr(tempfile, "tempdir", str(found))  # what a killed run leaves
         return found
 
     return make
