@@ -28,6 +28,16 @@ options:
     description: Path in the cache of each program of an official release. A command that leads to another file counts as missing.
     type: dict
     default: {}
+    suboptions:
+      kubectl:
+        description: Path of kubectl.
+        type: path
+      helm:
+        description: Path of Helm.
+        type: path
+      minikube:
+        description: Path of Minikube.
+        type: path
   versions:
     description: Version of each program that is wanted, to warn about one that is built on the machine in another version.
     type: dict
@@ -216,7 +226,7 @@ def released_tools(params: t.Mapping[str, t.Any], noted: t.Mapping[str, str]) ->
     confirmable = True
     for name in TOOLS:
         command = pathlib.Path(noted.get(name, ""))
-        wanted = pathlib.Path(params["releases"].get(name) or command.resolve()).expanduser()
+        wanted = pathlib.Path(params["releases"].get(name) or command.resolve())
         reason = receipts.fault(wanted, deep=params["check_sums"]) if name in noted else receipts.ABSENT
         if not reason and not receipts.is_link_to(command, wanted):
             reason = receipts.ABSENT
@@ -356,7 +366,7 @@ def main() -> None:
             "cache_dir": {"type": "path"},
             "state_dir": {"type": "path", "required": True},
             "distribution": {"type": "path", "required": True},
-            "releases": {"type": "dict", "default": {}},
+            "releases": {"type": "dict", "default": {}, "options": {name: {"type": "path"} for name in TOOLS}},
             "versions": {"type": "dict", "default": {}},
             "check_sums": {"type": "bool", "default": False},
             "profile": {"type": "str", "default": "slipway"},

@@ -58,7 +58,8 @@ def run(
 ) -> None:
     """End the module with what ``work`` returns for the cluster, or fail with the cause as a sentence.
 
-    ``without`` answers in check mode when there is no cluster yet, which a kubeconfig that cannot be read does not say. Sentences are those of KubernetesError and ValueError.
+    ``without`` answers in check mode when there is no cluster yet, which a kubeconfig that cannot be read does not say. Sentences are those
+    of KubernetesError and ValueError.
     """
     if not client.HAS_KUBERNETES:
         module.fail_json(msg=missing_required_lib("kubernetes"))

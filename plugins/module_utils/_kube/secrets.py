@@ -285,7 +285,8 @@ class SecretManager:
 
     @property
     def _api(self) -> Api:
-        assert self._cluster is not None, "without a cluster, everything is only checked"
+        if self._cluster is None:
+            raise AssertionError("without a cluster, everything is only checked")
         return self._cluster
 
 
