@@ -76,7 +76,7 @@ def test_old_names_of_entry_points_warn_and_work(
     role = {"name": "slipway.kube.helm_release", "tasks_from": "done.yml", "vars": variables}
     done = run(ansible, tmp_path, ansible_environment, [role])
     assert find("entry point", "done.yml").message in " ".join(done.split()), done
-    assert "Release the deploy lease" in done
+    assert "Release the lease in the cluster" in done
 
 
 def test_old_names_of_variables_warn_and_work(

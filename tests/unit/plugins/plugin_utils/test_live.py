@@ -44,7 +44,7 @@ def test_nothing_is_drawn_where_there_is_no_terminal_or_in_a_fork(
 ) -> None:
     LiveLine(display, enabled=False).draw("0:01 Wait")
     line = LiveLine(display, enabled=True)
-    line.attach(lambda msg: print(f"header of {msg}"))
+    line.attach(lambda msg: print(f"header of {msg}"), str)
     line._owner = 0
     line.draw("0:01 Wait")
     display.display("from a worker")
@@ -53,7 +53,7 @@ def test_nothing_is_drawn_where_there_is_no_terminal_or_in_a_fork(
 
 def test_the_line_makes_room_for_what_is_displayed(display: Display, capsys: pytest.CaptureFixture[str]) -> None:
     line = LiveLine(display, enabled=True)
-    line.attach(lambda msg: print(f"header of {msg}"))
+    line.attach(lambda msg: print(f"header of {msg}"), str)
     line.draw("0:01 Wait")
     display.display("a warning")
     assert capsys.readouterr().out == f"{ERASE}0:01 Wait{ERASE}header of a warning\na warning\n"
@@ -63,9 +63,17 @@ def test_the_line_makes_room_for_what_is_displayed(display: Display, capsys: pyt
     assert capsys.readouterr().out == "for the log\n"
 
 
+def test_what_is_displayed_is_cleaned_before_anybody_sees_it(
+    display: Display, capsys: pytest.CaptureFixture[str]
+) -> None:
+    LiveLine(display, enabled=True).attach(lambda msg: print(f"header of {msg}"), str.upper)
+    display.display("a warning")
+    assert capsys.readouterr().out == "header of A WARNING\nA WARNING\n"
+
+
 def test_a_question_is_not_drawn_over(display: Display, capsys: pytest.CaptureFixture[str]) -> None:
     line = LiveLine(display, enabled=True)
-    line.attach(lambda _msg: None)
+    line.attach(lambda _msg: None, str)
     display.display("Continue?", newline=False)
     line.draw("0:01 Wait")
     assert capsys.readouterr().out == "Continue?"
@@ -76,8 +84,8 @@ def test_a_question_is_not_drawn_over(display: Display, capsys: pytest.CaptureFi
 
 def test_the_display_gets_its_method_back(display: Display, capsys: pytest.CaptureFixture[str]) -> None:
     line = LiveLine(display, enabled=True)
-    line.attach(lambda msg: print(f"header of {msg}"))
-    LiveLine(display, enabled=True).attach(lambda msg: print("a second one"))
+    line.attach(lambda msg: print(f"header of {msg}"), str)
+    LiveLine(display, enabled=True).attach(lambda msg: print("a second one"), str)
     line.draw("0:01 Wait")
     line.detach()
     display.display("over")
