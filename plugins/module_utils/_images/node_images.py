@@ -207,7 +207,7 @@ class Node:
         What only a copy holds counts as stored, with its reference for an ID. Raises ImageError.
         """
         asked = ["crictl images --output json", f"{_CTR} images ls", f"{_CTR} containers ls", f"{_COPIES} images ls"]
-        images, listing, containers, copies = self._shell(f" && echo '{_MARK}' && ".join(asked)).split(f"{_MARK}\n")
+        images, listing, containers, copies = self._answers(*asked)
         ids = identities(images)
         there = delivered(listing, ids)
         names = {one.reference for one in there}
@@ -220,14 +220,21 @@ class Node:
         return set(self._shell(f"{_COPIES} images ls --quiet").split())
 
     def copy(self, stored: t.Iterable[StoredImage]) -> None:
-        """Copy images that have no copy yet, so that one that the kubelet removes can be restored. Raises ImageError."""
-        for one in stored:
-            if one.reference not in self._copies:
-                name = shlex.quote(one.reference)
-                self._shell(
-                    f"{_CTR} images export - {name} | {_COPIES} images import --no-unpack - && "
-                    f"{_COPIES} images label {name} {DELIVERED_LABEL}={int(one.when)}"
-                )
+        """Begin to copy images that have no copy yet, so that one that the kubelet removes can be restored.
+
+        The run does not wait for it: it takes seconds that only a later rollback may need. A copy that was not made is missing in the
+        next look, and made then.
+        """
+        missing = [one for one in stored if one.reference not in self._copies]
+        if missing:
+            script = "; ".join(
+                f"{_CTR} images export - {name} | {_COPIES} images import --no-unpack - && "
+                f"{_COPIES} images label {name} {DELIVERED_LABEL}={int(one.when)}"
+                for one in missing
+                for name in [shlex.quote(one.reference)]
+            )
+            run = self._client.api.exec_create(self.name, ["nice", "-n", "19", "/bin/sh", "-c", script])
+            self._client.api.exec_start(run["Id"], detach=True)
 
     def restore(self, references: t.Iterable[str]) -> None:
         """Restore images from their copies. Raises ImageError."""

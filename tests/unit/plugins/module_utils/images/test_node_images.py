@@ -66,6 +66,7 @@ class Api:
         self.api = self
         self.answers = list(answers)
         self.commands: list[str] = []
+        self.detached: list[str] = []
         self.state: dict[str, Any] | None = {"Running": True}
         self.asked: dict[str, Any] = {}
         self._code = 0
@@ -79,7 +80,10 @@ class Api:
         self.commands.append(command[-1])
         return {"Id": "1"}
 
-    def exec_start(self, _run: str, demux: bool = False) -> tuple[bytes | None, bytes | None]:
+    def exec_start(self, _run: str, demux: bool = False, detach: bool = False) -> tuple[bytes | None, bytes | None]:
+        self.detached += self.commands[-1:] if detach else []
+        if detach:
+            return None, None
         # A warning of crictl's must not get into its answer.
         assert demux or self.commands[-1] == "kubelet"
         self._code, output, errors = self.answers.pop(0)
@@ -184,6 +188,14 @@ def test_what_is_held_and_used_is_one_question() -> None:
     assert "a" in used
 
 
+def test_listing_that_ends_early_is_asked_for_again() -> None:
+    listing = json.dumps({"images": [{"id": "a", "repoTags": [TODO]}]})
+    whole = f"{listing}\n{MARK}\n{IMAGES}{MARK}\n{CONTAINERS}{MARK}\n{COPIES}"
+    asked = node(api := Api((0, f"{listing}\n{MARK}\n{IMAGES[:10]}", ""), (0, whole, "")))
+    stored, _used = asked.stored()
+    assert stored and len(api.commands) == 2
+
+
 def test_image_is_copied_once_and_restored_from_its_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     api, asked, stored, _used = held()
     asked.copy(stored)
@@ -194,11 +206,15 @@ def test_image_is_copied_once_and_restored_from_its_copy(monkeypatch: pytest.Mon
         "io.github.slipway.delivered",
     )
     monkeypatch.setattr(node_images.time, "time", lambda: 18.9)
-    api.answers = [(0, "", "")] * 2
-    asked.copy([StoredImage("x:1", "c", 17.5)])
+    asked.copy([StoredImage("x:1", "c", 17.5), StoredImage("y:1", "d", 18.5)])
+    assert api.detached == [
+        f"{images} export - x:1 | {copies} import --no-unpack - && {copies} label x:1 {label}=17; "
+        f"{images} export - y:1 | {copies} import --no-unpack - && {copies} label y:1 {label}=18"
+    ]
+    api.answers = [(0, "", "")]
     asked.restore(["todo:0"])
     assert api.commands == [
-        f"{images} export - x:1 | {copies} import --no-unpack - && {copies} label x:1 {label}=17",
+        *api.detached,
         f"{copies} export - docker.io/library/todo:0 | {images} import --snapshotter=overlayfs - && "
         f"{images} label docker.io/library/todo:0 {label}=18",
     ]
