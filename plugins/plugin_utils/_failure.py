@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 import textwrap
@@ -28,6 +29,13 @@ _EMPTY_MESSAGES = re.compile(
 # How modules introduce what a diagnosis says in fields of its own.
 _LABEL = re.compile(r"^(?:what to do|where|event|log|cause): ", re.IGNORECASE)
 _KEYS = ("code", "evidence", "suggestion", "in_service")
+# Errors of the machine that Python and its programs name by number and words, wherever they meet them.
+_SYSTEM = re.compile(r"\[Errno (?P<number>\d+)\] (?P<words>[^:\n]+)(?:: '(?P<path>[^'\n]+)')?")
+_MACHINE = {
+    errno.ENOSPC: "Free some space on the disk that holds {path}, and run this again.",
+    errno.EDQUOT: "Delete some of your files on the disk that holds {path}, or ask for a larger quota, and run this again.",
+    errno.EROFS: "Make the file system that holds {path} writable, and run this again.",
+}
 # A shorter text, such as a name, may stand in a message without repeating anything.
 _REPEATED = 12
 
@@ -94,6 +102,11 @@ def failure_of(result: Mapping[str, Any]) -> Failure:
         failure.what = last_lines(message, 1000)
         if "rc" in result and result["rc"] not in (0, None) and not failure.evidence and output not in message:
             failure.evidence = last_lines(output, 4)
+    system = _SYSTEM.search(message)
+    if system and not failure.remedy and int(system["number"]) in _MACHINE:
+        place = system["path"] or "the temporary and the home directory"
+        failure.what = last_lines(_SYSTEM.sub(f"{system['words']}: {place}.", message).replace("..", "."), 1000)
+        failure.remedy = [_MACHINE[int(system["number"])].format(path=place)]
     if failure.why:
         known = [*failure.why, *failure.evidence, *failure.remedy, *failure.in_service]
         failure.what = _new(failure.what, failure.code, known)

@@ -68,6 +68,29 @@ def test_what_a_program_said_is_evidence_unless_the_message_has_it() -> None:
     assert failure_of({"msg": "It broke.", "rc": 1, "stdout": "on the other side"}).evidence == ["on the other side"]
 
 
+@pytest.mark.parametrize(
+    ("message", "what", "remedy"),
+    [
+        (
+            "Task failed: [Errno 28] No space left on device: '/tmp'",
+            ["No space left on device: /tmp."],
+            ["Free some space on the disk that holds /tmp, and run this again."],
+        ),
+        (
+            "Could not write the file: [Errno 30] Read-only file system",
+            ["Could not write the file: Read-only file system: the temporary and the home directory."],
+            ["Make the file system that holds the temporary and the home directory writable, and run this again."],
+        ),
+        ("[Errno 2] No such file or directory: '/x'", ["[Errno 2] No such file or directory: '/x'"], []),
+    ],
+)
+def test_a_disk_that_refuses_is_no_number(message: str, what: list[str], remedy: list[str]) -> None:
+    failure = failure_of({"msg": message})
+    assert (failure.what, failure.remedy) == (what, remedy)
+    told = failure_of({"msg": message, "suggestion": "Use another cache.", "cause": "The cache is full."})
+    assert told.remedy == ["Use another cache."]
+
+
 def test_a_censored_result_says_so_and_nothing_else() -> None:
     failure = failure_of({"censored": "the output has been hidden", "msg": "secret"})
     assert failure.what == ["The output is hidden, because the task is marked no_log."]
