@@ -105,7 +105,7 @@ def failure_of(result: Mapping[str, Any]) -> Failure:
     system = _SYSTEM.search(message)
     if system and not failure.remedy and int(system["number"]) in _MACHINE:
         place = system["path"] or "the temporary and the home directory"
-        failure.what = last_lines(_SYSTEM.sub(f"{system['words']}: {place}.", message).replace("..", "."), 1000)
+        failure.what = last_lines(_SYSTEM.sub(lambda found: f"{found['words']}: {place}", message), 1000)
         failure.remedy = [_MACHINE[int(system["number"])].format(path=place)]
     if failure.why:
         known = [*failure.why, *failure.evidence, *failure.remedy, *failure.in_service]

@@ -73,12 +73,12 @@ def test_what_a_program_said_is_evidence_unless_the_message_has_it() -> None:
     [
         (
             "Task failed: [Errno 28] No space left on device: '/tmp'",
-            ["No space left on device: /tmp."],
+            ["No space left on device: /tmp"],
             ["Free some space on the disk that holds /tmp, and run this again."],
         ),
         (
             "Could not write the file: [Errno 30] Read-only file system",
-            ["Could not write the file: Read-only file system: the temporary and the home directory."],
+            ["Could not write the file: Read-only file system: the temporary and the home directory"],
             ["Make the file system that holds the temporary and the home directory writable, and run this again."],
         ),
         ("[Errno 2] No such file or directory: '/x'", ["[Errno 2] No such file or directory: '/x'"], []),
