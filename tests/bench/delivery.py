@@ -112,7 +112,7 @@ class Bench:
             **way.options,
         }
         begun = time.monotonic()
-        runner.run(params, self._client, check_mode=False)
+        runner.run(params, self._client, check_mode=False, ask_kept=lambda: None)
         return time.monotonic() - begun
 
     def forget_in_node(self, way: Way) -> None:

@@ -131,7 +131,7 @@ def deliver(engine: Any, registry: Store, source: Path, version: str) -> dict[st
         "max_parallel": 2,
         "progress_file": None,
     }
-    return runner.run(params, engine, check_mode=False)
+    return runner.run(params, engine, check_mode=False, ask_kept=lambda: None)
 
 
 @pytest.fixture
