@@ -32,6 +32,7 @@ _SENSITIVE = re.compile(
 _HARMLESS = re.compile(
     r"(?:_|^)(?:names?|refs?|files?|path|dir|url|uri|type|counts?|limit|length|size|ttl|expiry|expires(?:_in|_at)?|expiration(?:_\w+)?"
     r"|age|policy|affinity|seconds|version|checksums?|used|enabled|required|provider)$"
+    r"|(?:^|_)existing_|_pull_secrets?$"
     r"|(?:^|_)(?:max|min|total|prompt|completion|input|output|cached|num|n)_tokens$|tokeni[sz]"
 )
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -74,8 +75,8 @@ def is_sensitive(name: str) -> bool:
     private, access, signing, encryption or master; with one of the words auth, jwt, otp, pwd, csrf and xsrf; or that end in _pass.
     They may be written in any way: C(apiKey), C(API_KEY), C(x-api-key).
 
-    Not those that say where or how long a secret is, such as C(secretName), C(token_type), C(tokenUrl), C(sessionAffinity) and
-    C(max_tokens), nor the working directory, C(PWD). And not C(key), C(login), C(user), C(hash), C(salt), C(pin) or C(pass) alone: each
+    Not those that say which, where or how long a secret is, such as C(existingSecret), C(imagePullSecrets), C(secretName), C(token_type),
+    C(tokenUrl), C(sessionAffinity) and C(max_tokens), nor the working directory, C(PWD). And not C(key), C(login), C(user), C(hash), C(salt), C(pin) or C(pass) alone: each
     stands in plain results (the key of a ConfigMap, C(pass=12) of a test run) far more often than it names a secret.
     """
     if name in ("PWD", "OLDPWD"):

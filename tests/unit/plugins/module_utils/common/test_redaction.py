@@ -102,7 +102,22 @@ def test_names_of_secrets(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["PWD", "OLDPWD", "key", "author", "secretName", "secretKeyRef", "tokenUrl", "prompt_tokens", "pass", "tokenizer"],
+    [
+        "PWD",
+        "OLDPWD",
+        "key",
+        "author",
+        "existingSecret",
+        "existingSecretPasswordKey",
+        "imagePullSecrets",
+        "secretChecksum",
+        "secretName",
+        "secretKeyRef",
+        "tokenUrl",
+        "prompt_tokens",
+        "pass",
+        "tokenizer",
+    ],
 )
 def test_names_that_are_not(name: str) -> None:
     assert not is_sensitive(name)
