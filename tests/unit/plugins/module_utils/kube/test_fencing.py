@@ -108,7 +108,8 @@ def test_who_takes_over_waits_until_the_policy_has_an_effect(cluster: Cluster) -
     )
 
 
-def test_policy_without_an_effect_is_told(cluster: Cluster) -> None:
+def test_policy_without_an_effect_is_told(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fencing, "_PATIENCE", 0.5)  # of the fake clock: five looks
     cluster.api.react(f"PATCH {LEASE}", lambda _call: Answer(200, {}))
     with pytest.raises(KubernetesError, match="kubectl get validatingadmissionpolicy slipway-lost-runs"):
         cluster.revoke(ANN)
