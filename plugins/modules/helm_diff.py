@@ -135,8 +135,11 @@ def refuse_foreign(options: Mapping[str, Any], chart: str, rendered: str, cluste
         raise ValueError(f"{' '.join(found)} Choose another host or path, or remove that application first.")
 
 
-def render(module: AnsibleModule, upgrade: bool) -> str:
-    """Return the manifest that Helm would install, by a dry run, or by the template alone where there is nothing to upgrade."""
+def render(module: AnsibleModule, upgrade: bool, version: str) -> str:
+    """Return the manifest that Helm would install, by a dry run, or by the template alone where there is nothing to upgrade.
+
+    C(version) is that of the cluster, empty without one: a template knows only the version that Helm was built for.
+    """
     options = module.params
     program = options["binary_path"] or module.get_bin_path("helm", required=True)
     with complete(
@@ -144,6 +147,8 @@ def render(module: AnsibleModule, upgrade: bool) -> str:
     ) as chart:
         words = ["upgrade", "--dry-run=server", "--output", "json"] if upgrade else ["template"]
         command = [program, *words, options["name"], str(chart), "--namespace", options["namespace"], "--values", "-"]
+        if version and not upgrade:
+            command += ["--kube-version", version]
         if upgrade:
             command += ["--kubeconfig", options["kubeconfig"]] if options["kubeconfig"] else []
             command += ["--kube-context", options["context"]] if options["context"] else []
@@ -186,7 +191,8 @@ def main() -> None:
             deployed(cluster, options["namespace"], options["name"]) if cluster else ("", False, "")
         )
         try:
-            rendered = render(module, upgrade)
+            version = str(cluster.request("GET", "/version").get("gitVersion") or "") if cluster and not upgrade else ""
+            rendered = render(module, upgrade, version)
             if cluster:
                 refuse_foreign(options, chart, rendered, cluster)
             differences = manifest.differences(before, rendered)

@@ -240,6 +240,7 @@ def test_difference_without_a_release_or_after_an_interruption_is_rendered_by_te
     helm.answer(MANIFEST % "v3")
     new = run(helm_diff, cluster(), options, monkeypatch, capsys)
     assert new["objects"] == ["ConfigMap web"] and new["diff"][0]["before"] == "" and helm.line[0] == "template"
+    assert helm.line[helm.line.index("--kube-version") + 1] == "v1.35.1"
     api = cluster(secret(1, "deployed"), secret(2, "pending-upgrade"))
     pending = run(helm_diff, api, options, monkeypatch, capsys)
     assert "v1" in pending["diff"][0]["before"] and helm.line[0] == "template"
