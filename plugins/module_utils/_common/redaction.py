@@ -75,9 +75,10 @@ def is_sensitive(name: str) -> bool:
     private, access, signing, encryption or master; with one of the words auth, jwt, otp, pwd, csrf and xsrf; or that end in _pass.
     They may be written in any way: C(apiKey), C(API_KEY), C(x-api-key).
 
-    Not those that say which, where or how long a secret is, such as C(existingSecret), C(imagePullSecrets), C(secretName), C(token_type),
-    C(tokenUrl), C(sessionAffinity) and C(max_tokens), nor the working directory, C(PWD). And not C(key), C(login), C(user), C(hash), C(salt), C(pin) or C(pass) alone: each
-    stands in plain results (the key of a ConfigMap, C(pass=12) of a test run) far more often than it names a secret.
+    Not those that say which, where or how long a secret is, such as C(existingSecret), C(imagePullSecrets), C(secretName),
+    C(token_type), C(tokenUrl), C(sessionAffinity) and C(max_tokens), nor the working directory, C(PWD). And not C(key), C(login),
+    C(user), C(hash), C(salt), C(pin) or C(pass) alone: each stands in plain results (the key of a ConfigMap, C(pass=12) of a test run)
+    far more often than it names a secret.
     """
     if name in ("PWD", "OLDPWD"):
         return False
