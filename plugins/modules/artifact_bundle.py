@@ -39,17 +39,12 @@ options:
       - The machine-specific inputs of the artifacts in the cache, as in RV(inputs) when they were unpacked. The default is
         those of this machine, which is right for artifacts built here.
     type: dict
-  check_sums:
-    description:
-      - Whether to read every cached file and compare its SHA-256 with the one in its receipt. Otherwise only the receipt and the size
-        are compared. A file that has changed counts as missing.
-    type: bool
-    default: false
   progress_file:
     description: File to which the module appends one line for every step; you can read it while the module runs.
     type: path
 extends_documentation_fragment:
   - slipway.kube.attributes
+  - slipway.kube.check_sums
 attributes:
   check_mode:
     support: full

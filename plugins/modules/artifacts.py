@@ -40,17 +40,12 @@ options:
       - The machine-specific inputs of the artifacts, as returned by M(slipway.kube.artifact_bundle). The default is those of
         this machine, which is right for everything that this machine builds.
     type: dict
-  check_sums:
-    description:
-      - Whether to read every cached file and compare its SHA-256 with the one in its receipt. Otherwise only the receipt and the size
-        are compared. A file that has changed counts as missing.
-    type: bool
-    default: false
   progress_file:
     description: File to which the module appends one line for every step; you can read it while the module runs.
     type: path
 extends_documentation_fragment:
   - slipway.kube.attributes
+  - slipway.kube.check_sums
 attributes:
   check_mode:
     support: full

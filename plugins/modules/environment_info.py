@@ -231,7 +231,7 @@ def released_tools(params: t.Mapping[str, t.Any], noted: t.Mapping[str, str]) ->
         if not reason and not receipts.is_link_to(command, wanted):
             reason = receipts.ABSENT
         if reason:
-            missing.append(lacking(f"tool {name}", reason))
+            missing.append(receipts.lacking(f"tool {name}", reason))
         else:
             tools[name] = str(command)
         confirmable = confirmable and reason in ("", receipts.UNCONFIRMED)
@@ -254,17 +254,17 @@ def built_tools(
         # A link to another version of the program is none: what calls it expects this one.
         reason = faults.get(artifact.key, "" if receipts.is_link_to(link, artifact.path(cache)) else receipts.ABSENT)
         if reason:
-            missing.append(lacking(f"program {program}", reason))
+            missing.append(receipts.lacking(f"program {program}", reason))
         else:
             tools[command] = str(link)
     present = {tag for image in engine.api.images() for tag in image["RepoTags"] or []} if engine is not None else set()
     for key in distribution.keys_of("images"):
         artifact = distribution.artifacts[key]
         if key in faults or not present.issuperset([artifact.image, *artifact.names]):
-            missing.append(lacking(f"image {artifact.name}", faults.get(key, receipts.ABSENT)))
+            missing.append(receipts.lacking(f"image {artifact.name}", faults.get(key, receipts.ABSENT)))
     preload = distribution.of("preload", "preload")
     if preload.key in faults:
-        missing.append(lacking("preload", faults[preload.key]))
+        missing.append(receipts.lacking("preload", faults[preload.key]))
     return {
         "tools": tools,
         "missing": missing,
@@ -273,11 +273,6 @@ def built_tools(
         "node_image": distribution.of("image", preload.settings["node"]).image,
         "warnings": other_versions(params["versions"], distribution.versions),
     }
-
-
-def lacking(name: str, reason: str) -> str:
-    """One entry of what is missing."""
-    return name if reason == receipts.ABSENT else f"{name} ({reason})"
 
 
 def other_versions(wanted: t.Mapping[str, str], built: t.Mapping[str, str]) -> list[str]:

@@ -23,6 +23,7 @@ requirements:
   - helm
 extends_documentation_fragment:
   - slipway.kube.attributes
+  - slipway.kube.chart_snapshot
   - slipway.kube.kubernetes
   - slipway.kube.release
 attributes:
@@ -39,15 +40,6 @@ options:
     description: Directory of the chart. It need not contain local dependencies.
     type: path
     required: true
-  chart_digest:
-    description: Digest of the chart, as returned by M(slipway.kube.application_plan). The module fails if the chart is a different one.
-    type: str
-    version_added: 0.2.0
-  chart_snapshot:
-    description: Directory with the chart of O(chart_digest), as returned by M(slipway.kube.application_plan). It is used instead of
-      O(chart) if it still exists.
-    type: path
-    version_added: 0.2.0
   values:
     description: The values.
     type: dict

@@ -24,6 +24,7 @@ requirements:
   - helm 3.12 or newer
 extends_documentation_fragment:
   - slipway.kube.attributes
+  - slipway.kube.chart_snapshot
   - slipway.kube.kubernetes
   - slipway.kube.release
 attributes:
@@ -42,15 +43,6 @@ options:
       directory.
     type: path
     required: true
-  chart_digest:
-    description: Digest of the chart, as returned by M(slipway.kube.application_plan). The module fails if the chart is a different one.
-    type: str
-    version_added: 0.2.0
-  chart_snapshot:
-    description: Directory with the chart of O(chart_digest), as returned by M(slipway.kube.application_plan). It is used instead of
-      O(chart) if it still exists.
-    type: path
-    version_added: 0.2.0
   values:
     description: Values of the release, which override those of the chart.
     type: dict

@@ -45,14 +45,9 @@ options:
     description: How many seconds without data an attempt may take. There are three attempts.
     type: float
     default: 30
-  check_sums:
-    description:
-      - Whether to read every cached file and compare its SHA-256 with the one in its receipt. Otherwise only the receipt and the size
-        are compared. A file that has changed counts as missing.
-    type: bool
-    default: false
 extends_documentation_fragment:
   - slipway.kube.attributes
+  - slipway.kube.check_sums
 attributes:
   check_mode:
     support: full

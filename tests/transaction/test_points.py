@@ -177,13 +177,12 @@ def test_run_interrupted_at_any_point_is_made_whole_by_a_plain_one(shop: Shop, t
             points.go_on()
         broken = run.wait()
         again = shop.run(whole=True, note=f"turn {turn}")
+        left = [str(path) for path in leftovers([shop.place, Path(shop.facts["state_dir"])])]
         found = {
             "the run showed a traceback": "Traceback" in broken.output,
             f"the next run ended with {again.code}": again.code != 0,
             "a value was generated anew": again.code == 0 and generated(shop) != made,
-            f"left {[str(path) for path in leftovers([shop.place, Path(shop.facts['state_dir'])])]}": any(
-                leftovers([shop.place, Path(shop.facts["state_dir"])])
-            ),
+            f"left {left}": bool(left),
         }
         if again.code == 0:
             shop.assert_serves(tag)

@@ -174,8 +174,9 @@ class Masker:
             place = view.origin(start, end)
             if self._is_whole(layer[place[0] : place[1]], form):
                 yield place
+        longest = self._longest() if cuts else 0
         for index in cuts:
-            length = self._begun(core[max(0, index - self._longest()) : index], SHORTEST)
+            length = self._begun(core[max(0, index - longest) : index], SHORTEST)
             if length:
                 yield view.origin(index - length, index)
 

@@ -119,6 +119,11 @@ def fault(path: pathlib.Path, inputs: t.Mapping[str, t.Any] | None = None, deep:
     return ""
 
 
+def lacking(name: str, reason: str) -> str:
+    """What is missing by its name, with the reason if it is there but not usable."""
+    return name if reason == ABSENT else f"{name} ({reason})"
+
+
 def difference(found: t.Mapping[str, t.Any], wanted: t.Mapping[str, t.Any]) -> str:
     """In what the inputs of something differ from the wanted ones, as part of a sentence; they must differ."""
     name = next(name for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name))

@@ -23,10 +23,10 @@ from typing import Any
 from ansible_collections.slipway.kube.plugins.module_utils._common.receipts import sha256_of
 from ansible_collections.slipway.kube.plugins.module_utils._common.trees import Entry, digest_of, walk
 
-SUPERSEDED = (
-    3600.0  # seconds for which an earlier snapshot of the same source stays, because another run may still read it
-)
-ABANDONED = 30 * 86400.0  # seconds after which the snapshot of a source that no plan has named is removed
+# Seconds for which an earlier snapshot of the same source stays, because another run may still read it.
+SUPERSEDED = 3600.0
+# Seconds after which the snapshot of a source that no plan has named is removed.
+ABANDONED = 30 * 86400.0
 # A file that changed this recently may change again with the same time stamp, which FAT counts in steps of two seconds.
 _UNSETTLED = 2 * 10**9  # nanoseconds
 _FICLONE = 0x40049409  # ioctl_ficlone(2): share the blocks of another file until one of the two is written to

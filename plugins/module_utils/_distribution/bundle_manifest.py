@@ -173,4 +173,4 @@ def missing(distribution: Distribution, bundle: Bundle, cache: pathlib.Path, dee
 
 def listed(faults: t.Mapping[str, str]) -> str:
     """Artifacts with the reasons why they are not usable, as part of a sentence."""
-    return ", ".join(key if reason == receipts.ABSENT else f"{key} ({reason})" for key, reason in faults.items())
+    return ", ".join(receipts.lacking(key, reason) for key, reason in faults.items())

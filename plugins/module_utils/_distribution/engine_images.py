@@ -157,27 +157,24 @@ def is_whole(archive: pathlib.Path, reference: str) -> bool:
     """
     try:
         with tarfile.open(archive, "r:") as opened:
-            (image,) = json.loads(_read(opened, "manifest.json"))
-            configuration = _read(opened, image["Config"])
+            (image,) = json.loads(_opened(opened, "manifest.json").read())
+            configuration = _opened(opened, image["Config"]).read()
             wanted = json.loads(configuration)["rootfs"]["diff_ids"]
-            found = [f"sha256:{_sum(opened, layer)}" for layer in image["Layers"]]
+            found = [f"sha256:{_sum(_opened(opened, layer))}" for layer in image["Layers"]]
             named = hashlib.sha256(configuration).hexdigest() in image["Config"]
             return named and reference in image["RepoTags"] and found == wanted
     except (tarfile.TarError, ValueError, KeyError, TypeError):
         return False
 
 
-def _read(archive: tarfile.TarFile, name: str) -> bytes:
+def _opened(archive: tarfile.TarFile, name: str) -> t.IO[bytes]:
     file = archive.extractfile(name)
     if file is None:
         raise KeyError(name)
-    return file.read()
+    return file
 
 
-def _sum(archive: tarfile.TarFile, name: str) -> str:
-    file = archive.extractfile(name)
-    if file is None:
-        raise KeyError(name)
+def _sum(file: t.IO[bytes]) -> str:
     total = hashlib.sha256()
     while chunk := file.read(1 << 20):
         total.update(chunk)

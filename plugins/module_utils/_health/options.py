@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of the module health_check, and all mistakes in checks at once. Private to the collection."""
+"""The options of the module health_check. Private to the collection."""
 
 from __future__ import annotations
 

@@ -98,6 +98,16 @@ class Engine:
             self.client.api.remove_image(reference)
 
 
+def _label(namespace: str, name: str, when: float) -> str:
+    return f"{namespace} images label {shlex.quote(name)} {DELIVERED_LABEL}={int(when)}"
+
+
+def _transfer(source: str, target: str, option: str, name: str, when: float) -> str:
+    """The commands that copy an image between two of containerd's namespaces."""
+    moved = f"{source} images export - {shlex.quote(name)} | {target} images import {option} -"
+    return f"{moved} && {_label(target, name, when)}"
+
+
 class Node:
     """A node that is a container of the engine; ``client`` is a docker.DockerClient."""
 
@@ -198,8 +208,7 @@ class Node:
 
     def note(self, reference: str) -> None:
         """Write on an image in the node when it came there. Raises ImageError."""
-        name = shlex.quote(normal_name(reference))
-        self._shell(f"{_CTR} images label {name} {DELIVERED_LABEL}={int(time.time())}")
+        self._shell(_label(_CTR, normal_name(reference), time.time()))
 
     def stored(self) -> tuple[list[StoredImage], set[str]]:
         """What was put into the node for components, and the IDs of the images in use.
@@ -227,23 +236,14 @@ class Node:
         """
         missing = [one for one in stored if one.reference not in self._copies]
         if missing:
-            script = "; ".join(
-                f"{_CTR} images export - {name} | {_COPIES} images import --no-unpack - && "
-                f"{_COPIES} images label {name} {DELIVERED_LABEL}={int(one.when)}"
-                for one in missing
-                for name in [shlex.quote(one.reference)]
-            )
+            script = "; ".join(_transfer(_CTR, _COPIES, "--no-unpack", one.reference, one.when) for one in missing)
             run = self._client.api.exec_create(self.name, ["nice", "-n", "19", "/bin/sh", "-c", script])
             self._client.api.exec_start(run["Id"], detach=True)
 
     def restore(self, references: t.Iterable[str]) -> None:
         """Restore images from their copies. Raises ImageError."""
         for reference in references:
-            name = shlex.quote(normal_name(reference))
-            self._shell(
-                f"{_COPIES} images export - {name} | {_CTR} images import --snapshotter=overlayfs - && "
-                f"{_CTR} images label {name} {DELIVERED_LABEL}={int(time.time())}"
-            )
+            self._shell(_transfer(_COPIES, _CTR, "--snapshotter=overlayfs", normal_name(reference), time.time()))
 
     def remove(self, references: t.Sequence[str]) -> None:
         """Remove images and their copies by their names. Raises ImageError."""

@@ -103,12 +103,19 @@ def _snapshot_now(component: ComponentImage, path: Path) -> Snapshot:
 
 def changed_since(component: ComponentImage) -> str:
     """What a person should be told when the sources are not those any more that an image was built from; empty when they are."""
-    snapshot = examine(component.snapshot) if component.snapshot else None
-    if snapshot is None:
+    if component.snapshot is None:
         return ""
     try:
         now = read(_members(component))
     except (ContextError, SnapshotError):
+        now = None
+    # A snapshot has its digest for a name, so that it is read only to name what differs.
+    if now and now.digest == component.snapshot.name:
+        return ""
+    snapshot = examine(component.snapshot)
+    if snapshot is None:
+        return ""
+    if now is None:
         return (
             f"{component.name}: its sources have changed since the plan was made; the change belongs to the next run."
         )

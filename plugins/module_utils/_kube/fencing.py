@@ -72,26 +72,26 @@ def kubeconfig_of(holder: str, path: Path, given: str | None, context: str | Non
 def _user(api: Api) -> Object:
     """Return name and groups of who makes the requests, empty where nothing tells or more than these counts."""
     try:
-        found = api.request(
-            "POST", _REVIEWS, body={"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        )
+        user = _review(api)
     except ApiError:
         return {}  # before Kubernetes 1.28
-    user = fields(found, "status", "userInfo")
     if not user.get("username") or set(user.get("extra") or {}) - _HARMLESS - {EXTRA}:
         return {}
     return {"username": user["username"], "groups": sorted(user.get("groups") or [])}
 
 
+def _review(api: Api) -> Object:
+    """Return who the API server takes the requests to be of. Raises ApiError where it does not tell."""
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    return dict(fields(api.request("POST", _REVIEWS, body=review), "status", "userInfo"))
+
+
 def _is_carried(path: Path, context: str | None, holder: str, user: Object) -> bool:
     try:
         with client.KubernetesClient(str(path), context) as api:
-            found = api.request(
-                "POST", _REVIEWS, body={"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-            )
+            seen = _review(api)
     except ApiError:
         return False  # this user may not impersonate
-    seen = fields(found, "status", "userInfo")
     same = seen.get("username") == user["username"] and sorted(seen.get("groups") or []) == user["groups"]
     return bool(same and dig(seen, "extra", EXTRA) == [holder])
 

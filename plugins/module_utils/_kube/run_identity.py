@@ -37,7 +37,7 @@ class Identity:
 
 def identity(process: int, part: str = "", root: Path = _PROC, machine: Path = _MACHINE) -> str:
     """Return the identity of a run by its process on this machine, for C(part) of its inventory."""
-    name = f"{_user()}@{socket.gethostname()}/{place(root, machine)}-{process}-{_start(process, root)}"
+    name = f"{_user()}@{socket.gethostname()}/{place(root, machine)}-{process}-{start_of(process, root)}"
     return f"{name}-{_digest(part)[:8]}" if part else name
 
 
@@ -90,9 +90,9 @@ def process_has_ended(process: int, start: str, root: Path = _PROC) -> bool:
     return False
 
 
-def start_of(process: int) -> str:
+def start_of(process: int, root: Path = _PROC) -> str:
     """Return when a process of this machine began, in ticks since the machine did; empty when there is none."""
-    return _start(process, _PROC)
+    return _stat(process, root)[1]
 
 
 def _user() -> str:
@@ -129,7 +129,3 @@ def _stat(process: int, root: Path) -> tuple[str, str]:
         return fields[0], fields[19]
     except (OSError, IndexError):
         return "", ""
-
-
-def _start(process: int, root: Path) -> str:
-    return _stat(process, root)[1]
