@@ -1,6 +1,6 @@
 # `make deploy` and `make test` are the main targets; `make help` lists all of them.
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy status rollback teardown undeploy bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction test-more test-mutants bench measure requirements
+.PHONY: help setup deploy status rollback teardown undeploy backup restore bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction test-more test-mutants bench measure requirements
 
 SHELL := /bin/bash
 BIN := $(CURDIR)/.venv/bin
@@ -9,6 +9,7 @@ export PATH := $(BIN):$(PATH)
 INVENTORY ?= inventory/umbrella
 ARGS ?=
 BUNDLE_DIR ?= $(CURDIR)
+FROM ?=
 PLAYBOOK = $(BIN)/ansible-playbook -i $(INVENTORY)
 
 help: ## list the targets
@@ -34,6 +35,12 @@ teardown: setup ## delete the cluster, and the engine if Slipway installed it; k
 
 undeploy: setup ## remove the deployment and its data; keep the cluster
 	@$(PLAYBOOK) playbooks/teardown.yml $(ARGS)
+
+backup: setup ## back up the database in the cluster to backups/
+	@$(PLAYBOOK) playbooks/backup.yml $(ARGS)
+
+restore: setup ## restore a backup (FROM=backups/<file>.dump), and verify the application
+	@$(PLAYBOOK) playbooks/restore.yml -e database_backup_file="$(abspath $(FROM))" $(ARGS)
 
 bundle: setup ## write everything that an offline machine needs to one file (in BUNDLE_DIR)
 	@$(PLAYBOOK) playbooks/bundle.yml -e toolchain_bundle_dir=$(BUNDLE_DIR) $(ARGS)

@@ -16,10 +16,11 @@ import yaml
 from ansible_collections.slipway.kube.plugins.module_utils._common.options import OptionError, read_value
 from ansible_collections.slipway.kube.plugins.module_utils._common.renames import renamed_variables
 
-ROLES = ("application", "helm_release", "image_build", "minikube_setup", "toolchain", "verify")
+ROLES = ("application", "database_backup", "helm_release", "image_build", "minikube_setup", "toolchain", "verify")
 # Facts and results that roles leave for what follows them.
 FACTS = (
     "application_plan",
+    "database_backup_result",
     "helm_release_before",
     "helm_release_images",
     "helm_release_outcome",
