@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import time
+import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -191,3 +192,18 @@ def facts() -> Object:
 def deployment(facts: Object, host: Host) -> Deployment:
     """The deployment under test."""
     return Deployment(facts, host)
+
+
+@pytest.fixture
+def task(deployment: Deployment) -> Iterator[tuple[str, str]]:
+    """A new user's token and the title of the only task; the user is removed afterwards."""
+    name = uuid.uuid4().hex
+    status, body = deployment.ask(
+        "POST", "/api/auth/register", {"email": f"{name}@verify.invalid", "password": f"Kept-{name}"}
+    )
+    assert status == 201, body
+    token = json.loads(body)["access_token"]
+    status, body = deployment.ask("POST", "/api/tasks", {"title": f"Survive {name}"}, token)
+    assert status == 201, body
+    yield token, f"Survive {name}"
+    assert deployment.ask("DELETE", "/api/auth/me", token=token)[0] == 204

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -30,21 +28,6 @@ def ended_by_themselves(deployment: Deployment) -> list[str]:
 
 def test_no_container_was_restarted_or_killed(deployment: Deployment) -> None:
     assert ended_by_themselves(deployment) == []
-
-
-@pytest.fixture
-def task(deployment: Deployment) -> Iterator[tuple[str, str]]:
-    """A new user's token and the title of the only task; the user is removed afterwards."""
-    name = uuid.uuid4().hex
-    status, body = deployment.ask(
-        "POST", "/api/auth/register", {"email": f"{name}@verify.invalid", "password": f"Kept-{name}"}
-    )
-    assert status == 201, body
-    token = json.loads(body)["access_token"]
-    status, body = deployment.ask("POST", "/api/tasks", {"title": f"Survive {name}"}, token)
-    assert status == 201, body
-    yield token, f"Survive {name}"
-    assert deployment.ask("DELETE", "/api/auth/me", token=token)[0] == 204
 
 
 def lose(deployment: Deployment, pods: list[Object]) -> None:
