@@ -1,6 +1,6 @@
 # `make deploy` and `make test` are the main targets; `make help` lists all of them.
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy status rollback teardown undeploy backup restore bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction test-more test-mutants bench measure requirements
+.PHONY: help setup deploy status doctor rollback teardown undeploy backup restore bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction test-more test-mutants bench measure requirements
 
 SHELL := /bin/bash
 BIN := $(CURDIR)/.venv/bin
@@ -10,6 +10,7 @@ INVENTORY ?= inventory/umbrella
 ARGS ?=
 BUNDLE_DIR ?= $(CURDIR)
 FROM ?=
+DEEP ?=
 PLAYBOOK = $(BIN)/ansible-playbook -i $(INVENTORY)
 
 help: ## list the targets
@@ -26,6 +27,9 @@ deploy: setup ## deploy from source and verify, including tools and cluster
 
 status: setup ## show what is running, in which revision, and whether it is healthy
 	@$(PLAYBOOK) playbooks/status.yml $(ARGS)
+
+doctor: setup ## show what a deploy needs of this machine and what is missing; DEEP=1 compares the sums of all cached files
+	@$(PLAYBOOK) playbooks/doctor.yml $(if $(DEEP),-e toolchain_check_sums=true) $(ARGS)
 
 rollback: setup ## roll back the last deploy
 	@$(PLAYBOOK) playbooks/rollback.yml $(ARGS)

@@ -64,6 +64,7 @@ namespace:
   description: Its namespace.
   returned: success
   type: str
+  sample: todo
 created:
   description: When the backup was made (RFC 3339); empty for a dump without a record.
   returned: success

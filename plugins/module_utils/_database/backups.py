@@ -13,7 +13,8 @@ import pathlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import IO, Any
+from io import BufferedRandom
+from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common import files
 from ansible_collections.slipway.kube.plugins.module_utils._database.dumps import Content, DumpError, Pod, difference
@@ -85,7 +86,7 @@ def write(directory: pathlib.Path, server: Server, pod: Pod, now: datetime) -> t
 
 
 @contextlib.contextmanager
-def _unfinished(path: pathlib.Path) -> Iterator[IO[bytes]]:
+def _unfinished(path: pathlib.Path) -> Iterator[BufferedRandom]:
     """A new file for one writer, which is gone at the end unless it was renamed; that of a writer that was killed is written anew."""
     with path.open("ab+") as file:
         path.chmod(0o600)
