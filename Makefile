@@ -1,6 +1,6 @@
 # `make deploy` and `make test` are the main targets; `make help` lists all of them.
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy status doctor rollback teardown undeploy backup restore bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction test-more test-mutants bench measure requirements
+.PHONY: help setup deploy status doctor rollback teardown undeploy backup restore bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction test-more test-mutants bench measure requirements outdated raise
 
 SHELL := /bin/bash
 BIN := $(CURDIR)/.venv/bin
@@ -89,3 +89,9 @@ requirements: ## update the pinned Python packages (needs uv)
 	for profile in deploy test; do \
 	  uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.12 \
 	    requirements/$$profile.in -o requirements/$$profile.txt; done
+
+outdated: setup-test ## list the pins for which a package registry has a newer version
+	@$(BIN)/python scripts/pins.py outdated
+
+raise: setup-test ## move one pin to its newest version, for example PIN=coredns
+	@$(BIN)/python scripts/pins.py raise "$(PIN)"
