@@ -247,8 +247,12 @@ def without_hosts(text: str) -> str:
 
 
 def touched(pin: Pin, root: Path) -> list[str]:
-    """The files in which a pin's version stands."""
-    return [*pin.files, *(path.relative_to(root).as_posix() for path in _mentions(pin, root))]
+    """The files in which a pin's version stands, and the lists that package managers make of them."""
+    locks = {"package.json": "package-lock.json", "go.mod": "go.sum"}
+    files = [path.relative_to(root) for path in _mentions(pin, root)]
+    for path in map(Path, pin.files):
+        files = [path, *([path.with_name(locks[path.name])] if path.name in locks else []), *files]
+    return [path.as_posix() for path in files]
 
 
 def _mentions(pin: Pin, root: Path) -> list[Path]:

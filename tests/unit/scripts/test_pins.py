@@ -147,7 +147,10 @@ def test_outdated_tells_what_is_newer_and_what_it_touches(root: Path, monkeypatc
     text = "\n".join(lines)
     assert "Go modules: 2 pins, 2 with a newer version" in text
     at = lines.index("  helm.sh/helm/v4 v4.1.4 -> v4.3.2")
-    assert lines[at + 1] == "    touches distribution/programs/helm/go.mod, distribution/manifest.yml"
+    assert (
+        lines[at + 1]
+        == "    touches distribution/programs/helm/go.mod, distribution/programs/helm/go.sum, distribution/manifest.yml"
+    )
     assert "npm: 1 pins, 0 with a newer version" in text
     assert "Not answered" not in text
 
