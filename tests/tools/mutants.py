@@ -4,11 +4,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Change the shared code in small ways and see that a test fails for each: who tests the tests.
 
-    mutants.py [--jobs N] [--only TEXT] [--list]
+    mutants.py [--jobs N] [--only TEXT] [--list] [--again]
 
 Takes 12 changes (mutants) of each file of plugins/module_utils and plugins/plugin_utils, the same ones each time, and runs the
-unit tests that concern the file for each of them, in copies of the checkout. Ends with a table, and with exit code 1 when fewer
-than nine in ten mutants are killed, or when one survives that tests/tools/mutants.yml does not explain.
+unit tests that concern the file for each of them, in copies of the checkout. Begins with the files that have most to change. Ends
+with a table, and with exit code 1 when fewer than nine in ten mutants are killed, or when one survives that tests/tools/mutants.yml
+does not explain.
+
+Keeps what it has found in .cache/mutants.jsonl, a line for each file, and goes on from there when it is started again: a file is looked at
+anew when its own text, or that of its tests, has changed, and with --again.
 
 Written by hand, because no library fits. mutmut finds functions by their path below the checkout, which is not the name by
 which they are imported (ansible_collections.slipway.kube...), and knows no files of one name in several directories. cosmic-ray
@@ -27,7 +31,7 @@ import concurrent.futures
 import contextlib
 import functools
 import hashlib
-import itertools
+import json
 import multiprocessing
 import os
 import shutil
@@ -46,6 +50,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCEPTED = Path(__file__).with_suffix(".yml")
+KEPT = ROOT / ".cache/mutants.jsonl"
 PACKAGE = "ansible_collections.slipway.kube.plugins"
 TESTS = "tests/unit/plugins"
 PLACES = ("plugins/module_utils", "plugins/plugin_utils")
@@ -103,6 +108,10 @@ class Mutant:
         """Return the source with the change."""
         start, end = self.span
         return source[:start] + self.text + source[end:]
+
+
+# Mutants with how each ended and the seconds that it took.
+Found = list[tuple[Mutant, str, float]]
 
 
 class _Finder(ast.NodeVisitor):
@@ -369,6 +378,8 @@ def run_tests(place: Path, tests: Sequence[str], log: Path, patience: float | No
             os.dup2(output, 1)
             os.dup2(output, 2)
             os.chdir(place)
+            # What the tests leave behind when they are ended goes with the copies.
+            os.environ["TMPDIR"] = tempfile.tempdir = str(place.parent)
             import pytest
 
             code = int(pytest.main(["-x", "-p", "no:cacheprovider", "--tb=short", "--no-header", *tests]))
@@ -392,7 +403,7 @@ def run_tests(place: Path, tests: Sequence[str], log: Path, patience: float | No
     return os.waitstatus_to_exitcode(status), seconds
 
 
-def judge_file(work: tuple[str, list[Mutant], Path]) -> list[tuple[Mutant, str, float]]:
+def judge_file(work: tuple[str, list[Mutant], Path]) -> Found:
     """Run the tests of one file with each of its mutants: the near ones with all, the far ones with those that are left.
 
     Raises RuntimeError when tests fail without a change.
@@ -423,6 +434,38 @@ def judge_file(work: tuple[str, list[Mutant], Path]) -> list[tuple[Mutant, str, 
     return [(one, how, seconds) for one, (how, seconds) in found.items()]
 
 
+# -- what earlier runs have found ---------------------------------------------------------------------------------------
+
+
+def fingerprint(file: str, chosen: Sequence[Mutant], root: Path = ROOT) -> str:
+    """Return what the outcomes of a file follow from: its text, its mutants, its tests and what they share."""
+    total = hashlib.sha256((root / file).read_bytes())
+    total.update("".join(f"{one.place}\0{one.change}\0" for one in chosen).encode())
+    tests = [path for paths in tests_of(file, root) for path in paths]
+    shared = [*read_all(root, f"{TESTS}/../fakes"), *(path for path in read_all(root, TESTS) if "conftest" in path)]
+    for path in sorted(tests) + sorted(shared):
+        total.update((root / path).read_bytes())
+    return total.hexdigest()
+
+
+def keep(key: str, found: Found, kept: Path) -> None:
+    """Append the outcomes of a file."""
+    kept.parent.mkdir(exist_ok=True)
+    outcomes = [(one.place, one.change, how, round(seconds, 1)) for one, how, seconds in found]
+    with kept.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps({"key": key, "file": found[0][0].file, "outcomes": outcomes}) + "\n")
+
+
+def known(key: str, chosen: Sequence[Mutant], kept: Path) -> Found | None:
+    """Return the outcomes of a file that were kept under a fingerprint."""
+    lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+    for entry in map(json.loads, reversed(lines)):
+        if entry["key"] == key:
+            mutant = {(one.place, one.change): one for one in chosen}
+            return [(mutant[place, change], how, seconds) for place, change, how, seconds in entry["outcomes"]]
+    return None
+
+
 def load_large() -> None:
     """Import what most tests need and what takes long, before the forks. Nothing of the collection."""
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -444,9 +487,7 @@ def read_accepted() -> dict[tuple[str, str, str], str]:
     return {(one["file"], one["place"], one["change"]): one["reason"] for one in listed}
 
 
-def verdict(
-    found: Sequence[tuple[Mutant, str, float]], accepted: dict[tuple[str, str, str], str], complete: bool = True
-) -> tuple[list[str], int]:
+def verdict(found: Found, accepted: dict[tuple[str, str, str], str], complete: bool = True) -> tuple[list[str], int]:
     """Return what is to be said, and the exit code."""
     lines = []
     table: dict[str, Counter[str]] = {}
@@ -481,11 +522,52 @@ def files(only: str = "") -> Iterator[tuple[str, str]]:
 
 
 def sample(only: str = "") -> Iterator[tuple[str, list[Mutant]]]:
-    """Yield each file with the mutants that are taken."""
-    for file, source in files(only):
-        chosen = list(itertools.islice(mutants(file, source), A_FILE))
-        if chosen:
-            yield file, chosen
+    """Yield each file with the mutants that are taken, those with most to change first."""
+    all_of_them = {file: list(mutants(file, source)) for file, source in files(only)}
+    for file, found in sorted(all_of_them.items(), key=lambda one: -len(one[1])):
+        if found:
+            yield file, found[:A_FILE]
+
+
+def show(done: Found, again: bool) -> None:
+    """Print the outcomes of a file."""
+    counts = Counter(how for _one, how, _seconds in done)
+    seconds = "known" if again else f"{sum(each for _one, _how, each in done):.0f} s"
+    print(f"{done[0][0].file}: {counts[KILLED] + counts[TIMED_OUT]} of {len(done)} ({seconds})", flush=True)
+    for one, how, _seconds in done:
+        if how == SURVIVED:
+            print(f"  survived: line {one.line}, {one.place}: {one.change}", flush=True)
+
+
+def judge_all(work: Sequence[tuple[str, list[Mutant]]], jobs: int, kept: Path) -> tuple[Found, list[str]]:
+    """Run the tests of all files that are not known, several files at a time, and keep what is found of each as it ends.
+
+    Returns also what kept a file from being judged.
+    """
+    found: Found = []
+    left, problems = {}, []
+    for file, chosen in work:
+        key = fingerprint(file, chosen)
+        if (done := known(key, chosen, kept)) is None:
+            left[file] = (key, chosen)
+        else:
+            show(done, again=True)
+            found += done
+    with (
+        tempfile.TemporaryDirectory(prefix="slipway-mutants-") as directory,
+        concurrent.futures.ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool,
+    ):
+        places = [pool.submit(judge_file, (file, chosen, Path(directory))) for file, (_key, chosen) in left.items()]
+        for ended in concurrent.futures.as_completed(places):
+            try:
+                done = ended.result()
+            except RuntimeError as error:
+                problems.append(str(error))
+                continue
+            keep(left[done[0][0].file][0], done, kept)
+            show(done, again=False)
+            found += done
+    return found, problems
 
 
 def main() -> int:
@@ -494,33 +576,21 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="files at a time")
     parser.add_argument("--only", default="", help="only files whose path holds this text")
     parser.add_argument("--list", action="store_true", help="show the mutants and run nothing")
+    parser.add_argument("--again", action="store_true", help="forget what earlier runs have found")
     options = parser.parse_args()
     work = list(sample(options.only))
     if options.list:
         for _file, chosen in work:
             print("\n".join(f"{one.file}:{one.line} {one.place}: {one.change}" for one in chosen))
         return 0
+    if options.again:
+        KEPT.unlink(missing_ok=True)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="slipway-mutants-") as directory:
-        load_large()
-        found = []
-        jobs = [(file, chosen, Path(directory)) for file, chosen in work]
-        with concurrent.futures.ProcessPoolExecutor(options.jobs, multiprocessing.get_context("fork")) as pool:
-            for ended in concurrent.futures.as_completed([pool.submit(judge_file, job) for job in jobs]):
-                done = ended.result()
-                counts = Counter(how for _one, how, _seconds in done)
-                seconds = sum(each for _one, _how, each in done)
-                print(
-                    f"{done[0][0].file}: {counts[KILLED] + counts[TIMED_OUT]} of {len(done)} ({seconds:.0f} s)",
-                    flush=True,
-                )
-                for one, how, _seconds in done:
-                    if how == SURVIVED:
-                        print(f"  survived: line {one.line}, {one.place}: {one.change}", flush=True)
-                found += done
-    lines, code = verdict(found, read_accepted(), complete=not options.only)
-    print("\n".join(["", *lines, f"{time.monotonic() - began:.0f} s"]))
-    return code
+    load_large()
+    found, problems = judge_all(work, options.jobs, KEPT)
+    lines, code = verdict(found, read_accepted(), complete=not options.only and not problems)
+    print("\n".join(["", *problems, *lines, f"{time.monotonic() - began:.0f} s"]))
+    return code or int(bool(problems))
 
 
 if __name__ == "__main__":

@@ -128,3 +128,71 @@ def test_tests_are_run_in_a_copy_with_the_change(tmp_path: Path, monkeypatch: py
     found = {one.change: how for one, how, _seconds in tool.judge_file(("it.py", chosen, tmp_path))}
     assert found == outcomes
     assert (copy / "it.py").read_text(encoding="utf-8") == source
+
+
+@pytest.fixture
+def three_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[object]]]:
+    """The work of three files; the tests of the second fail without a change."""
+
+    def judge(work: tuple[str, list[object], Path]) -> list[tuple[object, str, float]]:
+        if work[0] == broken:
+            raise RuntimeError("The tests of b.py fail without a change")
+        return [(one, tool.SURVIVED if one.line == 7 else tool.KILLED, 0.1) for one in work[1]]
+
+    broken = "b.py"
+    monkeypatch.setattr(tool, "judge_file", judge)
+    monkeypatch.setattr(tool, "fingerprint", lambda file, _chosen: f"{file} 1")
+    monkeypatch.setattr(
+        tool.concurrent.futures,
+        "ProcessPoolExecutor",
+        lambda jobs, _context: tool.concurrent.futures.ThreadPoolExecutor(jobs),
+    )
+    return [
+        (file, [tool.Mutant(file, "f", line, (0, 1), "1", str(line)) for line in (6, 7)])
+        for file in ("a.py", "b.py", "c.py")
+    ]
+
+
+def test_a_run_goes_on_with_what_earlier_ones_have_not_found(
+    three_files: list[tuple[str, list[object]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = tmp_path / "cache" / "kept"
+    _found, problems = tool.judge_all(three_files[:2], 1, kept)
+    assert problems == ["The tests of b.py fail without a change"]
+    assert "a.py: 1 of 2 (0 s)" in capsys.readouterr().out
+    found, problems = tool.judge_all([three_files[0], three_files[2]], 1, kept)
+    said = capsys.readouterr().out
+    assert "a.py: 1 of 2 (known)\n  survived: line 7, f: 1 -> 7" in said and "c.py: 1 of 2 (0 s)" in said
+    assert [(one.file, one.line, how) for one, how, _seconds in found] == [
+        ("a.py", 6, tool.KILLED),
+        ("a.py", 7, tool.SURVIVED),
+        ("c.py", 6, tool.KILLED),
+        ("c.py", 7, tool.SURVIVED),
+    ]
+    assert problems == []
+    # What has changed is looked at again.
+    monkeypatch.setattr(tool, "fingerprint", lambda file, _chosen: f"{file} 2")
+    tool.judge_all(three_files[:1], 1, kept)
+    assert "a.py: 1 of 2 (0 s)" in capsys.readouterr().out
+
+
+def test_a_file_is_looked_at_again_when_its_tests_have_changed(tmp_path: Path) -> None:
+    texts = {
+        "plugins/module_utils/_kube/it.py": "def f():\n    return 1\n",
+        "tests/unit/plugins/module_utils/kube/test_it.py": "import it\n",
+        "tests/unit/plugins/conftest.py": "",
+        "tests/unit/fakes/fake.py": "",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    file = next(iter(texts))
+    seen = set()
+    for name in texts:
+        (tmp_path / name).write_text(texts[name] + "# other\n", encoding="utf-8")
+        tool.read_all.cache_clear()
+        seen.add(tool.fingerprint(file, list(tool.mutants(file, texts[file])), tmp_path))
+    assert len(seen) == len(texts)
