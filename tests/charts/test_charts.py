@@ -210,7 +210,9 @@ def test_environments_are_unambiguous(objects: list[Object]) -> None:
         names = [entry["name"] for entry in container["env"]]
         assert len(names) == len(set(names)), (owner, names)
         if container["name"] != "postgresql":
-            assert {"name": "APP_DIGEST", "value": container["image"].rpartition(":")[2]} in container["env"], owner
+            tag = container["image"].rpartition(":")[2]
+            for name in ("APP_IMAGE_TAG", "APP_DIGEST"):  # the second is the former name
+                assert {"name": name, "value": tag} in container["env"], owner
 
 
 @every_case
@@ -571,9 +573,9 @@ def answering() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.parametrize("digest", ["right", "wrong"])
+@pytest.mark.parametrize("tag", ["right", "wrong"])
 @pytest.mark.parametrize("chart", ["backend", "frontend"])
-def test_the_test_pod_tells_right_from_wrong(helm: str, charts: Path, chart: str, digest: str, answering: str) -> None:
+def test_the_test_pod_tells_right_from_wrong(helm: str, charts: Path, chart: str, tag: str, answering: str) -> None:
     """The command of `helm test` passes for the deployed build and fails, saying why, for another one."""
     pod = by_kind(render(helm, charts, chart, "-f", str(CHARTS / chart / "ci/default-values.yaml")), "Pod")[0]
     program, flag, code = pod["spec"]["containers"][0]["command"]
@@ -583,9 +585,9 @@ def test_the_test_pod_tells_right_from_wrong(helm: str, charts: Path, chart: str
     # The patience of a minute is for a cluster.
     hasty = code.replace("monotonic() + 60", "monotonic()").replace("Date.now() + 60000", "Date.now()")
     assert hasty != code
-    environment = {"PATH": os.environ["PATH"], "TEST_URL": answering, "APP_DIGEST": digest}
+    environment = {"PATH": os.environ["PATH"], "TEST_URL": answering, "APP_IMAGE_TAG": tag}
     result = subprocess.run(
         [found, flag, hasty], env=environment, capture_output=True, text=True, check=False, timeout=30
     )
-    assert (result.returncode == 0) == (digest == "right"), result.stdout + result.stderr
-    assert ("ok" in result.stdout) if digest == "right" else ("answers as right, not wrong" in result.stderr)
+    assert (result.returncode == 0) == (tag == "right"), result.stdout + result.stderr
+    assert ("ok" in result.stdout) if tag == "right" else ("answers as right, not wrong" in result.stderr)

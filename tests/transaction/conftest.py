@@ -243,7 +243,7 @@ class Shop:
                                 "-c",
                                 "raise SystemExit('column price is missing')" if broken else "",
                             ],
-                            "digest": migrations,
+                            "sourceDigest": migrations,
                             "backoffLimit": 0,
                         },
                     },

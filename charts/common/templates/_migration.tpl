@@ -2,7 +2,7 @@
 Database migrations as a Helm hook. A pre-install hook runs before anything else of the release exists, so the Job brings what it needs:
 copies of the ServiceAccount, the ConfigMap and the chart-made Secret, hooks of a lower weight that go away when the Job has succeeded.
 A Job that failed stays, with its pods, for its logs; the next attempt removes it.
-With migration.digest, a ConfigMap remembers what has been migrated, and an upgrade that would migrate nothing has no Job to wait for.
+With migration.sourceDigest, a ConfigMap remembers what has been migrated, and an upgrade that would migrate nothing has no Job to wait for.
 */}}
 {{- define "common.migration" -}}
 {{- if eq (include "common.migration.due" .) "true" -}}
@@ -65,7 +65,7 @@ spec:
             {{- include "common.volumeMounts" . | nindent 12 }}
       volumes:
         {{- include "common.volumes" . | nindent 8 }}
-{{- if .Values.migration.digest }}
+{{- if include "common.migration.sourceDigest" . }}
 ---
 {{- /* The last of the hooks: it comes when the Job has succeeded. */}}
 {{- $after := dict "helm.sh/hook" "post-install,post-upgrade" "helm.sh/hook-weight" (add (int .Values.migration.weight) 5 | toString) "helm.sh/hook-delete-policy" "before-hook-creation" }}
@@ -86,11 +86,16 @@ they are others than those that ran last. `lookup` finds nothing without a clust
 {{- define "common.migration.due" -}}
 {{- if .Values.migration.enabled -}}
 {{- $memory := dict -}}
-{{- if and .Release.IsUpgrade .Values.migration.digest -}}
+{{- if and .Release.IsUpgrade (include "common.migration.sourceDigest" .) -}}
 {{- $memory = lookup "v1" "ConfigMap" .Release.Namespace (include "common.migration.memory" .) | default dict -}}
 {{- end -}}
 {{- ne (dig "data" "digest" "" $memory) (include "common.migration.state" .) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* migration.digest is its deprecated name. */}}
+{{- define "common.migration.sourceDigest" -}}
+{{- .Values.migration.sourceDigest | default .Values.migration.digest -}}
 {{- end -}}
 
 {{/* What decides how the database looks afterwards: the migrations, the command, and what names the database. */}}
@@ -100,7 +105,7 @@ they are others than those that ran last. `lookup` finds nothing without a clust
 {{- /* As text, because a digest of earlier versions holds it so: another one would run the migrations again. */ -}}
 {{- $annotations = toYaml . -}}
 {{- end -}}
-{{- list .Values.migration.digest .Values.migration.command .Values.existingSecret .Values.extraEnv .Values.extraEnvFrom $annotations | toJson | sha256sum -}}
+{{- list (include "common.migration.sourceDigest" .) .Values.migration.command .Values.existingSecret .Values.extraEnv .Values.extraEnvFrom $annotations | toJson | sha256sum -}}
 {{- end -}}
 
 {{/* As JSON. dict: migration (the values), weight. Without a database inside the release the migration runs before anything is changed. */}}

@@ -11,6 +11,9 @@ Test it once it is there:
   helm test {{ .Release.Name }} --namespace {{ $ns }} --logs
 {{- end }}
 {{ include "common.notes.address" (dict "ctx" . "ingress" .Values.ingress) }}
+{{- if .Values.migration.digest }}
+WARNING: the value migration.digest is deprecated. Use migration.sourceDigest.
+{{- end }}
 {{- end -}}
 
 {{/* dict: ctx (whose Service leads in when there is no Ingress), ingress. */}}

@@ -53,12 +53,16 @@ seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
-{{/* Environment. What extraEnv names wins over what the chart sets: the same name twice is refused by server-side apply. */}}
+{{/*
+Environment. What extraEnv names wins over what the chart sets: the same name twice is refused by server-side apply.
+APP_DIGEST is the deprecated name of APP_IMAGE_TAG.
+*/}}
 {{- define "common.env" -}}
 {{- $v := .Values -}}
 {{- $own := dict
       "PORT" ($v.containerPort | int | toString)
       "APP_VERSION" (include "common.appVersion" .)
+      "APP_IMAGE_TAG" $v.image.tag
       "APP_DIGEST" $v.image.tag -}}
 {{- with $v.backendUrl -}}
 {{- $_ := set $own "BACKEND_URL" . -}}

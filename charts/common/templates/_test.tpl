@@ -1,6 +1,6 @@
 {{/*
 `helm test`: a pod of the component's own image (nothing else needs pulling) that asks the component through its Service.
-TEST_URL is what to ask; APP_DIGEST is what the answer should say it is.
+TEST_URL is what to request; APP_IMAGE_TAG is what the response should say it is, and APP_DIGEST its deprecated name.
 */}}
 {{- define "common.test" -}}
 {{- if and .Values.test.enabled .Values.test.command -}}
@@ -29,6 +29,8 @@ spec:
       env:
         - name: TEST_URL
           value: {{ include "common.quote" (printf "http://%s:%d%s" (include "common.service.name" .) (int .Values.service.port) .Values.test.path) }}
+        - name: APP_IMAGE_TAG
+          value: {{ include "common.quote" .Values.image.tag }}
         - name: APP_DIGEST
           value: {{ include "common.quote" .Values.image.tag }}
       resources:

@@ -20,9 +20,9 @@ COLLECTION = "slipway.kube"
 class Rename:
     """A public name that changed.
 
-    C(kind) is one of C(variable), C(key) (of the specification), C(placeholder), C(module), C(option), C(return value) and
+    C(kind) is one of C(chart value), C(environment variable), C(variable), C(key) (of the specification), C(placeholder), C(module), C(option), C(return value) and
     C(entry point). C(owner) is the role or module to which the name belongs, or the variable that has the key. C(works) is
-    whether the old name still works and warns.
+    whether the old name still works, C(warns) whether it then warns: an environment variable of the application cannot.
     """
 
     kind: str
@@ -30,6 +30,7 @@ class Rename:
     old: str
     new: str
     works: bool = True
+    warns: bool = True
 
     @property
     def message(self) -> str:
@@ -46,6 +47,8 @@ RENAMES: tuple[Rename, ...] = (
     Rename("variable", "verify", "verify_entry", "verify_exposure"),
     Rename("key", "application_secrets", "otherwise", "fallback"),
     Rename("placeholder", "application_checks", "components.NAME.digest", "components.NAME.source_digest"),
+    Rename("chart value", "component", "migration.digest", "migration.sourceDigest"),
+    Rename("environment variable", "component", "APP_DIGEST", "APP_IMAGE_TAG", warns=False),
     Rename("entry point", "helm_release", "done.yml", "release_lease.yml"),
     Rename("entry point", "helm_release", "return.yml", "roll_back.yml"),
     Rename("entry point", "helm_release", "rollback.yml", "undo.yml"),

@@ -67,7 +67,7 @@ def service(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         DATABASE_URL=database_url,
         LOG_LEVEL="debug",
         APP_VERSION="1.2.3",
-        APP_DIGEST="0123456789ab",
+        APP_IMAGE_TAG="0123456789ab",
         VAPID_PUBLIC_KEY=PUBLIC_KEY,
         VAPID_PRIVATE_KEY=PRIVATE_KEY,
         ALLOWED_ORIGINS="http://localhost:3000, https://todo.example.com/",

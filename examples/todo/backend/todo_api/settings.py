@@ -130,7 +130,7 @@ class Settings(DatabaseSettings):
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     api_version: str = "v1"
     app_version: str = "dev"
-    app_digest: str = ""
+    app_image_tag: str = ""
     allowed_origins: Annotated[list[str], NoDecode] = []
 
     jwt_secret: str = ""

@@ -10,7 +10,7 @@ import { proxy } from "@/proxy";
 describe("GET /healthz", () => {
   it("says which build answers, from the environment of the moment", async () => {
     vi.stubEnv("APP_VERSION", "1.2.3");
-    vi.stubEnv("APP_DIGEST", "f00d");
+    vi.stubEnv("APP_IMAGE_TAG", "f00d");
     const answer = GET();
     expect(answer.status).toBe(200);
     expect(answer.headers.get("cache-control")).toBe("no-store");
@@ -19,7 +19,7 @@ describe("GET /healthz", () => {
 
   it("answers without them too", async () => {
     vi.stubEnv("APP_VERSION", "");
-    vi.stubEnv("APP_DIGEST", "");
+    vi.stubEnv("APP_IMAGE_TAG", "");
     expect(await GET().json()).toEqual({ status: "ok", version: "unknown", digest: "unknown" });
   });
 });
@@ -75,7 +75,7 @@ describe("the server's settings", () => {
 describe("the line at the start", () => {
   it("is JSON, and warns when the API's place is not known", () => {
     vi.stubEnv("BACKEND_URL", "");
-    vi.stubEnv("APP_DIGEST", "f00d");
+    vi.stubEnv("APP_IMAGE_TAG", "f00d");
     const lines: string[] = [];
     vi.spyOn(process.stdout, "write").mockImplementation((chunk) => lines.push(String(chunk)) > 0);
     announce();

@@ -8,6 +8,6 @@ export interface Identity {
 export function identity(): Identity {
   return {
     version: process.env.APP_VERSION || "unknown",
-    digest: process.env.APP_DIGEST || "unknown",
+    digest: process.env.APP_IMAGE_TAG || "unknown",
   };
 }

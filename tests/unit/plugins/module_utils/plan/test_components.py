@@ -66,12 +66,12 @@ def test_digest_of_migrations_is_theirs_alone(project: Path) -> None:
     (source / "sql/one.sql").write_text("create table a ();")
     changes = {
         "components": {"api": {"source": "src/api", "migrations": ["sql/"]}},
-        "releases": [{"name": "x", "chart": "chart", "migrations": {"api": "migration.digest"}}],
+        "releases": [{"name": "x", "chart": "chart", "migrations": {"api": "migration.sourceDigest"}}],
     }
 
     def digest() -> str:
         plan = build_plan(specification(**changes), project).as_dict()
-        found: str = plan["releases"][0]["values"]["migration"]["digest"]
+        found: str = plan["releases"][0]["values"]["migration"]["sourceDigest"]
         assert found == plan["components"]["api"]["migrations"]
         return found
 
