@@ -13,7 +13,8 @@ version_added: 0.1.0
 author:
   - Slipway contributors (@slipway)
 description:
-  - Runs any number of HTTP, TCP, TLS, gRPC and in-pod command checks in parallel and waits until they are healthy.
+  - Runs any number of checks in parallel and waits until they are healthy - HTTP, GraphQL, server-sent events, WebSockets, the Model
+    Context Protocol, TCP, TLS, gRPC, PostgreSQL, Redis, DNS, and commands in pods.
   - Supports user journeys, in which a check extracts a value from its response for later checks (log in, use the token).
   - Can require consecutive successes, a latency, and that the deployed version responds.
   - Fails with at most fifteen lines that say what failed, the cause, the evidence and the remedy.
@@ -21,8 +22,11 @@ description:
     names suggest a secret) appear in no result, message or report.
   - See C(docs/health_check.md) in the collection for a guide.
 requirements:
-  - cryptography (for O(checks[].type) V(http), V(tls) and V(grpc))
-  - h11 (for O(checks[].type) V(http))
+  - cryptography (for types that can use TLS)
+  - h11 (for what goes over HTTP)
+  - hpack (for O(checks[].type) V(grpc))
+  - idna (for host names with letters outside ASCII)
+  - brotli, zstandard (optional; with them, responses with these encodings are requested and decoded)
   - jmespath (for O(checks[].expect.json), O(checks[].extract) and O(checks[].expect.identity.path) only)
 extends_documentation_fragment:
   - slipway.kube.attributes
@@ -61,15 +65,22 @@ options:
           - V(http) sends an HTTP/1.1 request over a new connection.
           - V(tcp) is healthy if the connection is accepted, V(tls) if the handshake succeeds and the certificate is valid.
           - V(grpc) calls C(grpc.health.v1.Health/Check) and is healthy if the response is C(SERVING).
+          - V(graphql) sends O(checks[].graphql) and is healthy if the response lists no errors.
+          - V(sse) waits for server-sent events, V(websocket) opens a WebSocket, see O(checks[].sse) and O(checks[].websocket).
+          - V(mcp) initializes a session of the Model Context Protocol, lists the tools, and calls O(checks[].mcp.tool).
+          - V(postgres) and V(redis) are healthy if the server is ready for sessions; they do not log in.
+          - V(dns) is healthy if this machine resolves the name.
           - V(command) runs O(checks[].command) in a pod.
+          - An option that the type has no use for is refused.
         type: str
-        choices: [http, tcp, tls, grpc, command]
+        choices: [http, graphql, sse, websocket, mcp, tcp, tls, grpc, postgres, redis, dns, command]
         default: http
       via:
         description:
           - The route to the endpoint.
           - V(port_forward) goes through the Kubernetes API to a ready pod, which is selected for each request.
-          - V(api_proxy) requests the path of O(checks[].url) through the API server, for O(checks[].type=http) only.
+          - V(api_proxy) requests the path of O(checks[].url) through the API server, for O(checks[].type=http) and
+            O(checks[].type=graphql) only.
           - V(unix_socket) connects to O(checks[].unix_socket).
         type: str
         choices: [direct, port_forward, api_proxy, unix_socket]
@@ -78,6 +89,8 @@ options:
         description:
           - The URL, such as V(https://todo.local/api/health), V(tcp://db:5432), V(tls://todo.local:443) or
             V(grpc://api:9000) (V(grpcs://) with TLS). Required for all types but V(command).
+          - WebSockets use V(ws://) and V(wss://), databases V(postgres://db) and V(redis://cache) (V(rediss://) with TLS), names
+            V(dns://todo.local).
           - Names under C(localhost) resolve to loopback without DNS.
         type: str
       resolve:
@@ -90,12 +103,12 @@ options:
         description: Path of the socket for O(checks[].via=unix_socket).
         type: path
       proxy:
-        description: An HTTP proxy as V(http://host:port), for O(checks[].via=direct) and types V(http) and V(tls).
+        description: An HTTP proxy as V(http://host:port), for O(checks[].via=direct), V(tls), and what goes over HTTP.
         type: str
       environment_proxy:
         description:
           - Whether to use the proxies of the environment (E(http_proxy), E(https_proxy), E(no_proxy)), for
-            O(checks[].via=direct) and types V(http) and V(tls).
+            O(checks[].via=direct), V(tls), and what goes over HTTP.
           - They are never used for loopback and for hosts in O(checks[].resolve). E(no_proxy) lists names, with or without a
             port, which include their subdomains, or V(*).
         type: bool
@@ -154,13 +167,11 @@ options:
         type: list
         elements: str
       grpc_service:
-        description: The gRPC service to check for O(checks[].type=grpc); empty for the whole server.
+        description: The gRPC service to check for O(checks[].type=grpc); by default the whole server.
         type: str
-        default: ''
       method:
-        description: The HTTP method.
+        description: The HTTP method; by default V(GET).
         type: str
-        default: GET
       headers:
         description: Headers to send. Values whose names suggest a secret (such as C(Authorization)) are never shown.
         type: dict
@@ -171,19 +182,126 @@ options:
         description:
           - V(json) encodes the body as JSON and sends a string unchanged, both as C(application/json).
           - V(form) encodes a dictionary as a form; V(raw) sends a string unchanged.
+          - V(multipart) encodes a dictionary and O(checks[].files) as a form with files.
+          - By default V(json).
         type: str
-        choices: [json, form, raw]
-        default: json
+        choices: [json, form, multipart, raw]
+      files:
+        description: Files to upload, for O(checks[].body_format=multipart).
+        type: list
+        elements: dict
+        suboptions:
+          field:
+            description: Name of the form's field.
+            type: str
+            required: true
+          path:
+            description: Path of the file on the machine that runs the task, at most 64 MiB. Either this or the content is required.
+            type: path
+          content:
+            description: The content, in which placeholders are replaced.
+            type: str
+          filename:
+            description: The file name to send; by default that of the path, or the field's name.
+            type: str
+          content_type:
+            description: The media type; by default guessed from the file name.
+            type: str
+      graphql:
+        description: The operation for O(checks[].type=graphql), sent as a POST.
+        type: dict
+        suboptions:
+          query:
+            description: The query or mutation. A mutation is not retried by default.
+            type: str
+            required: true
+          variables:
+            description: Its variables.
+            type: dict
+          operation:
+            description: Name of the operation, if the query has several.
+            type: str
+      sse:
+        description:
+          - The events to wait for, for O(checks[].type=sse).
+          - O(checks[].expect.json) looks into C(events), a list of dictionaries with C(event), C(data) and C(id).
+        type: dict
+        suboptions:
+          event:
+            description: Name of the events that count; by default all.
+            type: str
+          count:
+            description: How many events to wait for.
+            type: int
+            default: 1
+          within:
+            description: Seconds from the response's headers until they must have arrived; by default limited by O(checks[].timeout) only.
+            type: float
+          silence:
+            description: Seconds that the stream may be silent; comments end the silence, too.
+            type: float
+      websocket:
+        description:
+          - The conversation for O(checks[].type=websocket). By default, the connection is opened and closed.
+          - O(checks[].expect.json) looks into C(subprotocol) and C(messages), a list.
+        type: dict
+        suboptions:
+          subprotocols:
+            description: Subprotocols to offer; the server must choose one of them.
+            type: list
+            elements: str
+          send:
+            description: A text message to send; dictionaries and lists are encoded as JSON.
+            type: raw
+          receive:
+            description: How many messages to wait for; by default one if a message is sent, otherwise none.
+            type: int
+          close_code:
+            description: The code with which the server must close the connection. Without it, the check closes.
+            type: int
+      mcp:
+        description:
+          - The session for O(checks[].type=mcp).
+          - O(checks[].expect.json) looks into C(server) (name and version), C(protocol), C(tools) (names) and C(result).
+        type: dict
+        suboptions:
+          transport:
+            description: V(streamable_http), or V(sse) for the older transport with server-sent events.
+            type: str
+            choices: [streamable_http, sse]
+            default: streamable_http
+          tool:
+            description: Name of a tool to call; it must be listed and must not return an error. Such a check is not retried by default.
+            type: str
+          arguments:
+            description: The tool's arguments.
+            type: dict
+      postgres:
+        description:
+          - The session that O(checks[].type=postgres) asks for. It is not logged in to, so no password is needed.
+          - With O(checks[].tls), the server must offer TLS with a valid certificate.
+        type: dict
+        suboptions:
+          user:
+            description: The user; by default C(slipway). A server that refuses the user is ready nevertheless.
+            type: str
+          database:
+            description: The database; by default the user's name.
+            type: str
       follow_redirects:
-        description: How many redirects to follow. With V(0), O(checks[].expect) applies to the redirect itself.
+        description: How many redirects to follow. With V(0), the default, O(checks[].expect) applies to the redirect itself.
         type: int
-        default: 0
+      cookies:
+        description:
+          - Whether to send the cookies that the responses to O(checks[].depends_on) set, and those set by redirects, where RFC 6265
+            allows it. By default V(true).
+          - A header C(Cookie) in O(checks[].headers) replaces them. The values are never shown.
+        type: bool
       max_body_bytes:
         description:
           - Maximum size in bytes (after decompression) of a body or a command's output, at most 1 GiB.
-          - Larger ones are an error.
+          - Larger ones are an error. By default 1 MiB.
         type: int
-        default: 1048576
       tls:
         description: TLS settings.
         type: dict
@@ -216,9 +334,18 @@ options:
         description: Names of checks that must be healthy first; otherwise this check is skipped.
         type: list
         elements: str
+      always:
+        description:
+          - Whether this check also runs if a check that it depends on failed, to clean up what a journey has made.
+          - If a value that it needs is then unknown, it is skipped.
+        type: bool
+        default: false
       extract:
         description:
           - Maps names of variables to a JMESPath into the JSON body, for later checks that depend on this one.
+          - Instead of a path, a dictionary with one key names another source - C(header), C(cookie), C(regex) (its first group, in the
+            body), C(input) (the value of a form's input with this name, such as a CSRF token, or the content of such a meta
+            element), or C(json).
           - Extracted values are never shown.
         type: dict
       expect:
@@ -226,17 +353,19 @@ options:
         type: dict
         suboptions:
           status:
-            description: Allowed status codes as numbers (V(204)), ranges (V(200-204)) and classes (V(2xx)).
+            description: Allowed status codes as numbers (V(204)), ranges (V(200-204)) and classes (V(2xx)); by default V(2xx).
             type: list
             elements: str
-            default: ['2xx']
           json:
             description: Assertions on the JSON body; all predicates of all entries must be true.
             type: list
             elements: dict
             suboptions:
               path:
-                description: A JMESPath into the body.
+                description:
+                  - A JMESPath into the body.
+                  - If what the last part of the path is looked for in does not exist, or a function cannot take its value, no predicate
+                    is true, V(exists=false) neither.
                 type: str
                 required: true
               equals:
@@ -244,7 +373,7 @@ options:
                   - The value must equal this one, including its type; V(1) equals V(1.0) but neither V("1") nor V(true).
                 type: raw
               not_equals:
-                description: The value must not equal this one.
+                description: The value must exist and not equal this one.
                 type: raw
               less:
                 description: The value must be a number less than this.
@@ -270,7 +399,9 @@ options:
                 type: str
                 choices: [array, boolean, integer, 'null', number, object, string]
           body_regex:
-            description: Regular expressions that must match the body (or a command's output).
+            description:
+              - Regular expressions that must match the body (or a command's output).
+              - The body is decoded as browsers do - by a byte order mark, the charset in C(Content-Type), or the one in an HTML page.
             type: list
             elements: str
           body_not_regex:
@@ -290,7 +421,7 @@ options:
                 description: The exact value.
                 type: str
               not_equals:
-                description: A value that the header must not have.
+                description: A value that the header, which must exist, must not have.
                 type: str
               matches:
                 description: A regular expression to search for in the value.
@@ -312,10 +443,9 @@ options:
             type: str
             choices: ['1.0', '1.1']
           rc:
-            description: Allowed exit codes for O(checks[].type=command).
+            description: Allowed exit codes for O(checks[].type=command); by default V(0).
             type: list
             elements: int
-            default: [0]
           identity:
             description:
               - What identifies the deployed version in the response; a successful response of an old pod is a failure.
@@ -347,7 +477,8 @@ options:
         description:
           - How many seconds to retry a failing check, counted from its first attempt.
           - V(0) means no retries.
-          - The default is 30, but 0 for HTTP methods that change something.
+          - The default is 30, but 0 for what can change something - HTTP methods other than V(GET), V(HEAD), V(OPTIONS) and V(TRACE),
+            GraphQL mutations, calls of tools, and messages sent over a WebSocket.
         type: float
       interval:
         description: Seconds between two attempts.
@@ -370,13 +501,14 @@ options:
         type: int
         default: 1
       stable_for:
-        description: For how many seconds all attempts must succeed.
+        description: For how many seconds all attempts must succeed, counted from the end of the first successful one.
         type: float
         default: 0.0
       invert:
         description:
           - Whether the check is healthy if it fails, for example for a port that must be closed.
-          - Errors of this host or of the Kubernetes API are still errors.
+          - Only a failure of the other side counts. What fails here or on the way is still an error, such as a name that does not
+            resolve, a proxy or the Kubernetes API that does not answer, an untrusted certificate, or a JMESPath that does not fit.
         type: bool
         default: false
       latency:
@@ -676,7 +808,9 @@ checks:
       type: dict
       sample: {"connect": 0.1, "first_byte": 2.3, "total": 2.9}
     percentiles:
-      description: Percentiles of complete requests in milliseconds; of the samples if O(checks[].latency) is set.
+      description:
+        - Percentiles of complete requests in milliseconds; of the samples if O(checks[].latency) is set. A sample that timed out counts
+          with the time until then.
       returned: when checks were run
       type: dict
       sample: {"p50": 2.9, "p90": 3.4, "p95": 3.5, "p99": 3.5, "max": 3.5}

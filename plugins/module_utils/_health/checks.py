@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,16 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders 
     of_application,
     placeholders,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._health.forms import (
+    MAX_FILE_BYTES,
+    Extraction,
+    File,
+    from_cookie,
+    from_header,
+    from_input,
+    from_regex,
+    media_type,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._health.predicates import COMPARISONS, parse_status
 from ansible_collections.slipway.kube.plugins.module_utils._http.address import DEFAULT_PORTS, split_address
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import SpecError
@@ -41,20 +52,64 @@ METHODS = (
     *("REPORT", "SEARCH", "QUERY", "PURGE"),
 )
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-SCHEMES = {
+SCHEMES: Mapping[str, tuple[str, ...]] = {
     "http": ("http", "https"),
+    "graphql": ("http", "https"),
+    "sse": ("http", "https"),
+    "websocket": ("ws", "wss"),
+    "mcp": ("http", "https"),
     "tcp": ("tcp",),
     "tls": ("tls",),
     "grpc": ("grpc", "grpcs"),
+    "postgres": ("postgres",),
+    "redis": ("redis", "rediss"),
+    "dns": ("dns",),
     "command": (),
 }
-VIAS = {
+_SOCKETS = ("direct", "port_forward", "unix_socket")
+VIAS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(SCHEMES, _SOCKETS),
     "http": ("direct", "port_forward", "api_proxy", "unix_socket"),
-    "tcp": ("direct", "port_forward", "unix_socket"),
-    "tls": ("direct", "port_forward", "unix_socket"),
-    "grpc": ("direct", "port_forward", "unix_socket"),
+    "graphql": ("direct", "port_forward", "api_proxy", "unix_socket"),
+    "dns": ("direct",),
     "command": ("direct",),
 }
+_PROXIED = frozenset({"proxy", "environment_proxy"})
+_WEB = _PROXIED | {"headers", "cookies", "max_body_bytes", "tls", "extract"}
+KEYS: Mapping[str, frozenset[str]] = {
+    "http": _WEB | {"method", "body", "body_format", "files", "follow_redirects"},
+    "graphql": _WEB | {"graphql"},
+    "sse": _WEB | {"sse"},
+    "websocket": _WEB | {"websocket"},
+    "mcp": _WEB | {"mcp"},
+    "tcp": frozenset(),
+    "tls": _PROXIED | {"tls"},
+    "grpc": frozenset({"tls", "grpc_service"}),
+    "postgres": frozenset({"tls", "postgres", "extract"}),
+    "redis": frozenset({"tls", "extract"}),
+    "dns": frozenset({"extract"}),
+    "command": frozenset({"command", "max_body_bytes"}),
+}
+"""The options of a check that not every type obeys."""
+_BODY = frozenset({"json", "body_regex", "body_not_regex", "min_bytes", "max_bytes"})
+_FOUND = frozenset({"json", "body_regex", "body_not_regex"})
+EXPECT_KEYS: Mapping[str, frozenset[str]] = {
+    "http": _BODY | {"status", "headers", "location", "http_version", "identity"},
+    "graphql": _BODY | {"status", "headers"},
+    "sse": _FOUND | {"headers"},
+    "websocket": _FOUND | {"headers"},
+    "mcp": _FOUND,
+    "postgres": _FOUND,
+    "redis": _FOUND,
+    "dns": _FOUND,
+    "command": _BODY | {"rc"},
+}
+"""What can be expected of the answer, by type."""
+WITH_BODY = frozenset(EXPECT_KEYS)
+"""The types whose answers have a body to look into."""
+WITH_STATUS = frozenset(kind for kind, keys in EXPECT_KEYS.items() if "status" in keys)
+DETAILS = frozenset({"graphql", "sse", "websocket", "mcp", "postgres"})
+"""The types with options of their own, under their name."""
 LONGEST = 7 * 86400.0
 LIMITS: Mapping[str, tuple[float, float]] = {
     "timeout": (0.001, LONGEST),
@@ -158,7 +213,11 @@ class Check:
     max_body_bytes: int = 1 << 20
     tls: Tls = field(default_factory=Tls)
     depends_on: tuple[str, ...] = ()
-    extract: Mapping[str, tuple[str, Search]] = field(default_factory=dict)
+    cookies: bool = True
+    files: tuple[File, ...] = ()
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    always: bool = False
+    extract: Mapping[str, Extraction] = field(default_factory=dict)
     expect: Expect = field(default_factory=Expect)
     timeout: float = 10.0
     retry_for: float = 30.0
@@ -176,6 +235,11 @@ class Check:
         """How many good answers in a row are needed."""
         identity = self.expect.identity
         return max(self.consecutive_successes, identity.consecutive if identity else 1)
+
+    @property
+    def needs(self) -> set[str]:
+        """The names of the placeholders that must have a value when it asks."""
+        return {name for _key, value in fillable(self) for name in placeholders(value)}
 
     def summary(self) -> str:
         """Say in one line what will be asked, with placeholders unfilled so that no secret is in it."""
@@ -312,7 +376,9 @@ def needs_jmespath(checks: Sequence[Mapping[str, Any]]) -> bool:
     for check in checks:
         expect = check.get("expect") or {}
         identity = expect.get("identity") or {}
-        if check.get("extract") or expect.get("json") or (identity and not identity.get("header")):
+        extract = check.get("extract") or {}
+        paths = any(not isinstance(how, Mapping) or "json" in how for how in extract.values())
+        if paths or expect.get("json") or (identity and not identity.get("header")):
             return True
     return False
 
@@ -382,7 +448,7 @@ def _lost_placeholders(
                 yield CheckError(check.name, f"extract.{name}", f"the name is already taken by {other}.")
             makers[name] = check.name
     for check in checks:
-        for key, value in _fillable(check):
+        for key, value in fillable(check):
             for name in placeholders(value):
                 if name in known:
                     continue
@@ -398,10 +464,13 @@ def _lost_placeholders(
                     )
 
 
-def _fillable(check: Check) -> Iterator[tuple[str, Any]]:
+def fillable(check: Check) -> Iterator[tuple[str, Any]]:
+    """Yield the key and the value of everything in which placeholders are filled."""
     yield "url", check.url
     yield from ((f"headers.{name}", value) for name, value in check.headers.items())
     yield "body", check.body
+    yield from ((f"files[{index}].content", file.content) for index, file in enumerate(check.files))
+    yield check.type, check.detail
     yield from ((f"expect.json[{index}]", item.predicates) for index, item in enumerate(check.expect.json))
     yield from ((f"expect.headers.{name}", predicates) for name, predicates in check.expect.headers)
     if check.expect.identity:
@@ -416,6 +485,10 @@ def parse_check(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping
     kind, via = given.get("type", "http"), given.get("via", "direct")
     if via not in VIAS[kind]:
         raise place.wrong("via", f"{via} cannot be combined with type {kind}; use {_words(VIAS[kind])}.")
+    command = tuple(str(word) for word in given.get("command") or ())
+    if kind == "command" and not command:
+        raise place.wrong("command", "type command needs the program and its arguments as a list.")
+    _check_keys(kind, given, place)
     method = str(given.get("method", "GET")).upper()
     if method not in METHODS:
         raise place.wrong("method", f"{method!r} is no HTTP method; {nearest(method, METHODS)}.")
@@ -443,30 +516,29 @@ def parse_check(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping
         parts = _split(proxy, "proxy", place)
         if parts.scheme != "http" or not parts.hostname:
             raise place.wrong("proxy", "write it as http://host:port.")
-        if via != "direct" or kind not in ("http", "tls"):
-            raise place.wrong("proxy", "it goes only with type http or tls and via direct.")
+        if via != "direct":
+            raise place.wrong("proxy", "it goes only with via direct.")
         if resolve and kind == "http" and not url.lower().startswith("https://"):
             raise place.wrong(
                 "proxy", "a proxy resolves plain http names by itself, so it cannot be combined with resolve."
             )
-    if given.get("environment_proxy") and (via != "direct" or kind not in ("http", "tls")):
-        raise place.wrong("environment_proxy", "it goes only with type http or tls and via direct.")
+    if given.get("environment_proxy") and via != "direct":
+        raise place.wrong("environment_proxy", "it goes only with via direct.")
     if via == "api_proxy" and given.get("follow_redirects"):
         raise place.wrong("follow_redirects", "the Kubernetes API rewrites redirects; use via port_forward.")
     body, body_format = given.get("body"), given.get("body_format", "json")
     if body_format == "form" and body is not None and not isinstance(body, Mapping):
         raise place.wrong("body", "with body_format form it is a dictionary of fields.")
+    if body_format == "multipart" and body is not None and not isinstance(body, Mapping):
+        raise place.wrong("body", "with body_format multipart it is a dictionary of fields.")
+    files = _files(given.get("files") or (), body_format, place)
     if body_format == "raw" and isinstance(body, (Mapping, list)):
         raise place.wrong("body", "with body_format raw it is a text.")
     for key, limits in LIMITS.items():
         if key in given:
             place.within(key, given[key], *limits)
-    command = tuple(str(word) for word in given.get("command") or ())
-    if kind == "command" and not command:
-        raise place.wrong("command", "type command needs the program and its arguments as a list.")
+    detail = _detail(kind, given.get(kind) if kind in DETAILS else None, bool(given.get("tls")), place)
     extract = given.get("extract") or {}
-    if extract and kind != "http":
-        raise place.wrong("extract", f"it goes only with type http, not {kind}.")
     if extract and given.get("invert"):
         raise place.wrong("extract", "it cannot be combined with invert, which expects no response.")
     tls = Tls(**{key: value for key, value in (given.get("tls") or {}).items() if value is not None})
@@ -475,7 +547,7 @@ def parse_check(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping
     retry_for = given.get("retry_for")
     if retry_for is None:
         # A request that changes something must not be repeated behind a person's back.
-        retry_for = 30.0 if kind != "http" or method in IDEMPOTENT else 0.0
+        retry_for = 0.0 if _changes_something(kind, method, detail) else 30.0
     return Check(
         name=name,
         type=kind,
@@ -496,9 +568,13 @@ def parse_check(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping
         follow_redirects=given.get("follow_redirects", 0),
         max_body_bytes=given.get("max_body_bytes", 1 << 20),
         tls=tls,
+        cookies=given.get("cookies") is not False,
+        files=files,
+        detail=detail,
+        always=bool(given.get("always", False)),
         depends_on=tuple(dict.fromkeys(str(other) for other in given.get("depends_on") or ())),
-        extract={str(key): _extract(str(key), path, compile_path, place) for key, path in extract.items()},
-        expect=_expect(given.get("expect") or {}, kind, compile_path, place),
+        extract={str(key): _extract(str(key), how, compile_path, place) for key, how in extract.items()},
+        expect=_expect(given.get("expect") or {}, compile_path, place),
         timeout=given.get("timeout", 10.0),
         retry_for=retry_for,
         interval=given.get("interval", 1.0),
@@ -510,6 +586,41 @@ def parse_check(item: Mapping[str, Any], compile_path: Compile, cluster: Mapping
         invert=bool(given.get("invert", False)),
         latency=_latency(given.get("latency"), bool(given.get("invert")), place),
     )
+
+
+def _check_keys(kind: str, given: Mapping[str, Any], place: _Place) -> None:
+    """Refuse what a type would not look at, because a check that ignores an expectation passes too easily."""
+    for key in given:
+        if any(key in keys for keys in KEYS.values()) and key not in KEYS[kind] and given[key] not in (False, ""):
+            raise place.wrong(key, f"type {kind} has no use for it; it goes with {_words(_types(KEYS, key))}.")
+    if kind == "command":
+        for key in ("url", "resolve"):
+            if given.get(key):
+                raise place.wrong(key, "type command asks no address; remove it.")
+    elif (given.get("kubernetes") or {}).get("container"):
+        raise place.wrong("kubernetes.container", "it goes with type command.")
+    for key, value in (given.get("expect") or {}).items():
+        if value is not None and key not in EXPECT_KEYS.get(kind, ()):
+            raise place.wrong(
+                f"expect.{key}",
+                f"type {kind} has no answer of this kind; it goes with {_words(_types(EXPECT_KEYS, key))}.",
+            )
+
+
+def _types(keys: Mapping[str, frozenset[str]], key: str) -> list[str]:
+    return [kind for kind, known in keys.items() if key in known]
+
+
+def written_nulls(check: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the key and the reason of each predicate that is written as null: Ansible takes it for one that is not set."""
+    expect = check.get("expect")
+    for group in ("json", "headers"):
+        items = expect.get(group) if isinstance(expect, Mapping) else None
+        for index, item in enumerate(items if isinstance(items, list) else ()):
+            for key in COMPARISONS:
+                if isinstance(item, Mapping) and key in item and item[key] is None:
+                    instead = "type: 'null' or exists: false" if group == "json" else "exists: false"
+                    yield f"expect.{group}[{index}].{key}", f"null cannot be compared with; use {instead}."
 
 
 def _headers(headers: Mapping[str, Any], via: str, place: _Place) -> dict[str, str]:
@@ -582,14 +693,98 @@ def _check_url(kind: str, url: str, place: _Place) -> None:
         raise place.wrong("url", f"{url!r} must begin with {' or '.join(f'{name}://' for name in schemes)} and a host.")
     if parts.username is not None or parts.password is not None:
         raise place.wrong("url", "it must hold no user or password; send them in headers by a placeholder.")
-    if parts.port is None and parts.scheme not in DEFAULT_PORTS:
+    if parts.port is None and parts.scheme not in DEFAULT_PORTS and kind != "dns":
         raise place.wrong("url", f"type {kind} needs a port, such as {schemes[0]}://host:port.")
 
 
-def _extract(name: str, path: Any, compile_path: Compile, place: _Place) -> tuple[str, Search]:
+def _changes_something(kind: str, method: str, detail: Mapping[str, Any]) -> bool:
+    """Say whether asking again could do twice what must be done once."""
+    if kind == "http":
+        return method not in IDEMPOTENT
+    if kind == "graphql":
+        return "mutation" in str(detail.get("query"))
+    return (kind == "mcp" and bool(detail.get("tool"))) or (kind == "websocket" and detail.get("send") is not None)
+
+
+def _files(given: Iterable[Mapping[str, Any]], body_format: str, place: _Place) -> tuple[File, ...]:
+    files = []
+    for index, item in enumerate(given):
+        key, path, content = f"files[{index}]", item.get("path"), item.get("content")
+        if body_format != "multipart":
+            raise place.wrong("files", "it needs body_format multipart.")
+        if (path is None) == (content is None):
+            raise place.wrong(key, "give either the path of a file or its content.")
+        if path is not None:
+            _check_file(f"{key}.path", path, place)
+        filename = str(item.get("filename") or os.path.basename(path or str(item["field"])))
+        files.append(
+            File(str(item["field"]), path, content, filename, item.get("content_type") or media_type(filename))
+        )
+    return tuple(files)
+
+
+def _check_file(key: str, path: str, place: _Place) -> None:
+    try:
+        size = os.stat(path).st_size
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise place.wrong(key, f"{path} cannot be read: {error.strerror}.") from None
+    if size > MAX_FILE_BYTES:
+        raise place.wrong(key, f"{path} has {size} bytes, the most is {MAX_FILE_BYTES}.")
+
+
+def _detail(kind: str, given: Mapping[str, Any] | None, encrypted: bool, place: _Place) -> dict[str, Any]:
+    """Return the options of a type that has some of its own, or raise CheckError."""
+    detail = {key: value for key, value in (given or {}).items() if value is not None}
+    if kind == "graphql" and not str(detail.get("query", "")).strip():
+        raise place.wrong("graphql.query", "type graphql needs the query.")
+    if kind == "mcp" and detail.get("arguments") and not detail.get("tool"):
+        raise place.wrong("mcp.arguments", "they go with mcp.tool, which names the tool to call.")
+    for key, limits in {
+        "count": (1, 10_000),
+        "within": (0.001, LONGEST),
+        "silence": (0.001, LONGEST),
+        "receive": (0, 10_000),
+        "close_code": (1000, 4999),
+    }.items():
+        if key in detail:
+            place.within(f"{kind}.{key}", detail[key], *limits)
+    for index, name in enumerate(detail.get("subprotocols") or ()):
+        if not _TOKEN.fullmatch(str(name)):
+            raise place.wrong(f"websocket.subprotocols[{index}]", f"{name!r} is no name of a subprotocol.")
+    for key in ("user", "database"):
+        if "\0" in str(detail.get(key, "")):
+            raise place.wrong(f"postgres.{key}", "it must hold no NUL character.")
+    if kind == "postgres":
+        detail["encrypted"] = encrypted
+    return detail
+
+
+_EXTRACTIONS: Mapping[str, Callable[[str], Extraction]] = {
+    "header": from_header,
+    "cookie": from_cookie,
+    "input": from_input,
+    "regex": from_regex,
+}
+
+
+def _extract(name: str, how: Any, compile_path: Compile, place: _Place) -> Extraction:
+    key = f"extract.{name}"
     if not _NAME.fullmatch(name):
-        raise place.wrong(f"extract.{name}", "this is not a valid name: use letters, digits and underscores.")
-    return str(path), _compile(f"extract.{name}", str(path), compile_path, place)
+        raise place.wrong(key, "this is not a valid name: use letters, digits and underscores.")
+    if isinstance(how, Mapping):
+        kinds = ("json", *_EXTRACTIONS)
+        for unknown in [kind for kind in how if kind not in kinds]:
+            raise place.wrong(f"{key}.{unknown}", f"this key is unknown; {nearest(str(unknown), kinds)}.")
+        if len(how) != 1 or not str(next(iter(how.values())) or ""):
+            raise place.wrong(key, f"name exactly one of {_words(kinds)}.")
+        kind, text = next((str(kind), str(text)) for kind, text in how.items())
+        if kind != "json":
+            return _EXTRACTIONS[kind](place.regex(f"{key}.regex", text) if kind == "regex" else text)
+        how = text
+    search = _compile(key, str(how), compile_path, place)
+    return Extraction("json", str(how), lambda _response, document: search(document))
 
 
 def _compile(key: str, path: str, compile_path: Compile, place: _Place) -> Search:
@@ -600,7 +795,7 @@ def _compile(key: str, path: str, compile_path: Compile, place: _Place) -> Searc
         raise place.wrong(key, f"{path!r} is no JMESPath: {reason}.") from None
 
 
-def _expect(given: Mapping[str, Any], kind: str, compile_path: Compile, place: _Place) -> Expect:
+def _expect(given: Mapping[str, Any], compile_path: Compile, place: _Place) -> Expect:
     given = {key: value for key, value in given.items() if value is not None}
     try:
         status = parse_status(given.get("status", ["2xx"]))
@@ -624,10 +819,6 @@ def _expect(given: Mapping[str, Any], kind: str, compile_path: Compile, place: _
     identity = None
     if "identity" in given:
         identity = _identity(given["identity"], compile_path, place)
-    if kind not in ("http", "command") and (items or patterns["body_regex"] or patterns["body_not_regex"]):
-        raise place.wrong("expect", f"type {kind} has no body to look into.")
-    if kind != "http" and (identity or headers or "location" in given):
-        raise place.wrong("expect", f"identity, headers and location go only with type http, not {kind}.")
     return Expect(
         status=status,
         json=tuple(items),

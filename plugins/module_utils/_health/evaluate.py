@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import signal
 import threading
@@ -17,8 +16,10 @@ from typing import Any
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import fill_tree
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import MASK, is_sensitive, redact
-from ansible_collections.slipway.kube.plugins.module_utils._health.checks import Check, Identity, Search
+from ansible_collections.slipway.kube.plugins.module_utils._health.checks import WITH_STATUS, Check, Identity
 from ansible_collections.slipway.kube.plugins.module_utils._health.predicates import (
+    ABSENT,
+    UNKNOWN,
     Assertion,
     assert_header,
     assert_json,
@@ -47,9 +48,10 @@ class Verdict:
 
 @contextlib.contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Stop what runs inside after so many seconds by judging_timeout; only the main thread can do so.
+    """Stop what runs inside after so many seconds of the processor by judging_timeout; only the main thread can do so.
 
     A pattern such as (a+)+ can take for ever. The regular expression engine looks for signals, and for nothing else.
+    On a busy machine a good answer must not become a bad one, so that waiting for the processor does not count.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -62,14 +64,18 @@ def bounded(seconds: float) -> Iterator[None]:
         if left:
             raise left.pop()
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 0.5)
     try:
-        yield
+        try:
+            yield
+        finally:
+            left.clear()
     finally:
+        # The signal may have come on the way here.
         left.clear()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def _depth(value: Any) -> int:
@@ -86,10 +92,15 @@ def _depth(value: Any) -> int:
     return depth
 
 
+def _no_number(name: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have (RFC 8259, 6)."""
+    raise ValueError(f"{name} is no number")
+
+
 def read_json(body: bytes) -> Any:
     """Return the parsed body, or NOT_JSON."""
     try:
-        document = json.loads(body)
+        document = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return NOT_JSON
     return document if _depth(document) <= MAX_DEPTH else NOT_JSON
@@ -99,26 +110,17 @@ def evidence(response: Response, document: Any, masker: Masker) -> str:
     """Return the beginning of a body in which fields and values that are secret are masked."""
     if document is not NOT_JSON:
         return shorten(redact(document), 120, masker.outside)
-    return shorten(response.body.decode("utf-8", "replace"), 120, masker.outside)
+    return shorten(response.text, 120, masker.outside)
 
 
-def _searched(search: Search, document: Any) -> Any:
-    """Apply a JMESPath; an expression that does not fit the value's type finds nothing."""
-    try:
-        return search(document)
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
-        # jmespath's own errors are ValueErrors, but its functions trust the values that they are given.
-        return None
-
-
-def learn(check: Check, document: Any, masker: Masker) -> dict[str, Any]:
+def learn(check: Check, response: Response, document: Any, masker: Masker) -> dict[str, Any]:
     """Find the values to extract, and hide them from now on, whatever else is wrong with the answer."""
     found: dict[str, Any] = {}
-    if document is NOT_JSON:
-        return found
-    for name, (_path, search) in check.extract.items():
-        value = _searched(search, document)
-        if value is not None:
+    for name, extraction in check.extract.items():
+        if document is NOT_JSON and extraction.kind == "json":
+            continue
+        value = extraction.find(response, document)
+        if value not in (None, ABSENT, UNKNOWN):
             masker.add(value)
             found[name] = value
     return found
@@ -128,17 +130,20 @@ def judge(check: Check, response: Response, variables: Mapping[str, Any], masker
     """Hold an HTTP answer (or a command's output) against all expectations of its check."""
     expect, verdict = check.expect, Verdict()
     document = read_json(response.body)
-    verdict.extracted = learn(check, document, masker)
+    verdict.extracted = learn(check, response, document, masker)
     found: list[tuple[str, Assertion]] = []
 
     def note(assertion: Assertion, code: str = "assertion_failed") -> None:
         found.append((code, assertion))
 
-    wants_json = bool(expect.json or check.extract or (expect.identity and expect.identity.search))
+    extracts_json = any(extraction.kind == "json" for extraction in check.extract.values())
+    wants_json = bool(
+        expect.json or extracts_json or check.type == "graphql" or (expect.identity and expect.identity.search)
+    )
     if check.type == "command":
         passed = response.rc in expect.rc
         note(Assertion("code", "in", list(expect.rc), response.rc, passed), "command_failed")
-    else:
+    elif check.type in WITH_STATUS:
         ranges = [str(low) if low == high else f"{low}-{high}" for low, high in expect.status]
         passed = status_matches(response.status, expect.status)
         note(Assertion("status", "in", ", ".join(ranges), response.status, passed), "status_unexpected")
@@ -160,15 +165,18 @@ def judge(check: Check, response: Response, variables: Mapping[str, Any], masker
         size = len(response.body)
         note(Assertion("size", "at_most", expect.max_bytes, size, size <= expect.max_bytes))
     shown = evidence(response, document, masker)
-    text = response.body.decode("utf-8", "replace")
-    for item in assert_text("body", text, expect.body_regex, expect.body_not_regex):
+    for item in assert_text("body", response.text, expect.body_regex, expect.body_not_regex):
         note(Assertion(item.subject, item.predicate, item.expected, shown, item.passed))
+    if check.type == "graphql" and document is not NOT_JSON:
+        note(_graphql(check, document), "graphql_errors")
     if document is not NOT_JSON:
         for wanted in expect.json:
             filled = fill_tree(wanted.predicates, variables)
-            search = functools.partial(_searched, wanted.search)
-            for item in assert_json(search, wanted.path, filled, document):
-                note(_hidden(item, is_sensitive(wanted.path)))
+            for item in assert_json(wanted.search, wanted.path, filled, document):
+                note(
+                    _hidden(item, is_sensitive(wanted.path)),
+                    "expression_failed" if item.unknown else "assertion_failed",
+                )
     if expect.identity:
         note(_identity(expect.identity, response, document, variables), "identity_mismatch")
     verdict.assertions = [assertion for _code, assertion in found]
@@ -176,16 +184,18 @@ def judge(check: Check, response: Response, variables: Mapping[str, Any], masker
     if verdict.fault is None:
         missing = [name for name in check.extract if name not in verdict.extracted]
         if missing:
-            verdict.fault = CheckError("extract_failed", f"{missing[0]} ({check.extract[missing[0]][0]}).")
+            how = check.extract[missing[0]]
+            verdict.fault = CheckError("extract_failed", f"{missing[0]} ({how.kind} {how.text}).")
     return verdict
 
 
 def _hidden(item: Assertion, sensitive: bool) -> Assertion:
     """Keep a value from being shown when its name says that it is a secret, or its fields do."""
     observed = item.observed
-    observed = MASK if sensitive and observed is not None else redact(observed)
+    if observed is not ABSENT and observed is not UNKNOWN:
+        observed = MASK if sensitive and observed is not None else redact(observed)
     expected = MASK if sensitive and item.predicate in ("equals", "not_equals", "in") else item.expected
-    return Assertion(item.subject, item.predicate, expected, observed, item.passed)
+    return Assertion(item.subject, item.predicate, expected, observed, item.passed, item.unknown)
 
 
 def _identity(identity: Identity, response: Response, document: Any, variables: Mapping[str, Any]) -> Assertion:
@@ -195,18 +205,32 @@ def _identity(identity: Identity, response: Response, document: Any, variables: 
         value: Any = values[0] if values else None
         subject = f"header {identity.header}"
     else:
-        value = None if document is NOT_JSON else _searched(identity.search, document)
+        value = None if document is NOT_JSON else identity.search(document)
         subject = f"json {identity.path}"
     # YAML may have read a digest of digits only as a number.
-    passed = same(value, wanted) or (value is not None and str(value) == str(wanted))
+    known = value is not None and value is not ABSENT and value is not UNKNOWN
+    passed = known and (same(value, wanted) or str(value) == str(wanted))
     return Assertion(f"identity {subject}", "equals", wanted, value, passed)
+
+
+def _graphql(check: Check, document: Any) -> Assertion:
+    """Say whether a response is free of errors, unless the check says itself what its errors are."""
+    errors = document.get("errors") if isinstance(document, dict) else None
+    own = any(item.path.startswith("errors") for item in check.expect.json)
+    told = (
+        [str(error.get("message")) if isinstance(error, dict) else error for error in errors or ()]
+        if own is False
+        else []
+    )
+    return Assertion("errors", "equals", [], told, not told)
 
 
 def _fault(
     check: Check, response: Response, found: list[tuple[str, Assertion]], shown: str, no_json: bool, masker: Masker
 ) -> CheckError | None:
-    failed = [(code, item) for code, item in found if not item.passed]
-    what = f"{check.method} {response.url.partition('?')[0]}" if check.type == "http" else check.command[0]
+    # What is known to be wrong comes before what cannot be known, which no inverted check may take for wrong.
+    failed = sorted(((code, item) for code, item in found if not item.passed), key=lambda one: one[1].unknown)
+    what = _subject(check, response)
     if failed and failed[0][0] == "status_unexpected":
         return CheckError("status_unexpected", f"{what} answered {response.status}: {shown or 'no body'}.")
     if failed and failed[0][0] == "command_failed":
@@ -216,5 +240,14 @@ def _fault(
     if not failed:
         return None
     code, item = failed[0]
+    if code == "graphql_errors":
+        return CheckError(code, f"{what} answered: {shorten(item.observed, 160, masker.outside)}.")
     more = f" ({len(failed) - 1} more)" if len(failed) > 1 else ""
     return CheckError(code, f"{item.sentence(masker)}{more}.")
+
+
+def _subject(check: Check, response: Response) -> str:
+    """Name what was asked, without the query of its address."""
+    if check.type == "command":
+        return check.command[0]
+    return f"{check.method if check.type == 'http' else check.type} {(response.url or check.url).partition('?')[0]}"

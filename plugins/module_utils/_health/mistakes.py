@@ -18,6 +18,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._health.checks import
     Search,
     parse_check,
     relation_mistakes,
+    written_nulls,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._health.module import secrets_in
 from ansible_collections.slipway.kube.plugins.module_utils._health.options import (
@@ -43,6 +44,7 @@ def find_mistakes(checks: Sequence[Mapping[str, Any]], variables: Sequence[str])
     extracted: list[str] = []
     for index, given in enumerate(checks):
         item, wrong = read_options(given, options)
+        wrong += [(key, reason) for key, reason in written_nulls(given) if key not in dict(wrong)]
         found += [(index, key, reason) for key, reason in wrong]
         extracted += map(str, item.get("extract") or ())
         if {"name", "type", "via"}.isdisjoint(key for key, _reason in wrong):
@@ -81,10 +83,12 @@ def _without(check: dict[str, Any], key: str) -> dict[str, Any]:
     """Return a copy of a check in which what stands at a key is gone, or is something right where one is needed."""
     kind = check.get("type") or "http"
     right: dict[str, dict[str, Any]] = {
-        "url": {"url": f"{next(iter(SCHEMES[kind]), 'http')}://unread.invalid:1"},
+        "url": {"url": f"{SCHEMES[kind][0]}://unread.invalid:1"} if SCHEMES[kind] else {},
         "kubernetes": {"kubernetes": {"service": "unread"}},
-        "command": {"command": ["unread"]},
+        "command": {"command": ["unread"]} if kind == "command" else {},
         "unix_socket": {"unix_socket": "/unread"},
+        "query": {"query": "unread"},
+        "field": {"field": "unread"},
         "path": {"path": "unread"},
         "equals": {"equals": "unread"},
         "matches": {"exists": True},

@@ -20,11 +20,14 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.masker import
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import secrets_in_address, sensitive_values
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import (
+    DETAILS,
+    KEYS,
     LONGEST,
     Check,
     needs_jmespath,
     parse_checks,
     unknown_keys,
+    written_nulls,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._health.options import (
     HAS_JMESPATH,
@@ -53,6 +56,9 @@ def secrets_in(params: Mapping[str, Any]) -> set[str]:
         if not isinstance(check, Mapping):
             continue
         found |= sensitive_values(_mapping(check.get("headers")), _fields(check.get("body")))
+        for kind in DETAILS:
+            detail = _mapping(check.get(kind)) or {}
+            found |= sensitive_values(None, {**detail, "send": _fields(detail.get("send"))})
         for address in (check.get("proxy"), check.get("url")):
             found |= secrets_in_address(address) if isinstance(address, str) else set()
         expect = _mapping(check.get("expect")) or {}
@@ -90,6 +96,7 @@ class HealthModule(AnsibleModule):  # type: ignore[misc]  # Ansible has no types
     """The module class with additions that have to come before Ansible's own checks and log line."""
 
     unknown: Sequence[str] = ()
+    nulls: Sequence[str] = ()
     _valid = False
     _given: Any = None
 
@@ -98,6 +105,12 @@ class HealthModule(AnsibleModule):  # type: ignore[misc]  # Ansible has no types
         # Removed here and reported by run_module, when it is known what must not be logged.
         self.unknown = unknown_keys(self.argument_spec, self.params)
         self._given = copy.deepcopy(self.params.get("checks"))
+        for check in self._given if isinstance(self._given, list) else ():
+            if isinstance(check, dict):
+                self.nulls = [
+                    *self.nulls,
+                    *(f"check {str(check.get('name'))!r}: {key}: {why}" for key, why in written_nulls(check)),
+                ]
 
     def fail_json(self, msg: str, **results: Any) -> NoReturn:
         """Fail; a value of a wrong type, which Ansible refuses by itself, is said with its check."""
@@ -145,6 +158,8 @@ def _options(module: HealthModule, given: Sequence[Mapping[str, Any]], known: Se
     params = module.params
     if module.unknown:
         raise SpecError(module.unknown[0])
+    if module.nulls:
+        raise SpecError(module.nulls[0])
     twice = sorted(set(params["variables"] or {}) & set(params["secrets"] or {}))
     if twice:
         raise SpecError(f"secrets: {twice[0]!r} is also in variables; set it in one of them.")
@@ -175,10 +190,14 @@ def run_module(module: HealthModule) -> None:
         _fail(module, masker(str(error)))
         return
     kinds = {check.type for check in checks}
-    if kinds & {"http", "tls", "grpc"}:  # a plain address may redirect to https
+    if any("tls" in KEYS[kind] for kind in kinds):  # a plain address may redirect to https
         require(module, "cryptography")
-    if "http" in kinds:
+    if any("headers" in KEYS[kind] for kind in kinds):
         require(module, "h11")
+    if "grpc" in kinds:
+        require(module, "hpack")
+    if not all(check.url.isascii() for check in checks):
+        require(module, "idna")
     through_api = [check for check in checks if check.type == "command" or check.via in ("port_forward", "api_proxy")]
     if through_api and importlib.util.find_spec("kubernetes") is None:
         text = missing_required_lib("kubernetes", reason=f"for check {through_api[0].name!r}")
@@ -225,7 +244,7 @@ def _leave(
         "elapsed": round(elapsed, 3),
         "msg": message(results, elapsed, left_out),
     }
-    for key, render in (("report_json", as_json(result)), ("report_junit", as_junit(results, elapsed))):
+    for key, render in (("report_json", as_json(result)), ("report_junit", as_junit(result, elapsed))):
         path = module.params[key]
         if not path:
             continue

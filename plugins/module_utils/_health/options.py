@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._health.checks import Search
+from ansible_collections.slipway.kube.plugins.module_utils._health.checks import SCHEMES, Search
+from ansible_collections.slipway.kube.plugins.module_utils._health.predicates import ABSENT, UNKNOWN
 
 try:
     import jmespath
@@ -18,6 +20,11 @@ except ImportError:
 else:
     HAS_JMESPATH = True
     JMESPATH_ERROR = None
+
+# What the expressions of JMESPath that look into the value of another one are called in its syntax tree.
+_WITH_SOURCE = frozenset(
+    {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten", "pipe"}
+)
 
 
 def argument_spec() -> dict[str, Any]:
@@ -77,7 +84,7 @@ def argument_spec() -> dict[str, Any]:
         "consecutive": {"type": "int", "default": 5},
     }
     expect = {
-        "status": {"type": "list", "elements": "str", "default": ["2xx"]},
+        "status": {"type": "list", "elements": "str"},
         "json": {"type": "list", "elements": "dict", "options": json_assertion},
         "body_regex": {"type": "list", "elements": "str"},
         "body_not_regex": {"type": "list", "elements": "str"},
@@ -86,7 +93,7 @@ def argument_spec() -> dict[str, Any]:
         "min_bytes": {"type": "int"},
         "max_bytes": {"type": "int"},
         "http_version": {"type": "str", "choices": ["1.0", "1.1"]},
-        "rc": {"type": "list", "elements": "int", "default": [0]},
+        "rc": {"type": "list", "elements": "int"},
         "identity": {"type": "dict", "options": identity},
     }
     latency = {
@@ -98,9 +105,39 @@ def argument_spec() -> dict[str, Any]:
         "max_ms": {"type": "float"},
         "error_rate": {"type": "float", "default": 0.0},
     }
+    file = {
+        "field": {"type": "str", "required": True},
+        "path": {"type": "path"},
+        "content": {"type": "str"},
+        "filename": {"type": "str"},
+        "content_type": {"type": "str"},
+    }
+    graphql = {
+        "query": {"type": "str", "required": True},
+        "variables": {"type": "dict"},
+        "operation": {"type": "str"},
+    }
+    sse = {
+        "event": {"type": "str"},
+        "count": {"type": "int", "default": 1},
+        "within": {"type": "float"},
+        "silence": {"type": "float"},
+    }
+    websocket = {
+        "subprotocols": {"type": "list", "elements": "str"},
+        "send": {"type": "raw"},
+        "receive": {"type": "int"},
+        "close_code": {"type": "int"},
+    }
+    mcp = {
+        "transport": {"type": "str", "choices": ["streamable_http", "sse"], "default": "streamable_http"},
+        "tool": {"type": "str"},
+        "arguments": {"type": "dict"},
+    }
+    postgres = {"user": {"type": "str"}, "database": {"type": "str"}}
     check = {
         "name": {"type": "str", "required": True},
-        "type": {"type": "str", "choices": ["http", "tcp", "tls", "grpc", "command"], "default": "http"},
+        "type": {"type": "str", "choices": list(SCHEMES), "default": "http"},
         "via": {
             "type": "str",
             "choices": ["direct", "port_forward", "api_proxy", "unix_socket"],
@@ -114,15 +151,23 @@ def argument_spec() -> dict[str, Any]:
         "kubernetes": {"type": "dict", "options": kubernetes},
         "workload": {"type": "dict", "options": workload},
         "command": {"type": "list", "elements": "str"},
-        "grpc_service": {"type": "str", "default": ""},
-        "method": {"type": "str", "default": "GET"},
+        "grpc_service": {"type": "str"},
+        "method": {"type": "str"},
         "headers": {"type": "dict"},
         "body": {"type": "raw"},
-        "body_format": {"type": "str", "choices": ["json", "form", "raw"], "default": "json"},
-        "follow_redirects": {"type": "int", "default": 0},
-        "max_body_bytes": {"type": "int", "default": 1048576},
+        "body_format": {"type": "str", "choices": ["json", "form", "multipart", "raw"]},
+        "files": {"type": "list", "elements": "dict", "options": file},
+        "graphql": {"type": "dict", "options": graphql},
+        "sse": {"type": "dict", "options": sse},
+        "websocket": {"type": "dict", "options": websocket},
+        "mcp": {"type": "dict", "options": mcp},
+        "postgres": {"type": "dict", "options": postgres},
+        "follow_redirects": {"type": "int"},
+        "cookies": {"type": "bool"},
+        "max_body_bytes": {"type": "int"},
         "tls": {"type": "dict", "options": tls},
         "depends_on": {"type": "list", "elements": "str"},
+        "always": {"type": "bool", "default": False},
         "extract": {"type": "dict"},
         "expect": {"type": "dict", "options": expect},
         "timeout": {"type": "float", "default": 10.0},
@@ -152,11 +197,47 @@ def argument_spec() -> dict[str, Any]:
 
 
 def compile_path(path: str) -> Search:
-    """Compile a JMESPath to its search function; ValueError for a wrong one."""
+    """Compile a JMESPath to a function from a document to a value, ABSENT or UNKNOWN; ValueError for a wrong one.
+
+    JMESPath itself says null for all three. Absent is what could be there: the last name of the path is not in an object
+    that is there, or nothing of a list that is there fits. Where what comes before is missing already, the path is misspelt
+    or the body is another one, so nothing is known. The same holds when a function is given a value that it does not take.
+    """
     if not path:
         raise ValueError("it is empty")
     try:
-        search: Search = jmespath.compile(path).search
+        parsed = jmespath.compile(path)
     except (RecursionError, LookupError, TypeError, AttributeError):
         raise ValueError("it cannot be read") from None
+    name, container = _container(parsed)
+
+    def search(document: Any) -> Any:
+        try:
+            value = parsed.search(document)
+            if value is not None:
+                return value
+            held = container(document)
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
+            # jmespath's own errors are ValueErrors, but its functions trust the values that they are given.
+            return UNKNOWN
+        if name is None:
+            return UNKNOWN if held is None else ABSENT
+        if not isinstance(held, Mapping):
+            return UNKNOWN
+        return None if name in held else ABSENT
+
     return search
+
+
+def _container(parsed: Any) -> tuple[str | None, Search]:
+    """Return the name that a JMESPath ends in, if it does, and a function that finds what would hold its value."""
+    tree = parsed.parsed
+    if tree["type"] == "field":
+        return tree["value"], lambda document: document
+    if tree["type"] == "current":
+        return "@", lambda document: {"@": document}
+    if tree["type"] not in _WITH_SOURCE:
+        return None, lambda _document: True
+    source, last = tree["children"][0], tree["children"][-1]
+    ends_in_name = tree["type"] == "subexpression" and last["type"] == "field"
+    return last["value"] if ends_in_name else None, jmespath.parser.ParsedResult("", source).search

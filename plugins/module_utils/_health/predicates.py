@@ -24,6 +24,24 @@ _RANGE = re.compile(r"([1-5][0-9]{2})\s*-\s*([1-5][0-9]{2})", re.ASCII)
 _CLASS = re.compile(r"([1-5])xx", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"[1-5][0-9]{2}", re.ASCII)
 
+
+# ---------------------------------------------------------------- what a path finds
+class Absent:
+    """Stands for what a path does not find where it could be."""
+
+    def __str__(self) -> str:
+        return "nothing"
+
+
+class Unknown:
+    """Stands for what cannot be found out: the path does not fit the body. No predicate is true of it."""
+
+    def __str__(self) -> str:
+        return "the path does not fit the body"
+
+
+ABSENT, UNKNOWN = Absent(), Unknown()
+
 COMPARISONS = ("equals", "not_equals", "less", "greater", "in", "exists", "matches", "length", "type")
 
 
@@ -99,6 +117,8 @@ def shorten(value: object, limit: int = SHORT, mask: Callable[[str], str] = unma
 
     The mask is applied before the cut: half a secret would not be recognised any more.
     """
+    if value is ABSENT or value is UNKNOWN:
+        value = str(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     # A body may be long, of which only the beginning is shown; the mark tells the mask that it was cut.
     text = text if len(text) <= _LOOKED_AT else f"{text[:_LOOKED_AT]}…"
@@ -107,7 +127,12 @@ def shorten(value: object, limit: int = SHORT, mask: Callable[[str], str] = unma
 
 
 def compare(kind: str, wanted: Any, value: object) -> bool:
-    """Decide one predicate of COMPARISONS over an observed JSON value."""
+    """Decide one predicate of COMPARISONS over an observed JSON value, or ABSENT or UNKNOWN.
+
+    Of what is absent only C(exists: false) is true, of what is unknown nothing is.
+    """
+    if value is UNKNOWN or value is ABSENT:
+        return value is ABSENT and kind == "exists" and not wanted
     if kind == "equals":
         return same(value, wanted)
     if kind == "not_equals":
@@ -135,13 +160,14 @@ def compare(kind: str, wanted: Any, value: object) -> bool:
 
 @dataclass(frozen=True)
 class Assertion:
-    """One predicate and what it was decided on; passed is the verdict."""
+    """One predicate and what it was decided on; passed is the verdict, unknown says that there could be none."""
 
     subject: str
     predicate: str
     expected: Any
     observed: Any
     passed: bool
+    unknown: bool = False
 
     def as_result(self, mask: Callable[[str], str] = unmasked) -> dict[str, Any]:
         """Return the shape of one entry of the result's assertions."""
@@ -167,10 +193,10 @@ class Assertion:
 def assert_json(
     search: Callable[[Any], Any], path: str, predicates: Mapping[str, Any], document: Any
 ) -> list[Assertion]:
-    """Decide all predicates of one JMESPath; search is the compiled expression's search."""
+    """Decide all predicates of one JMESPath; search returns a value, ABSENT or UNKNOWN."""
     value = search(document)
     return [
-        Assertion(f"json {path}", kind, wanted, value, compare(kind, wanted, value))
+        Assertion(f"json {path}", kind, wanted, value, compare(kind, wanted, value), value is UNKNOWN)
         for kind, wanted in predicates.items()
     ]
 
@@ -184,7 +210,7 @@ def assert_text(subject: str, text: str, patterns: Sequence[str], negated: Seque
 
 def assert_header(name: str, predicates: Mapping[str, Any], values: Sequence[str]) -> list[Assertion]:
     """Decide the predicates of one header; repeated headers are joined by a comma as HTTP says."""
-    value = ", ".join(values) if values else None
+    value = ", ".join(values) if values else ABSENT
     return [
         Assertion(f"header {name}", kind, wanted, value, compare(kind, wanted, value))
         for kind, wanted in predicates.items()

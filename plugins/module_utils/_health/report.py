@@ -83,13 +83,35 @@ def _evidence(diagnosis: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from (("Log", line) for line in (diagnosis.get("log") or [])[-6:])
 
 
-def as_json(result: Mapping[str, Any]) -> str:
+def as_json(result: Mapping[str, Any], _elapsed: float = 0.0) -> str:
     """Render the result as a JSON document."""
     return json.dumps(result, indent=2, ensure_ascii=False) + "\n"
 
 
-def as_junit(checks: Sequence[Mapping[str, Any]], elapsed: float) -> str:
+def as_tap(result: Mapping[str, Any], _elapsed: float = 0.0) -> str:
+    """Render the result in the Test Anything Protocol, version 13, a test per check."""
+    checks = result["checks"]
+    lines = ["TAP version 13", f"1..{len(checks)}"]
+    for number, check in enumerate(checks, 1):
+        good = check["state"] == "healthy"
+        # A number sign would begin a directive.
+        name = shorten(check["name"], 200).replace("\\", "\\\\").replace("#", "\\#")
+        error = None if good else check["last_error"]
+        skipped = f" # SKIP {shorten(error['message'], 200)}" if error and check["state"] == "skipped" else ""
+        lines.append(f"{'ok' if good or skipped else 'not ok'} {number} - {name}{skipped}")
+        if error and not skipped:
+            told = {"code": error["code"], "message": error["message"], "suggestion": error["suggestion"]}
+            lines += [
+                "  ---",
+                *(f"  {key}: {json.dumps(shorten(value, 400), ensure_ascii=False)}" for key, value in told.items()),
+                "  ...",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def as_junit(result: Mapping[str, Any], elapsed: float) -> str:
     """Render the result as one JUnit test suite, a case per check."""
+    checks = result["checks"]
     counts = summarize(checks)
     suite = ET.Element(
         "testsuite",

@@ -12,55 +12,46 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import json
 import random
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
-from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders import fill, fill_tree, fill_url
 from ansible_collections.slipway.kube.plugins.module_utils._common.statistics import percentiles
-from ansible_collections.slipway.kube.plugins.module_utils._common.threads import ThreadPool
-from ansible_collections.slipway.kube.plugins.module_utils._health.checks import SCHEMES, Check, Latency, Workload
+from ansible_collections.slipway.kube.plugins.module_utils._health.asking import ALPN, Asker
+from ansible_collections.slipway.kube.plugins.module_utils._health.checks import (
+    KEYS,
+    WITH_BODY,
+    Check,
+    Latency,
+    Workload,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._health.diagnose import Diagnosis, diagnose, own
 from ansible_collections.slipway.kube.plugins.module_utils._health.evaluate import Verdict, bounded, judge
 from ansible_collections.slipway.kube.plugins.module_utils._health.predicates import Assertion, backoff, shorten
-from ansible_collections.slipway.kube.plugins.module_utils._http.address import (
-    DEFAULT_PORTS,
-    ConnectOptions,
-    check_url,
-    choose_proxy,
-)
-from ansible_collections.slipway.kube.plugins.module_utils._http.client import Client
-from ansible_collections.slipway.kube.plugins.module_utils._http.connection import Connection, Connector
-from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError, SpecError
-from ansible_collections.slipway.kube.plugins.module_utils._http.grpc import ask
-from ansible_collections.slipway.kube.plugins.module_utils._http.models import Request, Response
-from ansible_collections.slipway.kube.plugins.module_utils._http.timings import Timings
+from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError, Side, SpecError
+from ansible_collections.slipway.kube.plugins.module_utils._http.models import Response
+from ansible_collections.slipway.kube.plugins.module_utils._http.timings import TIMEOUT_CODES, Timings
 from ansible_collections.slipway.kube.plugins.module_utils._http.tls import make_context
 from ansible_collections.slipway.kube.plugins.module_utils._kube.streams import PodStreams
 
 MAX_PARALLEL = 512
-# A bare TLS check does not know which protocol the port speaks, so it offers none.
-ALPN = {"http": "http/1.1", "grpc": "h2", "tls": "", "tcp": ""}
-MAX_THREADS = 32
 # A port forward has two threads of its own for as long as it lasts.
 MAX_FORWARDS = 16
 IDENTITY_PAUSE = 0.05
 JUDGING_SECONDS = 1.0
 LOOKING_SECONDS = 5.0
 """The most that looking at the workloads behind failed checks may take of the deadline."""
-# Faults of the options or of this host: they do not heal by waiting, and no invert makes them good news.
+# Faults of the options or of this host that do not heal by waiting.
 HOPELESS = frozenset(
     {"library_missing", "kubeconfig_invalid", "placeholder_invalid", "judging_timeout", "internal_error"}
 )
-UNKNOWABLE = HOPELESS | {"kubernetes_api"}
 # What the workload cannot be the cause of.
-UNEXPLAINED = UNKNOWABLE | {"unexpectedly_healthy"}
+UNEXPLAINED = HOPELESS | {"kubernetes_api", "descriptors_exhausted", "unexpectedly_healthy"}
+TIMED_OUT = frozenset({*TIMEOUT_CODES.values(), "proxy_failed"})
+Ask = Callable[[Check, Timings], Awaitable[Response]]
 
 
 @dataclass
@@ -70,6 +61,8 @@ class Record:
     check: Check
     state: str = "skipped"
     attempts: int = 0
+    streak: int = 0
+    asking: bool = False
     started: float | None = None
     elapsed: float = 0.0
     first_ok_at: str | None = None
@@ -127,7 +120,10 @@ class Runner:
         cluster: PodStreams | None = None,
         chance: Callable[[], float] = random.random,
         look: Callable[[Workload, float], Diagnosis | None] | None = None,
+        ask: Ask | None = None,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
     ) -> None:
+        """Keep what is given; C(ask) stands in for the network, and the loop's clock measures all waits."""
         self.records = {check.name: Record(check) for check in checks}
         self._variables = dict(variables)
         self._masker = masker
@@ -137,30 +133,34 @@ class Runner:
         self._cluster = cluster or PodStreams()
         self._chance = chance
         self._look = look or functools.partial(diagnose, masker=masker)
+        self._ask = ask
+        self._loop_factory = loop_factory
         self._stop_code = "deadline"
 
     def prepare(self) -> None:
         """Load the files of the TLS options, so that a wrong path is refused before anything is sent."""
         for record in self.records.values():
             check = record.check
-            if check.type in ("http", "tls", "grpc"):
+            if "tls" in KEYS[check.type]:
                 try:
-                    make_context(check.tls, ALPN[check.type])
+                    make_context(check.tls, ALPN.get(check.type, "http/1.1"))
                 except SpecError as error:
                     raise SpecError(f"check {check.name!r}: {error}") from None
 
     def run(self) -> list[Record]:
         """Run all checks to their end or to the deadline; return the records in the given order."""
-        self._end = time.monotonic() + self._deadline
         try:
-            asyncio.run(self._run())
+            with asyncio.Runner(loop_factory=self._loop_factory) as loop:
+                loop.run(self._run())
         finally:
             self._cluster.close()
         return list(self.records.values())
 
     async def _run(self) -> None:
-        self._threads = ThreadPool(MAX_THREADS)
-        self._connector = Connector(self._threads)
+        self._now = asyncio.get_running_loop().time
+        self._end = self._now() + self._deadline
+        asker = Asker([record.check for record in self.records.values()], self._variables, self._masker, self._cluster)
+        self._asks, self._threads = self._ask or asker.ask, asker.threads
         self._slots = asyncio.Semaphore(self._parallel)
         self._forwards = asyncio.Semaphore(min(self._parallel, MAX_FORWARDS))
         self._broken = asyncio.Event()
@@ -168,7 +168,7 @@ class Runner:
         self._tasks = tasks
         everything = asyncio.ensure_future(asyncio.wait(tasks.values()))
         broken = asyncio.ensure_future(self._broken.wait())
-        left = max(0.0, self._end - self._kept() - time.monotonic())
+        left = max(0.0, self._end - self._kept() - self._now())
         await asyncio.wait({everything, broken}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if self._broken.is_set():
             self._stop_code = "cancelled"
@@ -196,7 +196,7 @@ class Runner:
                 failed.setdefault(workload, []).append(record)
 
         async def one(workload: Workload) -> None:
-            seconds = min(LOOKING_SECONDS, max(0.0, self._end - time.monotonic()))
+            seconds = min(LOOKING_SECONDS, max(0.0, self._end - self._now()))
             try:
                 async with asyncio.timeout(seconds):
                     found = await self._threads.run(self._look, workload, seconds)
@@ -216,7 +216,8 @@ class Runner:
                 # Unlike awaiting the task itself, this does not cancel it when the waiting check is cancelled.
                 await asyncio.wait({self._tasks[name]})
             bad = [name for name in check.depends_on if self.records[name].state != "healthy"]
-            if bad:
+            lost = [name for name in check.needs if name not in self._variables]
+            if bad and (lost or not check.always):
                 record.error = CheckError("dependency_failed", f"It is {bad[0]!r}.")
                 return
             await self._until_stable(record)
@@ -226,7 +227,7 @@ class Runner:
             record.state, record.error = "unhealthy", CheckError("internal_error", f"{type(error).__name__}: {error}.")
         finally:
             if record.started is not None:
-                record.elapsed = time.monotonic() - record.started
+                record.elapsed = self._now() - record.started
             if record.state == "unhealthy" and self._fail_fast:
                 self._broken.set()
 
@@ -235,17 +236,26 @@ class Runner:
         if self._stop_code == "cancelled" or record.started is None:
             record.state = "skipped"
             record.error = CheckError(
-                self._stop_code, "It was not finished." if record.started else "It was not started."
+                self._stop_code, "It was not finished." if record.started is not None else "It was not started."
             )
             return
         record.state = "unhealthy"
-        if record.error is None:
-            # It has either answered well but not long enough, or not answered at all.
-            code = "not_stable" if record.first_ok_at else "deadline"
-            record.error = CheckError(code, f"The deadline is {self._deadline:g} s.")
+        clock = f"at the deadline of {self._deadline:g} s."
+        under_way = "and the next request was under way " if record.asking else ""
+        if record.samples:
+            taken = f"{record.samples} of {record.check.latency.samples if record.check.latency else 0} samples"
+            record.error, record.suffix = CheckError("deadline", f"{taken} had been taken {clock}"), ""
+        elif record.streak:
+            # What was seen last is good: the fault of an earlier attempt is history.
+            times = "once" if record.streak == 1 else f"{record.streak} times in a row"
+            before = f" The last fault was: {record.error.message}" if record.error else ""
+            record.error = CheckError("not_stable", f"It had answered well {times} {under_way}{clock}{before}")
+            record.suffix = ""
+        elif record.error is None:
+            record.error = CheckError("deadline", f"The deadline is {self._deadline:g} s.")
         else:
             # The last real fault says more than the clock does.
-            record.suffix = f" It was still so at the deadline of {self._deadline:g} s."
+            record.suffix = f" It was still so {under_way}{clock}"
 
     @contextlib.asynccontextmanager
     async def _place(self, check: Check) -> AsyncIterator[None]:
@@ -258,38 +268,40 @@ class Runner:
 
     async def _until_stable(self, record: Record) -> None:
         check = record.check
-        streak, failures = 0, 0
-        streak_began = 0.0
+        failures, good_since = 0, 0.0
         while True:
             async with self._place(check):
-                began = time.monotonic()
                 if record.started is None:
-                    record.started = began
+                    record.started = self._now()
                 fault = await self._attempt(record)
-            now = time.monotonic()
+            now = self._now()
             if fault is None:
-                failures, streak = 0, streak + 1
-                streak_began = began if streak == 1 else streak_began
+                failures, record.streak = 0, record.streak + 1
+                # Counted from the end of the first good answer: a slow one alone is not stable.
+                good_since = now if record.streak == 1 else good_since
                 record.first_ok_at = record.first_ok_at or datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-                missing = check.stable_for - (now - streak_began)
-                if streak >= check.streak and missing <= 0:
+                missing = check.stable_for - (now - good_since)
+                if record.streak >= check.streak and missing <= 0:
                     break
                 pause = check.interval
-                if streak >= check.consecutive_successes and missing <= 0:
+                if record.streak >= check.consecutive_successes and missing <= 0:
                     pause = min(pause, IDENTITY_PAUSE)
-                elif streak >= check.streak:
+                elif record.streak >= check.streak:
                     pause = min(pause, missing)
             else:
-                if streak:
-                    record.suffix = f" It had answered well {streak} times in a row before."
-                failures, streak = failures + 1, 0
+                if record.streak:
+                    record.suffix = f" It had answered well {record.streak} times in a row before."
+                failures, record.streak = failures + 1, 0
                 record.error = fault
+                left = check.retry_for - (now - record.started)
+                if fault.code in HOPELESS or left <= 0:
+                    record.state = "unhealthy"
+                    return
                 pause = backoff(
                     check.interval, check.backoff, check.max_interval, check.jitter, failures, self._chance()
                 )
-                if fault.code in HOPELESS or now + pause - record.started > check.retry_for:
-                    record.state = "unhealthy"
-                    return
+                # The last attempt is made when the time is over, not before.
+                pause = min(pause, left)
             await asyncio.sleep(pause)
         record.suffix = ""
         if check.latency and await self._measure(record, check.latency) is not None:
@@ -308,6 +320,9 @@ class Runner:
             if fault is not None:
                 record.sample_errors += 1
                 first = first or fault
+                if fault.code in TIMED_OUT and "total" in record.times:
+                    # It would have taken at least as long; left out, the slowest answers would make a server fast.
+                    record.totals.append(record.times["total"])
         rate = record.sample_errors / record.samples
         checks = [Assertion("error_rate", "at_most", latency.error_rate, rate, rate <= latency.error_rate)]
         found = percentiles(record.totals)
@@ -329,15 +344,18 @@ class Runner:
 
     async def _attempt(self, record: Record) -> CheckError | None:
         """Ask once; return the fault or None, with invert already applied."""
-        check, timings = record.check, Timings()
+        check, timings = record.check, Timings(self._now)
         record.attempts += 1
+        record.asking = True
         fault: CheckError | None
         verdict = Verdict()
         response: Response | None = None
         try:
             async with asyncio.timeout(check.timeout):
-                response = await self._ask(check, timings)
+                response = await self._asks(check, timings)
+            timings.finish()
         except TimeoutError:
+            timings.finish()
             code = timings.timeout_code
             arrived = f", {timings.received} bytes had arrived" if timings.phase == "read" else ""
             fault = CheckError(code, f"The timeout is {check.timeout:g} s{arrived}.")
@@ -346,12 +364,12 @@ class Runner:
         except UnicodeError:
             fault = CheckError("placeholder_invalid", "It holds characters that cannot be sent.")
         else:
-            timings.finish()
-            if check.type in ("http", "command"):
+            if check.type in WITH_BODY:
                 verdict = self._judge(check, response)
             fault = verdict.fault
             if fault is None:
                 fault = _certificate_fault(check, response)
+        record.asking = False
         record.times = timings.phases
         record.response = response
         record.assertions = verdict.assertions
@@ -359,7 +377,7 @@ class Runner:
             if fault is None:
                 what = f"Status {response.status}." if response and response.status else ""
                 return CheckError("unexpectedly_healthy", what)
-            return fault if fault.code in UNKNOWABLE else None
+            return None if fault.side is Side.THERE else fault
         if fault is None:
             record.totals.append(timings.phases["total"])
             self._variables.update(verdict.extracted)
@@ -367,80 +385,12 @@ class Runner:
 
     def _judge(self, check: Check, response: Response) -> Verdict:
         """Judge an answer within a moment, because everything else stands still meanwhile."""
-        seconds = max(0.05, min(JUDGING_SECONDS, self._end - time.monotonic()))
+        seconds = max(0.05, min(JUDGING_SECONDS, self._end - self._now()))
         try:
             with bounded(seconds):
                 return judge(check, response, self._variables, self._masker)
         except CheckError as error:
             return Verdict(fault=error)
-
-    # ------------------------------------------------------------ asking
-    async def _ask(self, check: Check, timings: Timings) -> Response:
-        if check.type == "http":
-            return await self._http(check, timings)
-        if check.type == "command":
-            timings.enter("read")
-            code, output = await self._threads.run(
-                self._cluster.run, check.kubernetes, check.command, check.timeout, check.max_body_bytes
-            )
-            return Response(rc=code, body=output)
-        url = check_url(fill_url(check.url, self._variables), SCHEMES[check.type])
-        parts = urlsplit(url)
-        host, port = str(parts.hostname), parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
-        secure = check.type == "tls" or parts.scheme == "grpcs"
-        context = make_context(check.tls, ALPN[check.type]) if secure else None
-        options = self._connect_options(check)
-        tunnel = choose_proxy(options, "https", host, port) if check.type == "tls" else None
-        connection = await self._connector.open(options, host, port, timings, context, check.tls.server_name, tunnel)
-        try:
-            response = Response(certificate=connection.certificate)
-            if check.type == "grpc":
-                await self._grpc(check, connection, f"{host}:{port}", "https" if secure else "http")
-            return response
-        finally:
-            connection.close()
-
-    async def _grpc(self, check: Check, connection: Connection, authority: str, scheme: str) -> None:
-        state = await ask(connection, authority, scheme, check.grpc_service)
-        if state != "SERVING":
-            raise CheckError("grpc_not_serving", f"The state is {state}.")
-
-    def _connect_options(self, check: Check) -> ConnectOptions:
-        dial = None
-        if check.via == "port_forward":
-
-            def dial(_host: str, port: int) -> Any:
-                return self._cluster.forward(check.kubernetes, port, check.timeout)
-
-        return ConnectOptions(
-            resolve=check.resolve,
-            unix_socket=check.unix_socket if check.via == "unix_socket" else None,
-            proxy=check.proxy,
-            environment_proxy=check.environment_proxy,
-            dial=dial,
-        )
-
-    async def _http(self, check: Check, timings: Timings) -> Response:
-        url = check_url(fill_url(check.url, self._variables), SCHEMES["http"]).partition("#")[0]
-        headers = {name: fill(value, self._variables) for name, value in check.headers.items()}
-        body, kind = build_body(check.body, check.body_format, self._variables)
-        if kind and not any(name.lower() == "content-type" for name in headers):
-            headers["Content-Type"] = kind
-        tls, asked = check.tls, url
-        if check.via == "api_proxy":
-            timings.enter("kubernetes")
-            proxied = await self._threads.run(functools.partial(self._cluster.api_proxy, check.kubernetes, url))
-            for value in proxied.headers.values():
-                self._masker.add(value)
-            asked, tls, headers = proxied.url, proxied.tls, {**headers, **proxied.headers}
-        request = Request(check.method, asked, headers, body)
-        client = Client(
-            self._connector, check.max_body_bytes, self._connect_options(check), tls, check.follow_redirects
-        )
-        response = await client.send(request, timings)
-        if check.via == "api_proxy":
-            response.url = url
-        return response
 
 
 def _certificate_fault(check: Check, response: Response) -> CheckError | None:
@@ -454,18 +404,3 @@ def _certificate_fault(check: Check, response: Response) -> CheckError | None:
     if left < least:
         return CheckError("tls_expires_soon", f"{left:g} days are left, {least} are demanded.")
     return None
-
-
-def build_body(body: Any, form: str, variables: Mapping[str, Any]) -> tuple[bytes | None, str]:
-    """Return a body's bytes with placeholders filled, and its content type."""
-    if body is None:
-        return None, ""
-    if form == "form":
-        pairs = fill_tree(body, variables)
-        return urlencode(pairs, doseq=True).encode(), "application/x-www-form-urlencoded"
-    if form == "raw":
-        return fill(str(body), variables).encode(), ""
-    if isinstance(body, str):
-        # JSON written out by hand: what is put into its strings must not break out of them.
-        return fill(body, variables, lambda text: json.dumps(text)[1:-1]).encode(), "application/json"
-    return json.dumps(fill_tree(body, variables), ensure_ascii=False).encode(), "application/json"

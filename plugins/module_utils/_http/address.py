@@ -16,7 +16,18 @@ from urllib.parse import unquote, urlsplit
 
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError
 
-DEFAULT_PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443, "tls": 443}
+DEFAULT_PORTS = {
+    "http": 80,
+    "https": 443,
+    "grpc": 80,
+    "grpcs": 443,
+    "tls": 443,
+    "ws": 80,
+    "wss": 443,
+    "postgres": 5432,
+    "redis": 6379,
+    "rediss": 6379,
+}
 DEFAULT_PROXY_PORT = 3128
 
 
@@ -29,9 +40,9 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, url: str) -> Origin:
-        """Return the origin of a valid URL, its default port filled in."""
+        """Return the origin of a valid URL, its host in ASCII and its default port filled in (0 where there is none)."""
         parts = urlsplit(url)
-        return cls(parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
+        return cls(parts.scheme, ascii_host(parts.hostname or ""), parts.port or DEFAULT_PORTS.get(parts.scheme, 0))
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,51 @@ def split_host(authority: str) -> str:
         return authority
 
 
+def ascii_host(host: str) -> str:
+    """Return a host as DNS and TLS know it: names by IDNA 2008, mapped as browsers do; ValueError for one that is none.
+
+    The zone of an IPv6 address stands behind %25 in a URL (RFC 6874) and behind % everywhere else.
+    """
+    if ":" in host:
+        return host.replace("%25", "%", 1)
+    if host.isascii():
+        if host and not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")):
+            raise ValueError(f"{host!r} is no host name")
+        return host
+    try:
+        import idna  # here, because few names need it
+    except ImportError:
+        raise ValueError("a name with letters outside ASCII needs the Python library idna") from None
+    name: str = idna.encode(host, uts46=True).decode("ascii")
+    return name
+
+
+def without_zone(host: str) -> str:
+    """Return a host as the other side knows it: the zone of an address means something on this machine only."""
+    return host.partition("%")[0] if ":" in host else host
+
+
+def authority_of(host: str, port: int | None) -> str:
+    """Return host:port as headers have it, an IPv6 address in brackets and without its zone; no port for None."""
+    name = f"[{without_zone(host)}]" if ":" in host else host
+    return name if port is None else f"{name}:{port}"
+
+
+def mapped_address(resolve: Mapping[str, str], host: str) -> str | None:
+    """Return the address that is given for a host, compared without case, final dot and spelling of its letters."""
+    if not resolve:
+        return None
+    wanted = _comparable(host)
+    return next((address for name, address in resolve.items() if _comparable(name) == wanted), None)
+
+
+def _comparable(host: str) -> str:
+    try:
+        return ascii_host(host.lower()).rstrip(".")
+    except ValueError:
+        return host.lower()
+
+
 def is_local(host: str) -> bool:
     """Say whether a host is loopback by its name or address; names below .localhost are (RFC 6761, 6.3)."""
     name = host.rstrip(".").lower()
@@ -82,7 +138,7 @@ def check_url(url: str, schemes: Sequence[str]) -> str:
     try:
         parts = urlsplit(url)
         valid = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and parts.username is None
-        (parts.hostname or "").encode("idna")
+        ascii_host(parts.hostname or "")
     except ValueError:
         valid = False
     if not valid or any(ord(letter) < 33 or ord(letter) == 127 for letter in url):
@@ -115,7 +171,7 @@ def choose_proxy(
         return None
     if options.proxy:
         return options.proxy
-    if not options.environment_proxy or host.lower() in options.resolve or is_local(host):
+    if not options.environment_proxy or mapped_address(options.resolve, host) or is_local(host):
         return None
     proxies = dict(environment) if environment is not None else urllib.request.getproxies_environment()
     found = proxies.get(scheme)

@@ -5,50 +5,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
 
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import is_sensitive
 from ansible_collections.slipway.kube.plugins.module_utils._http.address import (
     ConnectOptions,
     Origin,
+    ascii_host,
     choose_proxy,
     proxy_headers,
     split_host,
     without_query,
+    without_zone,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._http.connection import Connector
+from ansible_collections.slipway.kube.plugins.module_utils._http.connection import Connection, Connector
+from ansible_collections.slipway.kube.plugins.module_utils._http.cookies import CookieStore
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError
 from ansible_collections.slipway.kube.plugins.module_utils._http.http11 import ResponseReader, encode_request
 from ansible_collections.slipway.kube.plugins.module_utils._http.models import Request, Response
+from ansible_collections.slipway.kube.plugins.module_utils._http.redirects import REDIRECTS, redirected
 from ansible_collections.slipway.kube.plugins.module_utils._http.timings import Timings
 from ansible_collections.slipway.kube.plugins.module_utils._http.tls import Tls, make_context
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-
-def redirected(request: Request, status: int, location: str) -> Request:
-    """Return the request that follows a redirect (RFC 9110, 15.4).
-
-    Headers that carry secrets stay behind when the redirect leads to another origin.
-    """
-    try:
-        url = urljoin(request.url, location.strip())
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        valid = valid and parts.username is None and not any(ord(letter) < 33 for letter in url)
-    except ValueError:
-        valid, url = False, ""
-    if not location.strip() or not valid:
-        raise CheckError("redirect_invalid", f"Location is {without_query(location)!r}.")
-    url = url.partition("#")[0]
-    method, body, headers = request.method, request.body, dict(request.headers)
-    if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
-        method, body = "GET", None
-        headers = {key: value for key, value in headers.items() if key.lower() != "content-type"}
-    if Origin.of(url) != Origin.of(request.url):
-        headers = {key: value for key, value in headers.items() if not is_sensitive(key) and key.lower() != "host"}
-    return Request(method, url, headers, body)
+AT_ONCE = 32 * 1024
+"""Bytes that the operating system takes without anybody reading them: of a larger request the answer may come before its end."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +42,17 @@ class Client:
     options: ConnectOptions = field(default_factory=ConnectOptions)
     tls: Tls = field(default_factory=Tls)
     follow_redirects: int = 0
+    cookies: CookieStore | None = None
+    learn: Callable[[list[str]], None] | None = None
+    """Is told the values of all cookies, so that they are not shown."""
 
     async def send(self, request: Request, timings: Timings) -> Response:
         """Send a request and follow at most so many redirects; the timings are those of the last request."""
         seen = {(request.method, request.url)}
         first = Origin.of(request.url)
         while True:
-            response = await self._once(request, timings)
+            response = await self._once(self._with_cookies(request), timings)
+            self._keep_cookies(request.url, response)
             response.redirects = len(seen) - 1
             targets = response.header("location")
             if not self.follow_redirects or response.status not in REDIRECTS or not targets:
@@ -82,25 +68,69 @@ class Client:
             seen.add((request.method, request.url))
             timings.phases.clear()
 
+    def _with_cookies(self, request: Request) -> Request:
+        """Return the request with the cookies for its URL, unless it brings its own."""
+        value = self.cookies.header(request.url) if self.cookies else None
+        if value is None or any(name.lower() == "cookie" for name in request.headers):
+            return request
+        return replace(request, headers={**request.headers, "Cookie": value})
+
+    def _keep_cookies(self, url: str, response: Response) -> None:
+        headers = response.header("set-cookie") if self.cookies is not None else []
+        if self.cookies is not None and headers:
+            values = self.cookies.keep(url, headers)
+            if self.learn:
+                self.learn(values)
+
     async def _once(self, request: Request, timings: Timings) -> Response:
-        scheme, host, port = Origin.of(request.url)
-        proxy = choose_proxy(self.options, scheme, host, port)
-        forward = proxy if scheme == "http" else None
-        extra = proxy_headers(forward) if forward else None
-        protocol, data = encode_request(request, absolute=bool(forward), extra=extra)
-        if forward:
-            connection = await self.connector.open_proxy(forward, timings)
-        else:
-            # The name asked for is the one in the Host header, so that virtual hosts get their own certificate.
-            named = next((value for key, value in request.headers.items() if key.lower() == "host"), host)
-            context = make_context(self.tls) if scheme == "https" else None
-            name = self.tls.server_name or split_host(named)
-            connection = await self.connector.open(self.options, host, port, timings, context, name, proxy)
-        try:
-            await connection.send(data)
-            response = await ResponseReader(connection, protocol).read(request.method, self.max_body_bytes)
+        async with self._answered(request, timings) as (reader, connection):
+            response = await reader.read(request.method, self.max_body_bytes)
             response.url = request.url
             response.certificate = connection.certificate
             return response
+
+    @contextlib.asynccontextmanager
+    async def stream(self, request: Request, timings: Timings) -> AsyncIterator[tuple[Response, AsyncIterator[bytes]]]:
+        """Send a request; yields the head of its answer, and its body in decoded pieces as they arrive. No redirect is followed."""
+        async with self._answered(self._with_cookies(request), timings) as (reader, connection):
+            response = await reader.head()
+            response.url = request.url
+            response.certificate = connection.certificate
+            self._keep_cookies(request.url, response)
+            yield response, reader.pieces(response, request.method, self.max_body_bytes)
+
+    @contextlib.asynccontextmanager
+    async def _answered(self, request: Request, timings: Timings) -> AsyncIterator[tuple[ResponseReader, Connection]]:
+        """Send a request over a connection of its own, which is closed at the end; yields what its answer is read from."""
+        connection, forward = await self.connect(request.url, timings, request.headers)
+        try:
+            extra = proxy_headers(forward) if forward else None
+            protocol, data = encode_request(request, absolute=bool(forward), extra=extra)
+            reader = ResponseReader(connection, protocol)
+            if len(data) <= AT_ONCE:
+                await connection.send(data)
+                yield reader, connection
+                return
+            # A server may refuse a large request before it has read all of it (RFC 9110, 10.1.1).
+            sending = asyncio.create_task(connection.send(data))
+            try:
+                yield reader, connection
+            finally:
+                sending.cancel()
+                with contextlib.suppress(CheckError, asyncio.CancelledError):
+                    await sending
         finally:
             connection.close()
+
+    async def connect(self, url: str, timings: Timings, headers: Mapping[str, str]) -> tuple[Connection, str | None]:
+        """Connect to the host of a URL; return the connection, and the proxy at its other end that wants whole addresses."""
+        scheme, host, port = Origin.of(url)
+        secure = scheme in ("https", "wss")
+        proxy = choose_proxy(self.options, "https" if secure else "http", host, port)
+        if proxy and not secure and scheme == "http":
+            return await self.connector.open_proxy(proxy, timings), proxy
+        # The name asked for is the one in the Host header, so that virtual hosts get their own certificate.
+        named = next((value for key, value in headers.items() if key.lower() == "host"), host)
+        context = make_context(self.tls) if secure else None
+        name = self.tls.server_name or without_zone(ascii_host(split_host(named))).rstrip(".")
+        return await self.connector.open(self.options, host, port, timings, context, name, proxy), None

@@ -17,7 +17,7 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,15 +26,20 @@ from ansible_collections.slipway.kube.plugins.module_utils._http.address import 
     DEFAULT_PROXY_PORT,
     ConnectOptions,
     is_local,
+    mapped_address,
     proxy_headers,
     split_address,
+    without_zone,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError
+from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError, Side
 from ansible_collections.slipway.kube.plugins.module_utils._http.http11 import open_tunnel
 from ansible_collections.slipway.kube.plugins.module_utils._http.timings import Timings
 from ansible_collections.slipway.kube.plugins.module_utils._http.tls import tls_error
 
 READ_BYTES = 16 * 1024
+MAX_LOOKUPS = 512
+"""Names that may be asked for at a time: one for each request that may be under way."""
+DESCRIPTOR_PAUSE = 0.05
 ATTEMPT_DELAY = 0.25
 """Seconds after which the next address of a name is tried beside one that has not answered (RFC 8305, 5)."""
 
@@ -54,6 +59,19 @@ class Connection:
         tls = self._writer.get_extra_info("ssl_object")
         found: bytes | None = tls.getpeercert(binary_form=True) if tls else None
         return found
+
+    @property
+    def cut(self) -> bool:
+        """Whether TLS has ended without saying so (RFC 8446, 6.1), so that what arrived may not be all."""
+        tls = self._writer.get_extra_info("ssl_object")
+        if tls is None:
+            return False
+        try:
+            return bool(tls.read(1))
+        except ssl.SSLWantReadError:
+            return True  # it would wait for more
+        except (ssl.SSLError, ValueError):
+            return False
 
     @property
     def received(self) -> int:
@@ -92,6 +110,21 @@ class Connection:
         del self._buffer[:count]
         return data
 
+    def put_back(self, data: bytes) -> None:
+        """Give back bytes that were received but belong to what comes next; C(exactly) returns them first."""
+        self._buffer[:0] = data
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from here on, as a protocol does that asks for it first."""
+        since = self._timings.enter("tls")
+        try:
+            await self._writer.start_tls(context, server_hostname=self.name, ssl_handshake_timeout=86400)
+        except ssl.SSLError as error:
+            raise tls_error(error, self.name) from None
+        except (OSError, ValueError) as error:
+            raise CheckError("tls_failed", f"{self.name}: {error}.") from None
+        self._timings.leave("tls", since)
+
     def close(self) -> None:
         """Close at once; a polite TLS farewell could take as long as the other side likes."""
         self._writer.transport.abort()
@@ -111,6 +144,9 @@ class Connector:
 
     def __init__(self, threads: ThreadPool) -> None:
         self.threads = threads
+        # Their own, so that names that nobody answers for leave the places of all other calls alone.
+        self._name_threads = ThreadPool(MAX_LOOKUPS)
+        self._lookups: dict[str, asyncio.Future[Any]] = {}
 
     async def open(
         self,
@@ -128,17 +164,15 @@ class Connector:
         elif options.unix_socket:
             sock = await self._unix(options.unix_socket, timings)
         else:
-            address, mapped = (
-                split_address(options.resolve.get(host.lower(), host))
-                if host.lower() in options.resolve
-                else (host, None)
-            )
+            given = mapped_address(options.resolve, host)
+            address, mapped = split_address(given) if given else (host, None)
             target = mapped or port
             if tunnel:
                 sock = await self._tunnel(tunnel, address, target, timings)
             else:
                 sock = await self._tcp(address, target, timings)
-        name = server_name or host
+        # The name in a certificate has neither a zone nor a final dot.
+        name = server_name or without_zone(host).rstrip(".")
         connection: Connection | None = None
         try:
             since = timings.enter("tls") if context else timings.enter("write")
@@ -179,12 +213,7 @@ class Connector:
 
     async def _unix(self, path: str, timings: Timings) -> socket.socket:
         since = timings.enter("connect")
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            await _connect(sock, path, path)
-        except BaseException:
-            sock.close()
-            raise
+        sock = await _when_free(functools.partial(_open_unix, path), timings)
         timings.leave("connect", since)
         return sock
 
@@ -203,27 +232,47 @@ class Connector:
         if not found:
             raise CheckError("dns_failed", f"{host} has no address.")
         since = timings.enter("connect")
-        sock = await (_open(*found[0]) if len(found) == 1 else _race(found))
+        open_one = functools.partial(_open, *found[0]) if len(found) == 1 else functools.partial(_race, found)
+        sock = await _when_free(open_one, timings)
         timings.leave("connect", since)
         return sock
 
     async def _addresses(self, host: str, port: int, timings: Timings) -> list[tuple[int, Any]]:
         since = timings.enter("dns")
-        try:
-            version = ipaddress.ip_address(host.split("%")[0]).version
-            if "%" not in host:
-                return [(socket.AF_INET6 if version == 6 else socket.AF_INET, (host, port))]
-        except ValueError:
-            pass
+        if (literal := _literal(host, port)) is not None:
+            return [literal]
         if is_local(host):
             return [(socket.AF_INET, ("127.0.0.1", port)), (socket.AF_INET6, ("::1", port))]
         try:
-            infos = await self.threads.run(functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
+            infos = await self._look_up(host)
         except (socket.gaierror, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or "the name is not valid"
             raise CheckError("dns_failed", f"{host}: {reason}.") from None
         timings.leave("dns", since)
-        return list(dict.fromkeys((info[0], info[4]) for info in infos))
+        return list(dict.fromkeys((info[0], (info[4][0], port, *info[4][2:])) for info in infos))
+
+    async def addresses(self, host: str, timings: Timings) -> list[str]:
+        """Return the addresses of a host as this machine resolves it; raises CheckError."""
+        found = await self._addresses(host, 0, timings)
+        if not found:
+            raise CheckError("dns_failed", f"{host} has no address.")
+        return [str(address[0]) for _family, address in found]
+
+    async def _look_up(self, host: str) -> Any:
+        """Ask for a name; who asks for one that is being asked for waits for the same answer."""
+        lookup = self._lookups.get(host)
+        if lookup is None:
+            call = functools.partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+            lookup = asyncio.ensure_future(self._name_threads.run(call))
+            self._lookups[host] = lookup
+            lookup.add_done_callback(lambda done: self._looked_up(host, done))
+        return await asyncio.shield(lookup)
+
+    def _looked_up(self, host: str, lookup: asyncio.Future[Any]) -> None:
+        # Answers are not kept: the next attempt sees what has changed.
+        del self._lookups[host]
+        if not lookup.cancelled():
+            lookup.exception()  # everybody may have left
 
     async def _tunnel(self, proxy: str, host: str, port: int, timings: Timings) -> socket.socket:
         sock = await self._to_proxy(proxy, timings)
@@ -237,6 +286,45 @@ class Connector:
             raise
         timings.proxied = False
         return sock
+
+
+def _literal(host: str, port: int) -> tuple[int, Any] | None:
+    """Return the family and the address of a host that is an IP address, with its zone; None for a name."""
+    address, _percent, zone = host.partition("%")
+    try:
+        version = ipaddress.ip_address(address).version
+    except ValueError:
+        return None
+    if version == 4:
+        return socket.AF_INET, (address, port)
+    if not zone:
+        return socket.AF_INET6, (address, port)
+    try:
+        return socket.AF_INET6, (address, port, 0, int(zone) if zone.isdigit() else socket.if_nametoindex(zone))
+    except OSError:
+        raise CheckError("connect_failed", f"This machine has no network interface {zone!r}.", Side.HERE) from None
+
+
+async def _when_free(open_one: Callable[[], Awaitable[socket.socket]], timings: Timings) -> socket.socket:
+    """Open a socket; where this machine has no free descriptor, wait until another request has ended."""
+    while True:
+        try:
+            return await open_one()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+        timings.enter("descriptor")
+        await asyncio.sleep(DESCRIPTOR_PAUSE)
+
+
+async def _open_unix(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        await _connect(sock, path, path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 async def _open(family: int, address: Any) -> socket.socket:

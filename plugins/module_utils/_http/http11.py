@@ -9,12 +9,12 @@ import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
-from ansible_collections.slipway.kube.plugins.module_utils._http.address import DEFAULT_PORTS, Origin
-from ansible_collections.slipway.kube.plugins.module_utils._http.decoders import BodyDecoder
+from ansible_collections.slipway.kube.plugins.module_utils._http.address import DEFAULT_PORTS, Origin, authority_of
+from ansible_collections.slipway.kube.plugins.module_utils._http.decoders import ACCEPTED, BodyDecoder
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError
 from ansible_collections.slipway.kube.plugins.module_utils._http.models import Request, Response
 
@@ -37,6 +37,9 @@ class Stream(Protocol):
     @property
     def received(self) -> int: ...
 
+    @property
+    def cut(self) -> bool: ...
+
     async def receive(self) -> bytes: ...
 
 
@@ -49,26 +52,21 @@ def encode_request(
     """
     scheme, host, port = Origin.of(request.url)
     parts = urlsplit(request.url)
-    authority = _authority(host, None if port == DEFAULT_PORTS[scheme] else port)
+    authority = authority_of(host, None if port == DEFAULT_PORTS[scheme] else port)
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     if parts.query:
         path += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
     headers = {"Host": authority, "User-Agent": "slipway-health-check", "Accept": "*/*"}
-    headers |= {"Accept-Encoding": "gzip, deflate", **(extra or {})}
+    headers |= {"Accept-Encoding": ACCEPTED, **(extra or {})}
     for key, value in request.headers.items():
         for default in [known for known in headers if known.lower() == key.lower()]:
             del headers[default]
         headers[key] = value
     if request.body is not None or request.method in ("POST", "PUT", "PATCH"):
         headers["Content-Length"] = str(len(request.body or b""))
-    headers["Connection"] = "close"
+    if not any(name.lower() == "connection" for name in headers):
+        headers["Connection"] = "close"
     return _encode(request.method, f"{scheme}://{authority}{path}" if absolute else path, headers, request.body or b"")
-
-
-def _authority(host: str, port: int | None) -> str:
-    name = host if host.isascii() else host.encode("idna").decode("ascii")
-    name = f"[{name}]" if ":" in name else name
-    return name if port is None else f"{name}:{port}"
 
 
 def _encode(
@@ -92,33 +90,50 @@ def _encode(
 class ResponseReader:
     """Reads the answer to the request whose state is given (RFC 9112)."""
 
-    def __init__(self, stream: Stream, protocol: h11.Connection) -> None:
-        self._stream, self._protocol = stream, protocol
+    def __init__(self, stream: Stream, protocol: h11.Connection, *, may_switch: bool = False) -> None:
+        """Read from a stream; the answer may switch to another protocol (101) if told so."""
+        self._stream, self._protocol, self._may_switch = stream, protocol, may_switch
         self._in_head, self._ended = True, False
 
     async def read(self, method: str, limit: int) -> Response:
         """Return the answer, interim ones skipped; its body has at most C(limit) decoded bytes. Raises CheckError."""
+        response = await self.head()
+        body = bytearray()
+        async for piece in self.pieces(response, method, limit):
+            body += piece
+        response.body = bytes(body)
+        return response
+
+    async def head(self) -> Response:
+        """Return the answer without its body, interim ones skipped. Raises CheckError."""
         head = await self._head()
         headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in head.headers.raw_items()]
-        response = Response(head.status_code, head.http_version.decode("ascii"), headers)
-        if method == "HEAD" or head.status_code in (204, 304):
-            return response
+        return Response(head.status_code, head.http_version.decode("ascii"), headers)
+
+    async def pieces(self, response: Response, method: str, limit: int) -> AsyncIterator[bytes]:
+        """Yield the body in decoded pieces, altogether at most C(limit) bytes. Raises CheckError."""
+        if method == "HEAD" or response.status in (204, 304):
+            return
         body = BodyDecoder(", ".join(response.header("content-encoding")).strip().lower(), limit)
-        length = None if response.header("transfer-encoding") else dict(head.headers).get(b"content-length")
+        given = [] if response.header("transfer-encoding") else response.header("content-length")
+        length = given[0] if given else None
         if length is not None and int(length) > limit and not body.encoded:
             raise CheckError("body_too_large", f"It announces {int(length)} bytes, the limit is {limit} bytes.")
         arrived = 0
         try:
             while isinstance(event := await self._event(), h11.Data):
-                body.feed(bytes(event.data))
                 arrived += len(event.data)
+                for piece in body.feed(bytes(event.data)):
+                    yield piece
         except _EndedError:
             of = f" of {int(length)}" if length is not None else ""
             raise CheckError("connection_closed", f"{arrived}{of} bytes of the body had arrived.") from None
-        response.body = body.finish()
-        return response
+        if self._ended and self._stream.cut:
+            # Nothing but the end of the connection ends this body, and without TLS's own end anybody may have cut it.
+            raise CheckError("connection_closed", f"TLS was cut after {arrived} bytes of a body without a length.")
+        body.finish()
 
-    async def _head(self) -> h11.Response:
+    async def _head(self) -> h11.Response | h11.InformationalResponse:
         for _turn in range(MAX_INTERIM):
             try:
                 event = await self._event()
@@ -128,6 +143,8 @@ class ResponseReader:
                 if sum(len(name) + len(value) + 4 for name, value in event.headers.raw_items()) > MAX_HEADER_BYTES:
                     raise CheckError("headers_too_large")
                 self._in_head = False
+                return event
+            if isinstance(event, h11.InformationalResponse) and event.status_code == 101 and self._may_switch:
                 return event
             if not isinstance(event, h11.InformationalResponse) or event.status_code == 101:
                 raise CheckError("protocol_error", "It switches to another protocol (101).")
@@ -140,6 +157,10 @@ class ResponseReader:
         if waiting[:5] != b"HTTP/"[: len(waiting)]:
             return CheckError("protocol_error", f"It begins with {waiting[:40]!r}.")
         return CheckError("connection_closed", f"{self._stream.received} bytes had arrived.")
+
+    def rest(self) -> bytes:
+        """Return what has arrived behind an answer that switches to another protocol."""
+        return self._waiting()
 
     def _waiting(self) -> bytes:
         """What has arrived and is not yet a whole event."""
@@ -189,7 +210,7 @@ class _EndedError(Exception):
 
 async def open_tunnel(sock: socket.socket, host: str, port: int, headers: Mapping[str, str]) -> None:
     """Ask a proxy at the other end of a socket for a tunnel (RFC 9110, 9.3.6); raises CheckError proxy_failed."""
-    loop, authority = asyncio.get_running_loop(), _authority(host, port)
+    loop, authority = asyncio.get_running_loop(), authority_of(host, port)
     protocol, data = _encode("CONNECT", authority, {"Host": authority, **headers}, limit=MAX_TUNNEL_BYTES)
     await loop.sock_sendall(sock, data)
     try:

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.slipway.kube.plugins.module_utils._http.charsets import decode
 from ansible_collections.slipway.kube.plugins.module_utils._http.tls import days_left
 
 
@@ -39,6 +40,11 @@ class Response:
     def certificate_days(self) -> float | None:
         """The days until the certificate that the other side showed ends, negative when it has."""
         return days_left(self.certificate)
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The body as a browser reads it."""
+        return decode(self.body, ", ".join(self.header("content-type")))
 
     def header(self, name: str) -> list[str]:
         """Return all values of a header, compared without case."""

@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 TIMEOUT_CODES = {
     "dns": "dns_timeout",
+    "descriptor": "descriptors_exhausted",
     "connect": "connect_timeout",
     "tls": "tls_timeout",
     "write": "write_timeout",
     "read": "read_timeout",
     "kubernetes": "kubernetes_api",
 }
+"""The fault that running out of time is, by what was under way."""
 _SECOND = 1000.0
 
 
@@ -23,20 +26,25 @@ _SECOND = 1000.0
 class Timings:
     """What one request is doing and how long its phases took, in milliseconds."""
 
-    started: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float] = time.monotonic
+    started: float = field(init=False)
     phase: str = "connect"
     proxied: bool = False
     received: int = 0
     phases: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Begin now."""
+        self.started = self.clock()
+
     def enter(self, phase: str) -> float:
         """Begin a phase; return the moment."""
         self.phase = phase
-        return time.monotonic()
+        return self.clock()
 
     def leave(self, phase: str, since: float) -> None:
         """Note how long a phase took."""
-        self.phases[phase] = round((time.monotonic() - since) * _SECOND, 3)
+        self.phases[phase] = round((self.clock() - since) * _SECOND, 3)
 
     @property
     def timeout_code(self) -> str:
@@ -45,4 +53,4 @@ class Timings:
 
     def finish(self) -> None:
         """Note the time of the whole request."""
-        self.phases["total"] = round((time.monotonic() - self.started) * _SECOND, 3)
+        self.phases["total"] = round((self.clock() - self.started) * _SECOND, 3)

@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import jmespath
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import parse_checks
+from ansible_collections.slipway.kube.plugins.module_utils._health.options import compile_path
 from ansible_collections.slipway.kube.plugins.module_utils._health.runner import Runner
 from certificates import Authority, make_authority
 from http_server import ROUTES, Server, answer, sequence
@@ -50,9 +50,7 @@ def run() -> Callable[..., list[dict[str, Any]]]:
     def go(*params: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
         hidden = options.pop("secrets", {})
         variables = {**options.pop("variables", {}), **hidden}
-        checks = parse_checks(
-            [{"retry_for": 0, **item} for item in params], list(variables), lambda path: jmespath.compile(path).search
-        )
+        checks = parse_checks([{"retry_for": 0, **item} for item in params], list(variables), compile_path)
         masker = Masker(hidden.values())
         runner = Runner(checks, {"run_id": "12345678", **variables}, masker, **{"deadline": 20.0, **options})
         runner.prepare()

@@ -338,7 +338,7 @@ def test_the_message_of_one_failure_shows_the_evidence() -> None:
     lines = report.message(checks, 3.0).splitlines()
     assert "  Event: BackOff: again" in lines and "  Log: line 7" in lines
     assert len(lines) <= report.MAX_LINES
-    failure = ET.fromstring(report.as_junit(checks, 1.0).encode()).find("testcase/failure")
+    failure = ET.fromstring(report.as_junit({"checks": checks}, 1.0).encode()).find("testcase/failure")
     assert failure is not None and "crash_loop: Container api" in str(failure.text)
     assert "Log: line 7" in str(failure.text)
 
@@ -349,7 +349,7 @@ def test_only_skipped_checks_are_told_too() -> None:
 
 def test_junit_survives_control_characters() -> None:
     check = _result("bad\x00\x1bname")
-    ET.fromstring(report.as_junit([check], 1.0).encode())
+    ET.fromstring(report.as_junit({"checks": [check]}, 1.0).encode())
 
 
 def _compare(documented: dict[str, Any], spec: dict[str, Any], place: str = "") -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import jmespath
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import (
     Check,
@@ -17,6 +16,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._health.checks import
     unknown_keys,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._health.mistakes import find_mistakes
+from ansible_collections.slipway.kube.plugins.module_utils._health.options import compile_path
 from ansible_collections.slipway.kube.plugins.module_utils._http.address import split_address
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import SpecError
 from ansible_collections.slipway.kube.plugins.modules.health_check import argument_spec
@@ -25,7 +25,7 @@ URL = "http://a.example/"
 
 
 def parse(*checks: dict[str, Any], variables: tuple[str, ...] = ()) -> list[Check]:
-    return parse_checks(checks, list(variables), lambda path: jmespath.compile(path).search)
+    return parse_checks(checks, list(variables), compile_path)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,18 @@ def parse(*checks: dict[str, Any], variables: tuple[str, ...] = ()) -> list[Chec
         ({"expect": {"headers": [{"name": "a"}]}}, "expect.headers[0]"),
         ({"expect": {"identity": {"equals": ""}}}, "expect.identity.equals"),
         ({"expect": {"identity": {"equals": "a", "path": "["}}}, "expect.identity.path"),
-        ({"type": "tcp", "url": "tcp://a:1", "expect": {"body_regex": ["a"]}}, "expect"),
+        ({"type": "tcp", "url": "tcp://a:1", "expect": {"body_regex": ["a"]}}, "expect.body_regex"),
+        ({"type": "tcp", "url": "tcp://a:1", "expect": {"status": ["200"]}}, "expect.status"),
+        ({"type": "tls", "url": "tls://a:1", "expect": {"max_bytes": 1}}, "expect.max_bytes"),
+        ({"type": "grpc", "url": "grpc://a:1", "expect": {"rc": [0]}}, "expect.rc"),
+        ({"expect": {"rc": [1]}}, "expect.rc"),
+        ({"type": "tcp", "url": "tcp://a:1", "tls": {"verify": False}}, "tls"),
+        ({"type": "tls", "url": "tls://a:1", "headers": {"a": "b"}}, "headers"),
+        ({"type": "tcp", "url": "tcp://a:1", "method": "GET"}, "method"),
+        ({"grpc_service": "a"}, "grpc_service"),
+        ({"command": ["a"]}, "command"),
+        ({"kubernetes": {"service": "a", "container": "b"}}, "kubernetes.container"),
+        ({"type": "command", "command": ["a"], "kubernetes": {"pod": "a"}}, "url"),
         ({"latency": {"samples": -1}}, "latency.samples"),
         ({"latency": {"error_rate": 2}}, "latency.error_rate"),
         ({"latency": {"p95_ms": -1}}, "latency.p95_ms"),

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import jmespath
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import parse_checks
 from ansible_collections.slipway.kube.plugins.module_utils._health.evaluate import Verdict, judge
+from ansible_collections.slipway.kube.plugins.module_utils._health.options import compile_path
 from ansible_collections.slipway.kube.plugins.module_utils._http.models import Response
 
 
 def judged(body: bytes, **expect: Any) -> Verdict:
-    (check,) = parse_checks(
-        [{"name": "page", "url": "http://a.test/", "expect": expect}], [], lambda path: jmespath.compile(path).search
-    )
+    (check,) = parse_checks([{"name": "page", "url": "http://a.test/", "expect": expect}], [], compile_path)
     return judge(check, Response(status=200, body=body, url="http://a.test/"), {}, Masker())
 
 

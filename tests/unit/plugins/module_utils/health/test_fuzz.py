@@ -10,15 +10,14 @@ import io
 import json
 from typing import Any
 
-import jmespath
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._health import evaluate as judging
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import parse_checks
+from ansible_collections.slipway.kube.plugins.module_utils._health.forms import build_body
 from ansible_collections.slipway.kube.plugins.module_utils._health.options import compile_path
-from ansible_collections.slipway.kube.plugins.module_utils._health.runner import build_body
 from ansible_collections.slipway.kube.plugins.module_utils._http.address import check_url
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import FAULTS, CheckError, SpecError
 from ansible_collections.slipway.kube.plugins.module_utils._http.http11 import encode_request
@@ -176,7 +175,7 @@ expectations = st.fixed_dictionaries(
 def test_any_answer_is_judged(expect: dict[str, Any], body: bytes, taken: str, status: int, header: str) -> None:
     params = {"name": "a", "url": "http://a/", "expect": expect, "extract": {"x": taken}}
     try:
-        [check] = parse_checks([params], ["x1"], lambda path: jmespath.compile(path).search)
+        [check] = parse_checks([params], ["x1"], compile_path)
     except SpecError as error:
         assert any(words in str(error) for words in ("nothing is known as", "is no", "in depends_on"))
         reject()
