@@ -1,6 +1,6 @@
 # `make deploy` and `make test` are the main targets; `make help` lists all of them.
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy status doctor rollback teardown undeploy backup restore bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction test-more test-mutants bench measure requirements outdated raise
+.PHONY: help setup deploy status doctor rollback teardown undeploy backup restore bundle test lint test-unit test-app test-charts test-molecule test-deployments test-transaction test-more test-mutants check-health bench measure requirements outdated raise
 
 SHELL := /bin/bash
 BIN := $(CURDIR)/.venv/bin
@@ -45,6 +45,9 @@ backup: setup ## back up the database in the cluster to backups/
 
 restore: setup ## restore a backup (FROM=backups/<file>.dump), and verify the application
 	@$(PLAYBOOK) playbooks/restore.yml -e database_backup_file="$(abspath $(FROM))" $(ARGS)
+
+check-health: setup ## run the health checks of a file: make check-health CHECKS=checks.yml ARGS='--junit health.xml'
+	@scripts/health $(CHECKS) $(ARGS)
 
 bundle: setup ## write everything that an offline machine needs to one file (in BUNDLE_DIR)
 	@$(PLAYBOOK) playbooks/bundle.yml -e toolchain_bundle_dir=$(BUNDLE_DIR) $(ARGS)
