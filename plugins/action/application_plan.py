@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,11 +26,17 @@ _INSTEAD = {"name": "unread", "project_dir": "/"}
 _CONTAINERS = {"components": "a dictionary", "releases": "a list", "checks": "a list", "journey": "a list"}
 
 
+# Seconds after which a person is told what the plan is doing.
+_SILENT = 2.0
+_LONG = "    Reading and copying the sources, which takes longer the first time and with large build contexts."
+
+
 class ActionModule(ForkedModule):
     """See the module's documentation; nothing is added to its options."""
 
     _supports_check_mode = True
     _supports_async = True
+    _telling: threading.Timer | None = None
 
     @classmethod
     def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
@@ -67,7 +74,11 @@ class ActionModule(ForkedModule):
         problems += self._of_roles(variables)
         spelled = list(self._misread(variables))
         result: dict[str, Any] = super().run(tmp, task_vars)
-        result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
+        try:
+            result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
+        finally:
+            if self._telling:
+                self._telling.cancel()
         found = list(result.get("problems") or ())
         # A variable that is wrong as a whole says as little about the others as one that cannot be read.
         wrong = {problem.split(":", 1)[0]: "" for problem in [*problems, *found]}
@@ -82,6 +93,11 @@ class ActionModule(ForkedModule):
         placed += [f"{one.place}: {one.sentence}{f' ({one.where})' if one.where else ''}" for one in spelled]
         result.update(failed=True, changed=False, msg=str(SpecificationError(placed)), problems=placed)
         return result
+
+    def _module_begins(self) -> None:
+        self._telling = threading.Timer(_SILENT, self._display.display, [_LONG])
+        self._telling.daemon = True
+        self._telling.start()
 
     @staticmethod
     def _instead(name: str, value: Any, variables: Mapping[str, Any]) -> Any:

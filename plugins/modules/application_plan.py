@@ -22,7 +22,9 @@ description:
   - The digest of a chart covers its files and those of its C(file://) dependencies.
   - With O(snapshots), keeps a copy of each component's sources and of each chart. Images are built and releases installed
     from these copies, so a file that changes during a run belongs to the next run.
-  - Warns about private keys, C(.env) files and C(.git) directories in a build context.
+  - Finds what a Dockerfile copies and the build context does not have, or C(.dockerignore) leaves out, and C(npm ci) without a lock file.
+  - Warns about private keys, C(.env) files and C(.git) directories in a build context, about a large context, and about files that the
+    user of the image cannot read.
 requirements:
   - python >= 3.11
   - PyYAML
@@ -68,6 +70,11 @@ options:
       - The source digest covers them, except C(PIP_INDEX_URL) and C(NPM_CONFIG_REGISTRY), which say only where packages come
         from.
     type: raw
+    version_added: 0.2.0
+  context_warning_mb:
+    description: From which size on a build context is worth a warning, in megabytes. V(0) means never.
+    type: float
+    default: 0
     version_added: 0.2.0
   components:
     description:
@@ -211,6 +218,7 @@ def main() -> None:
             "distribution": {"type": "path"},
             "snapshots": {"type": "path"},
             "build_args": {"type": "raw"},
+            "context_warning_mb": {"type": "float", "default": 0},
             "components": {"type": "raw"},
             "releases": {"type": "raw"},
             "secrets": {"type": "raw", "no_log": False},

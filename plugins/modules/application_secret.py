@@ -160,6 +160,11 @@ reachable:
   description: Whether the cluster is reachable. Can be false only in check mode.
   returned: success
   type: bool
+no_cluster:
+  description: Why the cluster is not reachable.
+  returned: when the cluster is not reachable
+  type: str
+  sample: "The kubeconfig of this user cannot be used with context slipwy: It has no such context; did you mean slipway. ..."
 """
 
 from typing import Any

@@ -17,8 +17,8 @@ description:
   - For the values of Secrets, and of environment variables and configuration keys whose names suggest a secret, shows only
     whether they differ.
   - Fails like the real change if the chart rejects its values.
-  - Fails if the Ingress of another namespace serves one of the release's hosts with the same path, and if a release of this name is of
-    another chart, unless O(adopt) is set.
+  - Fails if an Ingress of another namespace, or of a release that is not among O(siblings), serves one of the release's hosts with the
+    same path, and if a release of this name is of another chart, unless O(adopt) is set.
 requirements:
   - helm
 extends_documentation_fragment:
@@ -46,6 +46,19 @@ options:
     default: {}
   adopt:
     description: Whether an existing release of another chart may be upgraded to this one.
+    type: bool
+    default: false
+    version_added: 0.2.0
+  siblings:
+    description: Names of the releases of the same application in O(namespace), which may pass hosts and paths to each other.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  lazy:
+    description:
+      - Whether the chart is rendered only if the cluster has Ingresses that are not the application's, for a run that installs the
+        release right afterwards. Otherwise the module returns no objects.
     type: bool
     default: false
     version_added: 0.2.0
@@ -77,7 +90,7 @@ objects:
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +99,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.masker import
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import sensitive_values
 from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, releases
 from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete, read_chart
-from ansible_collections.slipway.kube.plugins.module_utils._helm.claims import taken
+from ansible_collections.slipway.kube.plugins.module_utils._helm.claims import of_others, taken
 from ansible_collections.slipway.kube.plugins.module_utils._helm.values import values_text
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
 
@@ -114,16 +127,20 @@ def ingresses(cluster: client.KubernetesClient) -> list[dict[str, Any]]:
         raise
 
 
-def refuse_foreign(options: Mapping[str, Any], chart: str, rendered: str, cluster: client.KubernetesClient) -> None:
-    """Raise ValueError when the release or one of its addresses is another application's."""
+def refuse_release(options: Mapping[str, Any], chart: str) -> None:
+    """Raise ValueError when the release of C(chart) that is deployed under this name may be another application's."""
     release, own = options["name"], read_chart(Path(options["chart"])).name
     if chart and chart != own and not options["adopt"]:
         raise ValueError(
             f"The release {release} in the namespace {options['namespace']} is of the chart {chart}, not of {own}: it may be another "
             "application's. Choose another name or namespace; or, if it is to become this application's, allow its adoption."
         )
+
+
+def refuse_addresses(rendered: str, others: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ValueError when one of the Ingresses of others serves what the rendered release wants to."""
     routes = [item for item in manifest.objects(rendered).values() if item.get("kind") == "Ingress"]
-    if routes and (found := taken(routes, ingresses(cluster), options["namespace"])):
+    if found := taken(routes, others):
         raise ValueError(f"{' '.join(found)} Choose another host or path, or remove that application first.")
 
 
@@ -164,6 +181,8 @@ def main() -> None:
             "chart_snapshot": {"type": "path"},
             "values": {"type": "dict", "default": {}},
             "adopt": {"type": "bool", "default": False},
+            "siblings": {"type": "list", "elements": "str", "default": []},
+            "lazy": {"type": "bool", "default": False},
             "binary_path": {"type": "path"},
             **module_base.ARGUMENTS,
         },
@@ -183,10 +202,16 @@ def main() -> None:
             deployed(cluster, options["namespace"], options["name"]) if cluster else ("", False, "")
         )
         try:
+            refuse_release(options, chart)
+            others: list[Mapping[str, Any]] = []
+            if cluster:
+                own = [options["name"], *options["siblings"]]
+                others = of_others(ingresses(cluster), options["namespace"], own)
+            if options["lazy"] and not others:
+                return {"changed": False, "objects": [], "diff": []}
             version = str(cluster.request("GET", "/version").get("gitVersion") or "") if cluster and not upgrade else ""
             rendered = render(module, upgrade, version)
-            if cluster:
-                refuse_foreign(options, chart, rendered, cluster)
+            refuse_addresses(rendered, others)
             differences = manifest.differences(before, rendered)
         except ChartError as error:
             raise ValueError(f"{error}.") from None

@@ -8,7 +8,7 @@ Which of two Ingresses with the same host and path answers is up to the controll
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 # https://kubernetes.io/docs/concepts/services-networking/ingress/#deprecated-annotation
@@ -23,8 +23,24 @@ def claims(ingress: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield str(rule.get("host") or ""), str(path.get("path") or "/").rstrip("/") or "/"
 
 
-def taken(own: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]], namespace: str) -> list[str]:
-    """Return a sentence for each host and path of own Ingresses that one of another namespace has already.
+def of_others(
+    ingresses: Iterable[Mapping[str, Any]], namespace: str, releases: Collection[str]
+) -> list[Mapping[str, Any]]:
+    """Return the Ingresses that are not an application's, whose C(releases) are in C(namespace).
+
+    In its namespace these are those of other releases: what no release has made may be its own, made by hand.
+    """
+    found = []
+    for ingress in ingresses:
+        metadata = ingress.get("metadata") or {}
+        release = _release_of(metadata)
+        if metadata.get("namespace") != namespace or (release and release not in releases):
+            found.append(ingress)
+    return found
+
+
+def taken(own: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for each host and path of own Ingresses that one of others has already.
 
     Ingresses of different classes are served by different controllers.
     """
@@ -32,15 +48,17 @@ def taken(own: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]],
     found: dict[str, None] = {}
     for other in others:
         metadata = other.get("metadata") or {}
-        if metadata.get("namespace") == namespace:
-            continue
-        release = (metadata.get("annotations") or {}).get(_RELEASE)
+        release = _release_of(metadata)
         whose = f"{metadata.get('namespace')}/{metadata.get('name')}{f' of the release {release}' if release else ''}"
         for ingress, places in wanted:
             for host, path in claims(other):
                 if (host, path) in places and _same_class(ingress, other):
                     found[f"{host or 'Every host'}{path} is served by the Ingress {whose} already."] = None
     return list(found)
+
+
+def _release_of(metadata: Mapping[str, Any]) -> str:
+    return str((metadata.get("annotations") or {}).get(_RELEASE) or "")
 
 
 def _same_class(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

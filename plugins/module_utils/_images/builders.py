@@ -27,6 +27,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.masker import
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import Say
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import secrets_in_address, sensitive_values
 from ansible_collections.slipway.kube.plugins.module_utils._images.channels import CHUNK, Channel, forwarded, run_in
+from ansible_collections.slipway.kube.plugins.module_utils._images.dockerfiles import line_of_base
 from ansible_collections.slipway.kube.plugins.module_utils._images.plan import (
     COMPONENT_LABEL,
     ComponentImage,
@@ -44,6 +45,8 @@ _KEPT_LINES = 15
 _STEP_LENGTH = 70
 _BUILDKIT_STEP = re.compile(r"#\d+ (\[(?!internal\]).*)")
 _CLASSIC_STEP = re.compile(r"Step \d+/\d+ : (.*)")
+_NO_BASE = re.compile(r"failed to resolve source metadata for ([^\s:]+(?::\d+/[^\s:]+)?(?::[\w.-]+)?(?:@\w+:\w+)?)")
+_CLASSIC_FROM = re.compile(r"Step \d+/\d+ : FROM (?:--\S+ )*(\S+)", re.IGNORECASE)
 
 
 def masker_of(component: ComponentImage) -> Masker:
@@ -75,7 +78,24 @@ class BuildOutput:
         """Return why the build failed, with the last lines; nothing follows."""
         self._take(self._stream.end())
         reason, last = self._masker.outside(reason).strip(), "\n".join(self.last)
+        reason = f"{self._missing_base(reason)}{reason}"
         return ImageError(f"The image of {self._component.name} could not be built: {reason}\n{last}".rstrip())
+
+    def _missing_base(self, reason: str) -> str:
+        """A sentence on the base image that could not be had; empty when the build failed of something else."""
+        # The classic builder says of a base image that it is missing in many ways, but right after its step.
+        found = _NO_BASE.search(reason) or _CLASSIC_FROM.match(self.last[-1] if self.last else "")
+        if not found:
+            return ""
+        try:
+            text = self._component.dockerfile.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            text = ""
+        line = line_of_base(text, self._component.arguments, found[1])
+        return (
+            f"{self._component.dockerfile}{f':{line}' if line else ''} starts from {found[1]}, which is not here and cannot be pulled. Correct "
+            "its name, start from an image that is here (docs/restricted-networks.md), or make its registry reachable. "
+        )
 
     def _take(self, lines: t.Iterable[str]) -> None:
         for line in lines:

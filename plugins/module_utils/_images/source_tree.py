@@ -29,7 +29,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore 
     verdict,
 )
 
-MIRRORS = ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY")
+MIRRORS = ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY", "http_proxy", "no_proxy")
 """Build arguments that say where packages come from, not what they are: no digest covers them."""
 
 # In a snapshot the Dockerfile lies beside the context, because it can be outside of it or ignored.
@@ -42,11 +42,12 @@ _HARMLESS = (".env.example", ".env.sample", ".env.template", ".env.dist")
 
 @dataclass(frozen=True)
 class Context:
-    """A build context: its members in the order of their paths, and what a person should be told about it."""
+    """A build context: its members in the order of their paths, what a person should be told about it, and the file that ignores the rest."""
 
     root: Path
     members: tuple[Member, ...]
     warnings: tuple[str, ...] = ()
+    rules: Path | None = None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -142,7 +143,7 @@ def read_context(root: Path, dockerfile: str = "Dockerfile") -> Context:
             f"{named}{more} would enter the build context {root} and may end up in an image; "
             "name it in .dockerignore unless that is wanted."
         )
-    return Context(root, tuple(walk.members), tuple(warnings))
+    return Context(root, tuple(walk.members), tuple(warnings), rules)
 
 
 def members_of(context: Context, dockerfile: Path) -> list[Member]:

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
+from ansible_collections.slipway.kube.plugins.module_utils._common.options import nearest
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import KubeconfigError, MalformedKubeconfigError
 
 # A person may have to answer a browser's question.
@@ -86,6 +87,11 @@ def _chosen(path: str, context: str | None) -> tuple[Any, Any, Any, str]:
     if merger.config is None:
         raise library().ConfigException(f"There is no file {path}")
     name = context or merger.config["current-context"]
+    names = [str(one["name"]) for one in merger.config["contexts"]]
+    if name not in names:
+        raise library().ConfigException(
+            f"It has no such context; {nearest(str(name), names) if names else 'it has none'}"
+        )
     named = merger.config["contexts"].get_with_name(name)["context"]
     cluster = merger.config["clusters"].get_with_name(named["cluster"])
     user = named.safe_get("user")

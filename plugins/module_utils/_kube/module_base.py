@@ -58,8 +58,8 @@ def run(
 ) -> None:
     """End the module with what ``work`` returns for the cluster, or fail with the cause as a sentence.
 
-    ``without`` answers in check mode when there is no cluster yet, which a kubeconfig that cannot be read does not say. Sentences are those
-    of KubernetesError and ValueError.
+    ``without`` answers in check mode when there is no cluster yet, which a kubeconfig that cannot be read does not say; C(no_cluster) then says
+    why there is none. Sentences are those of KubernetesError and ValueError.
     """
     if not client.HAS_KUBERNETES:
         module.fail_json(msg=missing_required_lib("kubernetes"))
@@ -71,7 +71,7 @@ def run(
         except client.UnreachableError as error:
             if without is None or not module.check_mode or isinstance(error, MalformedKubeconfigError):
                 raise
-            result = without()
+            result = {**without(), "no_cluster": str(error)}
     except (client.KubernetesError, ValueError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

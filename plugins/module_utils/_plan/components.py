@@ -22,10 +22,24 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.placeholders 
 )
 from ansible_collections.slipway.kube.plugins.module_utils._common.snapshots import SnapshotError, SnapshotStore
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import ManifestError
-from ansible_collections.slipway.kube.plugins.module_utils._images.dockerfiles import base_images, made_here
+from ansible_collections.slipway.kube.plugins.module_utils._images.context_findings import (
+    find_mistakes,
+    kept_arguments,
+    size_warning,
+    unreadable,
+)
+from ansible_collections.slipway.kube.plugins.module_utils._images.dockerfiles import (
+    Stage,
+    base_images,
+    made_here,
+    read_stages,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._images.dockerignore import ContextError
+from ansible_collections.slipway.kube.plugins.module_utils._images.plan import with_credentials
 from ansible_collections.slipway.kube.plugins.module_utils._images.source_tree import (
     DOCKERFILE,
+    MIRRORS,
+    Context,
     build_digest,
     digest_paths,
     members_of,
@@ -41,6 +55,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._plan.placeholder_nam
 from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import ENVIRONMENT, Validator
 
 _KEYS = ("source", "dockerfile", "build_args", "repository", "migrations")
+_NAMED = 5  # files that a warning names
 _REPOSITORY = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d+)?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
     r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
@@ -67,12 +82,14 @@ class _Declared:
 class BuildSetting:
     """What all components have in common: C(arguments) go to every build, C(distribution) is the directory of base images' recipes.
 
-    The snapshots of the sources are taken into C(store).
+    The snapshots of the sources are taken into C(store). A build context of more than C(context_warning_mb) megabytes is worth a warning,
+    unless that is 0.
     """
 
     arguments: Any
     distribution: Any
     store: SnapshotStore
+    context_warning_mb: float = 0
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,7 @@ class _Common:
     arguments: Mapping[str, str]
     bases: Mapping[str, str]
     store: SnapshotStore
+    context_warning_mb: float
 
 
 def read_components(
@@ -96,6 +114,7 @@ def read_components(
         _shared_arguments(validator, setting.arguments),
         _known_bases(validator, setting.distribution),
         setting.store,
+        setting.context_warning_mb,
     )
     declared: dict[str, _Declared | None] = {}
     warnings: list[str] = []
@@ -246,11 +265,13 @@ def _component(
     except ContextError as error:
         validator.error(f"{place}.migrations", str(error), "correct the path; it starts from the source")
         return None
-    warnings.extend(f"{place}: {warning}" for warning in context.warnings)
     given = {**common.arguments, **arguments}
     recipe = (snapshot.path / DOCKERFILE if snapshot.path else declared.file).read_text(
         encoding="utf-8", errors="replace"
     )
+    _findings(validator, place, declared.file, read_stages(recipe, given), context, given, warnings)
+    if large := size_warning(context, common.context_warning_mb):
+        warnings.append(f"{place}: {large}.")
     bases = {base: common.bases[base] for base in base_images(recipe, given) if base in common.bases}
     build = build_digest(snapshot, given)
     return Component(
@@ -266,6 +287,36 @@ def _component(
         build_digest=f"sha256:{build}",
         snapshot=str(snapshot.path or ""),
     )
+
+
+def _findings(
+    validator: Validator,
+    place: str,
+    file: Path,
+    stages: Sequence[Stage],
+    context: Context,
+    arguments: Mapping[str, str],
+    warnings: list[str],
+) -> None:
+    """Note what a build would fail of, and warn about what nobody wants in an image or cannot use there."""
+    warnings.extend(f"{place}: {warning}" for warning in context.warnings)
+    for mistake in find_mistakes(stages, context):
+        validator.error(f"{place}.dockerfile", f"{file}:{mistake.line}: {mistake.what}", mistake.remedy)
+    secret = with_credentials(arguments)
+    for name, line in kept_arguments(stages).items():
+        remedy = "declare it in a stage from which the last one copies"
+        if name in secret:
+            what = f"{file}:{line}: the password in the build argument {name} would stay in the history of the image"
+            validator.error(f"{place}.dockerfile", what, remedy)
+        elif name in MIRRORS and arguments.get(name):
+            warnings.append(f"{place}: {file}:{line}: the value of {name} stays in the history of the image; {remedy}.")
+    user, shut = unreadable(stages, context.entries, arguments)
+    if shut:
+        more = f" and {len(shut) - _NAMED} more" if len(shut) > _NAMED else ""
+        warnings.append(
+            f"{place}: {', '.join(shut[:_NAMED])}{more} will be in the image with permissions by which its user {user} cannot read it; "
+            "run 'chmod o+rX' on it, or copy it with --chmod or --chown in the Dockerfile."
+        )
 
 
 def _used(releases: Any) -> set[str]:

@@ -36,7 +36,7 @@ VARIABLES = (
     "checks",
     "journey",
 )
-NOT_SPECIFICATION = ("plan", "secrets_needed")
+NOT_SPECIFICATION = ("plan", "secrets_needed", "context_warning_mb")
 
 _CHECKS = ("application_checks", "application_journey")
 _EXPOSURES = ("ingress", "node_port", "load_balancer", "none")
@@ -113,7 +113,12 @@ def build_plan(specification: Mapping[str, Any], base: Path) -> Plan:
         validator.error("application_project_dir", f"there is no directory {project}", "correct it")
     given, place = specification.get("releases"), specification.get("snapshots")
     store = SnapshotStore(Path(place) if place else None)
-    setting = BuildSetting(specification.get("build_args"), specification.get("distribution"), store)
+    setting = BuildSetting(
+        specification.get("build_args"),
+        specification.get("distribution"),
+        store,
+        specification.get("context_warning_mb") or 0,
+    )
     found, warnings = read_components(validator, specification.get("components"), project, name, setting, given)
     exposure = _exposure(validator, specification.get("exposure"), namespace)
     secrets = read_secrets(validator, specification.get("secrets"), namespace)

@@ -85,6 +85,31 @@ def test_an_address_that_another_application_serves(
     assert api.writes == []
 
 
+@pytest.mark.parametrize("namespace", ["blog", "shop"])
+def test_an_address_that_another_application_serves_where_no_secret_changes(
+    tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str], namespace: str
+) -> None:
+    metadata = {"name": "front", "namespace": namespace, "annotations": {"meta.helm.sh/release-name": "blog"}}
+    api.put("ingresses", [{"metadata": metadata, "spec": {"rules": RULES}}], namespace)
+    api.collections["/apis/networking.k8s.io/v1/ingresses"] = api.collections[api.path("ingresses", namespace)]
+    helm = f"echo '{json.dumps(ROUTE)}'"
+    run = deploy(tmp_path, api, helm, ansible, ansible_environment, "-e", '{"helm_release_secrets": []}')
+    assert run.code == 2 and f"is served by the Ingress {namespace}/front of the release blog already." in run.out, (
+        run.out + run.err
+    )
+    assert api.writes == []
+
+
+@pytest.mark.parametrize(("context", "told"), [("d", "It has no such context; known are c"), ("slipway", "")])
+def test_a_context_that_does_not_exist_in_check_mode(
+    tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str], context: str, told: str
+) -> None:
+    """Only the cluster that Slipway makes may be still to come."""
+    given = ("--check", "-e", f"helm_release_context={context}")
+    run = deploy(tmp_path, api, f"echo '{json.dumps(ROUTE)}'", ansible, ansible_environment, *given)
+    assert (run.code, told in run.out) == (2 if told else 0, True), run.out + run.err
+
+
 def test_what_can_be_installed_is(
     tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str]
 ) -> None:

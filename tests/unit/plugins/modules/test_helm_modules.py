@@ -288,6 +288,25 @@ def test_difference_refuses_an_address_that_another_application_serves(
     assert not run(helm_diff, api, options, monkeypatch, capsys).get("failed")
 
 
+def test_difference_looks_for_addresses_alone(
+    helm: Helm, chart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no other application has an Ingress, nothing is rendered; one may be in the same namespace."""
+    options = {"name": "web", "namespace": "shop", "chart": str(chart), "binary_path": str(helm.path), "lazy": True}
+    rules = [{"host": "shop.localhost", "http": {"paths": [{"path": "/"}]}}]
+    metadata = {"name": "front", "namespace": "shop", "annotations": {"meta.helm.sh/release-name": "blog"}}
+    api = cluster()
+    api.react(
+        ".*ingresses", lambda _call: Answer(200, {"items": [{"metadata": metadata, "spec": {"rules": rules}}]}), 4
+    )
+    helm.answer(ROUTE)
+    assert not run(helm_diff, api, {**options, "siblings": ["blog"]}, monkeypatch, capsys)["changed"]
+    assert helm.line == []
+    result = run(helm_diff, api, options, monkeypatch, capsys)
+    assert result["failed"] and "the Ingress shop/front of the release blog already. " in result["msg"]
+    assert helm.line[0] == "template"
+
+
 def test_difference_refuses_a_release_of_another_chart_unless_it_is_adopted(
     helm: Helm, chart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._helm.claims import taken
+from ansible_collections.slipway.kube.plugins.module_utils._helm.claims import of_others, taken
 
 
 def ingress(namespace: str = "shop", host: str = "shop.localhost", path: str = "/", **more: Any) -> dict[str, Any]:
@@ -23,7 +23,6 @@ def ingress(namespace: str = "shop", host: str = "shop.localhost", path: str = "
 @pytest.mark.parametrize(
     "other",
     [
-        ingress("shop"),  # its own, of the earlier revision
         ingress("other", host="other.localhost"),
         ingress("other", path="/api"),
         ingress("other", ingressClassName="traefik"),
@@ -32,7 +31,7 @@ def ingress(namespace: str = "shop", host: str = "shop.localhost", path: str = "
     ],
 )
 def test_what_may_stand_beside_each_other(other: dict[str, Any]) -> None:
-    assert taken([ingress(ingressClassName="nginx")], [other], "shop") == []
+    assert taken([ingress(ingressClassName="nginx")], [other]) == []
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,7 @@ def test_what_may_stand_beside_each_other(other: dict[str, Any]) -> None:
 )
 def test_an_address_that_another_application_serves(more: dict[str, Any]) -> None:
     own = [ingress(path="/api/", ingressClassName="nginx"), ingress(path="/", ingressClassName="nginx")]
-    assert taken(own, [ingress("other", path="/api", **more)], "shop") == [
+    assert taken(own, [ingress("other", path="/api", **more)]) == [
         "shop.localhost/api is served by the Ingress other/web of the release web already."
     ]
 
@@ -48,6 +47,14 @@ def test_an_address_that_another_application_serves(more: dict[str, Any]) -> Non
 def test_every_host() -> None:
     foreign = ingress("other", host="")
     del foreign["metadata"]["annotations"]
-    assert taken([ingress(host="")], [foreign, foreign], "shop") == [
-        "Every host/ is served by the Ingress other/web already."
-    ]
+    assert taken([ingress(host="")], [foreign, foreign]) == ["Every host/ is served by the Ingress other/web already."]
+
+
+def test_whose_an_ingress_is() -> None:
+    """A release of the same namespace may be another application's; what no release has made is left alone."""
+    own, sibling, other, namesake = (
+        ingress(place, annotations={"meta.helm.sh/release-name": release})
+        for place, release in (("shop", "web"), ("shop", "api"), ("shop", "blog"), ("blog", "web"))
+    )
+    by_hand = ingress("shop", annotations={"meta.helm.sh/release-name": ""})
+    assert of_others([own, sibling, other, namesake, by_hand], "shop", ["web", "api"]) == [other, namesake]

@@ -105,6 +105,27 @@ sys.exit(1)
     assert "line 39" in words and "line 3\n" not in words
 
 
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (
+            "python:3.99-slim",
+            "python:3.99-slim: failed to resolve source metadata for docker.io/library/python:3.99-slim: x",
+        ),
+        ("r.example:5000/a/b:1", "failed to resolve source metadata for r.example:5000/a/b:1: failed to do request"),
+    ],
+)
+def test_a_base_image_that_cannot_be_had_is_told_with_its_line(
+    source: Path, program: Callable[[str], str], image: str, reason: str
+) -> None:
+    (source / "Dockerfile").write_text(f"ARG V\n\nFROM {image}\n")
+    with pytest.raises(ImageError) as caught:
+        buildkit(program(f"import sys; sys.exit({reason!r})")).build(component(source), lambda _step: None)
+    assert f"could not be built: {source}/Dockerfile:3 starts from " in str(caught.value) and reason in str(
+        caught.value
+    )
+
+
 class Classic:
     """An engine's classic builder."""
 
@@ -117,6 +138,18 @@ class Classic:
         fileobj.read()
         self.options = options
         return self._messages
+
+
+def test_classic_builder_without_a_base_image(source: Path) -> None:
+    (source / "Dockerfile").write_text("FROM scratch AS a\nFROM nothing:1\nRUN make\n")
+    error = {"error": "pull access denied for nothing, repository does not exist"}
+    engine = Classic({"stream": "Step 1/3 : FROM scratch\n"}, {"stream": "Step 2/3 : FROM nothing:1\n"}, error)
+    with pytest.raises(ImageError, match=r"Dockerfile:2 starts from nothing:1, which is not here"):
+        builders.Classic(engine, "host").build(component(source), lambda _step: None)
+    engine = Classic({"stream": "Step 3/3 : RUN make\n"}, {"stream": "no make\n"}, {"error": "exit code 2"})
+    with pytest.raises(ImageError) as caught:
+        builders.Classic(engine, "host").build(component(source), lambda _step: None)
+    assert "starts from" not in str(caught.value)
 
 
 def test_classic_builder_is_told_all(source: Path) -> None:

@@ -57,3 +57,11 @@ def test_a_changed_recipe_is_another_digest(tmp_path: Path) -> None:
     changed = {name for name in before if before[name] != after[name]}
     assert "docker.io/library/python:3.13-slim" in changed
     assert "docker.io/library/postgres:17" not in changed
+
+
+def test_the_line_of_a_base_image() -> None:
+    dockerfile = "ARG V=1\n# FROM b\nFROM a:$V AS x\nCOPY --from=c \\\n  /a /\nFROM \\\n  b\n"
+    found = [
+        dockerfiles.line_of_base(dockerfile, {"V": "2"}, name) for name in ("docker.io/library/a:2", "b", "c", "d")
+    ]
+    assert found == [3, 6, 4, None]

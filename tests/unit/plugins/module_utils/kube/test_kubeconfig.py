@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._kube import kubeconfig
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import KubeconfigError
 from ansible_collections.slipway.kube.plugins.module_utils._kube.client import KubernetesClient
 from fake_kubernetes import FakeKubernetes, serve
 
@@ -77,3 +78,13 @@ def test_login_program_of_an_impersonation_is_found(tmp_path: Path, command: str
 @pytest.mark.parametrize("user", [{"as": "bob"}, {"auth-provider": {"name": "oidc"}}])
 def test_user_that_cannot_impersonate_by_a_copy_of_the_kubeconfig(tmp_path: Path, user: dict[str, Any]) -> None:
     assert kubeconfig.impersonating(write(tmp_path / "kubeconfig", user), "c", USER) is None
+
+
+def test_a_misspelt_context_is_told_with_the_one_that_is_meant(tmp_path: Path) -> None:
+    path = write(tmp_path / "given/kubeconfig", {})
+    content = json.loads(Path(path).read_text())
+    content["contexts"].append({"name": "production", "context": {"cluster": "k"}})
+    Path(path).write_text(json.dumps(content))
+    with pytest.raises(KubeconfigError) as caught:
+        kubeconfig.Access(path, "prodution")
+    assert "context prodution: It has no such context; did you mean production. " in str(caught.value)

@@ -218,3 +218,45 @@ def test_distribution_that_cannot_be_read_is_told(project: Path, text: str | Non
         build_plan({**specification(), "distribution": str(project)}, project)
     (found,) = [problem for problem in caught.value.problems if problem.startswith("distribution: ")]
     assert words in found
+
+
+def test_what_a_build_would_fail_of_is_a_mistake_with_the_line_of_the_dockerfile(project: Path) -> None:
+    file = project / "src/api/Dockerfile"
+    file.write_text("FROM scratch\nCOPY missing.py /\n")
+    assert problems(project, components={"api": {"source": "src/api"}}) == [
+        f"application_components.api.dockerfile: {file}:2: COPY missing.py: there is no such file or directory in {file.parent}; "
+        "correct the path; it starts from the source."
+    ]
+
+
+def test_what_a_person_should_know_of_a_context_is_a_warning(project: Path) -> None:
+    source = project / "src/api"
+    (source / "Dockerfile").write_text("FROM scratch\nCOPY . /app\nUSER 1000:1000\n")
+    (source / "key.py").write_text("x")
+    (source / "key.py").chmod(0o600)
+    with (source / "data.bin").open("wb") as data:
+        data.truncate(3 * 10**6)
+    shut, large = sorted(
+        build_plan(specification(components={"api": {"source": "src/api"}}, context_warning_mb=2), project).warnings
+    )
+    assert shut.startswith(
+        "application_components.api: key.py will be in the image with permissions by which its user 1000:1000"
+    )
+    assert " has 3 MB in " in large and "data.bin (3 MB)" in large
+
+
+def test_mirrors_and_passwords_that_would_stay_in_an_image(project: Path) -> None:
+    file = project / "src/api/Dockerfile"
+    file.write_text("FROM scratch\nARG PIP_INDEX_URL\nARG BASE\n")
+    arguments = {"PIP_INDEX_URL": "https://mirror.example/simple", "BASE": "1"}
+    (warning,) = build_plan(specification(build_args=arguments), project).warnings
+    assert warning.startswith(
+        f"application_components.api: {file}:2: the value of PIP_INDEX_URL stays in the history of the image; "
+    )
+    assert "mirror.example" not in warning
+    (problem,) = problems(project, build_args={"PIP_INDEX_URL": "https://me:word@mirror.example/simple"})
+    assert (
+        f"{file}:2: the password in the build argument PIP_INDEX_URL would stay" in problem and "word@" not in problem
+    )
+    file.write_text("FROM scratch AS packages\nARG PIP_INDEX_URL\nFROM scratch\nCOPY --from=packages / /\n")
+    assert build_plan(specification(build_args=arguments), project).warnings == ()
