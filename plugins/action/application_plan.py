@@ -14,6 +14,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._plan.specification i
 from ansible_collections.slipway.kube.plugins.module_utils._plan.validator import SpecificationError
 from ansible_collections.slipway.kube.plugins.plugin_utils import _origins, _role_variables, _secret_sources
 from ansible_collections.slipway.kube.plugins.plugin_utils._forked import ForkedModule, load_plugins
+from ansible_collections.slipway.kube.plugins.plugin_utils._progress import tell_after
 from ansible_collections.slipway.kube.plugins.plugin_utils._specification import independent, is_circular, partly
 from ansible_collections.slipway.kube.plugins.plugin_utils._spelling import Misread, Spellings, misread, parts
 
@@ -28,7 +29,7 @@ _CONTAINERS = {"components": "a dictionary", "releases": "a list", "checks": "a 
 
 # Seconds after which a person is told what the plan is doing.
 _SILENT = 2.0
-_LONG = "    Reading and copying the sources, which takes longer the first time and with large build contexts."
+_LONG = "Reading and copying the sources, which takes longer the first time and with large build contexts."
 
 
 class ActionModule(ForkedModule):
@@ -95,9 +96,7 @@ class ActionModule(ForkedModule):
         return result
 
     def _module_begins(self) -> None:
-        self._telling = threading.Timer(_SILENT, self._display.display, [_LONG])
-        self._telling.daemon = True
-        self._telling.start()
+        self._telling = tell_after(_SILENT, self._display.display, _LONG)
 
     @staticmethod
     def _instead(name: str, value: Any, variables: Mapping[str, Any]) -> Any:

@@ -18,6 +18,14 @@ INTERVAL = 1.0  # seconds between two looks at the file
 JOB_INTERVAL = 0.25  # seconds between two looks whether a job in the background has ended
 
 
+def tell_after(seconds: float, tell: t.Callable[[str], None], text: str) -> threading.Timer:
+    """Tell something when so much time has passed; the timer that is returned can be cancelled before."""
+    timer = threading.Timer(seconds, tell, [f"    {text}"])
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
 class ProgressAction(ForkedModule):
     """Runs the module of the same name with ``progress_file`` set, and prints that file's lines while it grows.
 

@@ -170,3 +170,12 @@ def test_nothing_was_begun(tmp_path: Path) -> None:
     action = Action(lambda options: {"changed": True}, job={}, option=1)
     assert action.run() == {"changed": True}
     assert "job" not in action.calls[0]
+
+
+def test_what_takes_long_is_told_from_a_thread_that_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(threading.Timer, "start", lambda _self: None)
+    timer = _progress.tell_after(2.0, said.append, "reading")
+    assert (timer.interval, timer.daemon, said) == (2.0, True, [])
+    timer.function(*timer.args)
+    assert said == ["    reading"]
