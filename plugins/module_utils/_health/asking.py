@@ -53,10 +53,7 @@ class Asker:
         self._cookies: dict[str, CookieStore] = {}
         # Whose cookies nobody sends on need not be kept.
         self._awaited = {name for check in checks for name in check.depends_on}
-
-    async def ask(self, check: Check, timings: Timings) -> Response:
-        """Ask once; raises CheckError with the fault of this attempt, and never later than the caller cancels it."""
-        by_type: dict[str, Callable[[Check, Timings], Any]] = {
+        self._by_type: dict[str, Callable[[Check, Timings], Any]] = {
             "http": self._http,
             "graphql": self._graphql,
             "sse": self._events,
@@ -65,7 +62,10 @@ class Asker:
             "command": self._command,
             "dns": self._dns,
         }
-        response: Response = await by_type.get(check.type, self._connected)(check, timings)
+
+    async def ask(self, check: Check, timings: Timings) -> Response:
+        """Ask once; raises CheckError with the fault of this attempt, and never later than the caller cancels it."""
+        response: Response = await self._by_type.get(check.type, self._connected)(check, timings)
         return response
 
     # ------------------------------------------------------------ what is filled in

@@ -165,8 +165,9 @@ def judge(check: Check, response: Response, variables: Mapping[str, Any], masker
         size = len(response.body)
         note(Assertion("size", "at_most", expect.max_bytes, size, size <= expect.max_bytes))
     shown = evidence(response, document, masker)
-    for item in assert_text("body", response.text, expect.body_regex, expect.body_not_regex):
-        note(Assertion(item.subject, item.predicate, item.expected, shown, item.passed))
+    if expect.body_regex or expect.body_not_regex:
+        for item in assert_text("body", response.text, expect.body_regex, expect.body_not_regex):
+            note(Assertion(item.subject, item.predicate, item.expected, shown, item.passed))
     if check.type == "graphql" and document is not NOT_JSON:
         note(_graphql(check, document), "graphql_errors")
     if document is not NOT_JSON:

@@ -216,8 +216,7 @@ class Runner:
                 # Unlike awaiting the task itself, this does not cancel it when the waiting check is cancelled.
                 await asyncio.wait({self._tasks[name]})
             bad = [name for name in check.depends_on if self.records[name].state != "healthy"]
-            lost = [name for name in check.needs if name not in self._variables]
-            if bad and (lost or not check.always):
+            if bad and not (check.always and check.needs <= self._variables.keys()):
                 record.error = CheckError("dependency_failed", f"It is {bad[0]!r}.")
                 return
             await self._until_stable(record)

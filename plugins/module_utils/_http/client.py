@@ -83,44 +83,44 @@ class Client:
                 self.learn(values)
 
     async def _once(self, request: Request, timings: Timings) -> Response:
-        async with self._answered(request, timings) as (reader, connection):
-            response = await reader.read(request.method, self.max_body_bytes)
+        connection, reader, data = await self._open(request, timings)
+        try:
+            if len(data) <= AT_ONCE:
+                await connection.send(data)
+                response = await reader.read(request.method, self.max_body_bytes)
+            else:
+                async with _sending(connection, data):
+                    response = await reader.read(request.method, self.max_body_bytes)
             response.url = request.url
             response.certificate = connection.certificate
             return response
+        finally:
+            connection.close()
 
     @contextlib.asynccontextmanager
     async def stream(self, request: Request, timings: Timings) -> AsyncIterator[tuple[Response, AsyncIterator[bytes]]]:
         """Send a request; yields the head of its answer, and its body in decoded pieces as they arrive. No redirect is followed."""
-        async with self._answered(self._with_cookies(request), timings) as (reader, connection):
-            response = await reader.head()
-            response.url = request.url
-            response.certificate = connection.certificate
-            self._keep_cookies(request.url, response)
-            yield response, reader.pieces(response, request.method, self.max_body_bytes)
+        connection, reader, data = await self._open(self._with_cookies(request), timings)
+        try:
+            async with _sending(connection, data):
+                response = await reader.head()
+                response.url = request.url
+                response.certificate = connection.certificate
+                self._keep_cookies(request.url, response)
+                yield response, reader.pieces(response, request.method, self.max_body_bytes)
+        finally:
+            connection.close()
 
-    @contextlib.asynccontextmanager
-    async def _answered(self, request: Request, timings: Timings) -> AsyncIterator[tuple[ResponseReader, Connection]]:
-        """Send a request over a connection of its own, which is closed at the end; yields what its answer is read from."""
+    async def _open(self, request: Request, timings: Timings) -> tuple[Connection, ResponseReader, bytes]:
+        """Return a connection of the request's own, what its answer is read from, and the bytes to send."""
         connection, forward = await self.connect(request.url, timings, request.headers)
         try:
             extra = proxy_headers(forward) if forward else None
             protocol, data = encode_request(request, absolute=bool(forward), extra=extra)
-            reader = ResponseReader(connection, protocol)
-            if len(data) <= AT_ONCE:
-                await connection.send(data)
-                yield reader, connection
-                return
-            # A server may refuse a large request before it has read all of it (RFC 9110, 10.1.1).
-            sending = asyncio.create_task(connection.send(data))
-            try:
-                yield reader, connection
-            finally:
-                sending.cancel()
-                with contextlib.suppress(CheckError, asyncio.CancelledError):
-                    await sending
-        finally:
+        except BaseException:
             connection.close()
+            raise
+        return connection, ResponseReader(connection, protocol), data
 
     async def connect(self, url: str, timings: Timings, headers: Mapping[str, str]) -> tuple[Connection, str | None]:
         """Connect to the host of a URL; return the connection, and the proxy at its other end that wants whole addresses."""
@@ -134,3 +134,15 @@ class Client:
         context = make_context(self.tls) if secure else None
         name = self.tls.server_name or without_zone(ascii_host(split_host(named))).rstrip(".")
         return await self.connector.open(self.options, host, port, timings, context, name, proxy), None
+
+
+@contextlib.asynccontextmanager
+async def _sending(connection: Connection, data: bytes) -> AsyncIterator[None]:
+    """Send a request while its answer is awaited: a server may refuse it before it has read all (RFC 9110, 10.1.1)."""
+    sending = asyncio.create_task(connection.send(data))
+    try:
+        yield
+    finally:
+        sending.cancel()
+        with contextlib.suppress(CheckError, asyncio.CancelledError):
+            await sending

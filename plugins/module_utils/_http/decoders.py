@@ -170,14 +170,21 @@ class BodyDecoder:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the decoded pieces of received bytes; a body that unpacks to more than the limit is body_too_large."""
+        if not self._decoders:
+            self._count(data)
+            yield data
+            return
         try:
             for piece in self._decoded(data, 0):
-                self._size += len(piece)
-                if self._size > self._limit:
-                    raise CheckError("body_too_large", f"The limit is {self._limit} bytes.")
+                self._count(piece)
                 yield piece
         except ValueError as error:
             raise CheckError("encoding_error", f"{error}.") from None
+
+    def _count(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise CheckError("body_too_large", f"The limit is {self._limit} bytes.")
 
     def _decoded(self, data: bytes, layer: int) -> Iterator[bytes]:
         if layer == len(self._decoders):

@@ -10,6 +10,7 @@ import contextlib
 import re
 import socket
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -87,6 +88,15 @@ def _encode(
     return protocol, b"".join(part for part in parts if part)
 
 
+@dataclass
+class _Body:
+    """The body of an answer while it arrives."""
+
+    decoder: BodyDecoder
+    length: int | None
+    arrived: int = 0
+
+
 class ResponseReader:
     """Reads the answer to the request whose state is given (RFC 9112)."""
 
@@ -98,10 +108,11 @@ class ResponseReader:
     async def read(self, method: str, limit: int) -> Response:
         """Return the answer, interim ones skipped; its body has at most C(limit) decoded bytes. Raises CheckError."""
         response = await self.head()
-        body = bytearray()
-        async for piece in self.pieces(response, method, limit):
-            body += piece
-        response.body = bytes(body)
+        body = self._body(response, method, limit)
+        parts: list[bytes] = []
+        while body and (pieces := await self._pieces(body)) is not None:
+            parts += pieces
+        response.body = b"".join(parts)
         return response
 
     async def head(self) -> Response:
@@ -112,26 +123,38 @@ class ResponseReader:
 
     async def pieces(self, response: Response, method: str, limit: int) -> AsyncIterator[bytes]:
         """Yield the body in decoded pieces, altogether at most C(limit) bytes. Raises CheckError."""
+        body = self._body(response, method, limit)
+        while body and (pieces := await self._pieces(body)) is not None:
+            for piece in pieces:
+                yield piece
+
+    def _body(self, response: Response, method: str, limit: int) -> _Body | None:
+        """Return what reads the body of an answer, None for one without a body."""
         if method == "HEAD" or response.status in (204, 304):
-            return
-        body = BodyDecoder(", ".join(response.header("content-encoding")).strip().lower(), limit)
+            return None
+        decoder = BodyDecoder(", ".join(response.header("content-encoding")).strip().lower(), limit)
         given = [] if response.header("transfer-encoding") else response.header("content-length")
-        length = given[0] if given else None
-        if length is not None and int(length) > limit and not body.encoded:
-            raise CheckError("body_too_large", f"It announces {int(length)} bytes, the limit is {limit} bytes.")
-        arrived = 0
+        length = int(given[0]) if given else None
+        if length is not None and length > limit and not decoder.encoded:
+            raise CheckError("body_too_large", f"It announces {length} bytes, the limit is {limit} bytes.")
+        return _Body(decoder, length)
+
+    async def _pieces(self, body: _Body) -> list[bytes] | None:
+        """Return the next decoded pieces, None at the end."""
         try:
-            while isinstance(event := await self._event(), h11.Data):
-                arrived += len(event.data)
-                for piece in body.feed(bytes(event.data)):
-                    yield piece
+            event = await self._event()
         except _EndedError:
-            of = f" of {int(length)}" if length is not None else ""
-            raise CheckError("connection_closed", f"{arrived}{of} bytes of the body had arrived.") from None
+            of = f" of {body.length}" if body.length is not None else ""
+            raise CheckError("connection_closed", f"{body.arrived}{of} bytes of the body had arrived.") from None
+        if isinstance(event, h11.Data):
+            body.arrived += len(event.data)
+            return list(body.decoder.feed(bytes(event.data)))
         if self._ended and self._stream.cut:
             # Nothing but the end of the connection ends this body, and without TLS's own end anybody may have cut it.
-            raise CheckError("connection_closed", f"TLS was cut after {arrived} bytes of a body without a length.")
-        body.finish()
+            text = f"TLS was cut after {body.arrived} bytes of a body without a length."
+            raise CheckError("connection_closed", text)
+        body.decoder.finish()
+        return None
 
     async def _head(self) -> h11.Response | h11.InformationalResponse:
         for _turn in range(MAX_INTERIM):

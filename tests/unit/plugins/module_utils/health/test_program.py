@@ -82,7 +82,7 @@ def test_a_plan_asks_nothing(call: Call, server: Any) -> None:
     [
         ("checks: [", [":1: it is not valid YAML: "]),
         ("- a", [":1: write a dictionary with the key checks."]),
-        ("chekcs: []\n", [":1: chekcs: this key is unknown; did you mean checks."]),
+        ("checkz: []\n", [":1: checkz: this key is unknown; did you mean checks."]),
         ("checks: {}\njourney: [7]\n", [":2: journey: write a list of checks."]),
         (
             "checks:\n  - name: a\n    url: http://a/\n  - name: a\n    url: http://a/\n",

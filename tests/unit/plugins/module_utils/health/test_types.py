@@ -61,7 +61,7 @@ QUERY = "query Me { me { name } }"
 def test_graphql(server: Any, run: Any, responses: Any) -> None:
     server.routes["/graphql"] = responses.answer("200 OK", b'{"data": {"me": {"name": "Ann"}}}')
     server.routes["/wrong"] = responses.answer(
-        "200 OK", b'{"data": null, "errors": [{"message": "no such field nam"}]}'
+        "200 OK", b'{"data": null, "errors": [{"message": "no such field xyz"}]}'
     )
     check = {"type": "graphql", "graphql": {"query": QUERY, "variables": {"id": "${run_id}"}, "operation": "Me"}}
     good, wrong, wanted, page = run(
@@ -81,7 +81,7 @@ def test_graphql(server: Any, run: Any, responses: Any) -> None:
         {**check, "name": "page", "url": server.url("/")},
     )
     assert [fault(one) for one in (good, wrong, wanted, page)] == [None, "graphql_errors", None, "body_not_json"]
-    assert "no such field nam" in wrong["last_error"]["message"]
+    assert "no such field xyz" in wrong["last_error"]["message"]
     sent = next(seen for seen in server.seen if seen.path == "/graphql")
     assert sent.method == "POST" and sent.headers["content-type"] == "application/json"
     assert json.loads(sent.body) == {"query": QUERY, "variables": {"id": "12345678"}, "operationName": "Me"}
