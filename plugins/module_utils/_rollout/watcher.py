@@ -487,7 +487,7 @@ class Watcher:
             except KubernetesError:
                 continue  # the container of that run is gone already, or its log is late; the cause is known without it
             # A value may have been cut with the log.
-            whole = self._masker.outside(f"{text}…" if len(text.encode()) >= _MOST_LOG else text)
+            whole = self._masker.outside(f"{text}…" if len(text.encode(errors="replace")) >= _MOST_LOG else text)
             return [line[:300] for line in whole.rstrip("\n").split("\n")[-self._options.log_lines :]] if text else []
         return []
 
