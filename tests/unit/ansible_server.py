@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs playbooks in forks of a process that has imported the libraries already, most of what starting Ansible costs.
 
-Ansible itself is imported in the fork: it reads its configuration, environment and terminal while it is imported. A request is a
-line of JSON on standard input, see C(Request); its answer is a line with the exit code on standard output.
+Ansible reads its configuration, environment and terminal while it is imported. It is imported in the fork, or, for the second run with
+the same configuration, in a process of which that run and those to come are forks. A request is a line of JSON on standard input, see
+C(Request); its answer is a line with the exit code on standard output.
 """
 
 from __future__ import annotations
@@ -12,14 +13,22 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
+import gc
 import importlib
 import importlib.util
 import json
 import os
+import pkgutil
+import socket
 import sys
 import termios
 import traceback
-from typing import Any, NoReturn, TypedDict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO, Any, NoReturn, TypedDict
+
+sys.path.insert(0, str(Path(__file__).with_name("fakes")))
+from developers_files import keep_out
 
 # What reads no configuration. A library that is missing here is imported by each run.
 LIBRARIES = (
@@ -49,6 +58,14 @@ LIBRARIES = (
     "yaml",
     "zoneinfo",
 )
+# Of Ansible, what most runs load.
+PLUGINS = (
+    *("action.assert", "action.debug", "action.fail", "action.include_vars", "action.normal", "action.set_fact"),
+    *("callback.default", "connection.local", "filter.core", "filter.mathstuff", "lookup.env", "shell.sh"),
+    *("strategy.linear", "test.core", "test.files", "test.mathstuff"),
+)
+# Beginnings of the names of environment variables that are read while Ansible is imported.
+READ_AT_IMPORT = ("ANSIBLE_", "LANG", "LC_", "PYTHON", "CI", "COLUMNS", "EDITOR", "NO_COLOR", "PAGER", "TERM")
 
 
 class Request(TypedDict):
@@ -66,17 +83,85 @@ class Request(TypedDict):
 
 def serve() -> None:
     """Answer one request after the other until the input ends."""
+    keep_out()
     for library in LIBRARIES:
         importlib.import_module(library)
+    # Objects that stay: a collection of garbage would write to the pages that they share with the forks.
+    gc.freeze()
+    seen: set[str] = set()
+    started: dict[str, IO[str]] = {}
     for line in sys.stdin:
-        process = os.fork()
-        if process == 0:
-            _run(json.loads(line))
-        _process, status = os.waitpid(process, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        request: Request = json.loads(line)
+        configuration = _configuration(request)
+        if configuration in seen and configuration not in started:
+            started[configuration] = _start(request)
+        seen.add(configuration)
+        if pipe := started.get(configuration):
+            pipe.write(line)
+            pipe.flush()
+            print(pipe.readline().strip(), flush=True)
+        else:
+            print(_exit_code(lambda request=request: _run(request, imported=False)), flush=True)
 
 
-def _run(request: Request) -> NoReturn:
+def _configuration(request: Request) -> str:
+    """Return all that Ansible reads while it is imported. On a terminal, each run has one of its own."""
+    environment = {name: value for name, value in request["environment"].items() if name.startswith(READ_AT_IMPORT)}
+    file = Path(environment.get("ANSIBLE_CONFIG") or f"{request['directory']}/ansible.cfg")
+    read = [str(file), file.read_text(encoding="utf-8")] if file.is_file() else []
+    terminal = request["stdout"] if os.path.exists(request["stdout"]) and not Path(request["stdout"]).is_fifo() else ""
+    return json.dumps([sorted(environment.items()), read, terminal])
+
+
+def _exit_code(run: Callable[[], NoReturn]) -> int:
+    process = os.fork()
+    if process == 0:
+        run()
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def _start(request: Request) -> IO[str]:
+    """Start a process that imports Ansible with the configuration of a request and answers this one and others."""
+    here, there = socket.socketpair()
+    if os.fork() == 0:
+        here.close()
+        with there.makefile("rw", encoding="utf-8") as pipe:
+            _answer(request, pipe)
+    there.close()
+    return here.makefile("rw", encoding="utf-8")
+
+
+def _answer(first: Request, pipe: IO[str]) -> NoReturn:
+    try:
+        os.chdir(first["directory"])
+        os.environ.clear()
+        os.environ.update(first["environment"])
+        _redirect(os.devnull, os.devnull)
+        _import_ansible()
+        gc.freeze()
+        for line in pipe:
+            request: Request = json.loads(line)
+            print(_exit_code(lambda request=request: _run(request, imported=True)), file=pipe, flush=True)
+        atexit._run_exitfuncs()
+    finally:
+        os._exit(0)
+
+
+def _import_ansible() -> None:
+    """Import what runs use of Ansible and of the collection."""
+    from ansible import cli
+    from ansible.cli import playbook  # noqa: F401
+
+    cli.init_plugin_loader()
+    for plugin in PLUGINS:
+        importlib.import_module(f"ansible.plugins.{plugin}")
+    for package in ("plugin_utils", "modules"):
+        place = importlib.import_module(f"ansible_collections.slipway.kube.plugins.{package}")
+        for found in pkgutil.iter_modules(place.__path__, f"{place.__name__}."):
+            importlib.import_module(found.name)
+
+
+def _run(request: Request, imported: bool) -> NoReturn:
     code = 70
     try:
         os.setsid()
@@ -84,7 +169,7 @@ def _run(request: Request) -> NoReturn:
         os.environ.clear()
         os.environ.update(request["environment"])
         _redirect(request["stdout"], request["stderr"])
-        code = _play(request)
+        code = _play(request, imported)
         atexit._run_exitfuncs()
     except BaseException:
         traceback.print_exc()
@@ -109,19 +194,25 @@ def _redirect(stdout: str, stderr: str) -> None:
     sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
 
 
-def _play(request: Request) -> int:
+def _play(request: Request, imported: bool) -> int:
     sys.argv = ["ansible-playbook", *request["arguments"]]
-    from ansible import cli
+    from ansible import cli, constants
     from ansible.cli.playbook import main
+    from ansible.utils.display import Display
 
     find_collections = cli.init_plugin_loader
+    if imported:
+        # What the import has made for the first run.
+        Display().__init__()  # type: ignore[misc]
+        os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
 
-    def init_plugin_loader(*paths: Any) -> None:
-        find_collections(*paths)
-        _fork_modules()
+    def init_plugin_loader(paths: Iterable[str] = ()) -> None:
+        if not imported:
+            find_collections(paths)
+        if request["fork_modules"]:
+            _fork_modules()
 
-    if request["fork_modules"]:
-        cli.init_plugin_loader = init_plugin_loader
+    cli.init_plugin_loader = init_plugin_loader
     try:
         main(sys.argv)
     except SystemExit as end:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from developers_files import keep_out
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -63,14 +64,24 @@ def collections_root() -> Path:
     return COLLECTIONS_ROOT
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_directories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the tests a cache, a state and a home of Ansible of their own, and refuse all writing to those of the developer."""
+    keep_out()
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("XDG_CACHE_HOME", "XDG_STATE_HOME", "ANSIBLE_HOME"):
+            patch.setenv(variable, str(tmp_path_factory.mktemp(variable.lower())))
+        yield
+
+
 @pytest.fixture(scope="session")
-def ansible_environment() -> dict[str, str]:
+def ansible_environment(own_directories: None) -> dict[str, str]:
     """The environment for a test that starts Ansible as a program of its own."""
     return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS_ROOT), "ANSIBLE_NOCOLOR": "1"}
 
 
 @pytest.fixture(scope="session")
-def ansible(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ansible]:
+def ansible(tmp_path_factory: pytest.TempPathFactory, own_directories: None) -> Iterator[Ansible]:
     """Runs playbooks without starting Ansible anew each time."""
     from ansible_collections.slipway.kube.tests.unit.ansible_runs import Ansible
 
