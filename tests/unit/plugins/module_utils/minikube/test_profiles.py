@@ -35,8 +35,11 @@ def lives(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
 
 
 @pytest.fixture
-def make(tmp_path: Path, lives: Callable[[bool], None]) -> Callable[..., profiles.Minikube]:
+def make(
+    tmp_path: Path, lives: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., profiles.Minikube]:
     """Make a Minikube with a home of its own; ``binary`` is a shell script."""
+    monkeypatch.setenv("HOME", str(tmp_path / "person"))  # nor does a cluster of the developer have a part in this
 
     def go(container: Container | None = None, binary: str = "exit 0") -> profiles.Minikube:
         program = tmp_path / "minikube"
