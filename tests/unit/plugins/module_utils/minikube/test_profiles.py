@@ -9,10 +9,11 @@ import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.kube.plugins.module_utils._minikube import profiles, starting
+from ansible_collections.slipway.kube.plugins.module_utils._minikube import files, profiles, starting
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.errors import MinikubeError
 from ansible_collections.slipway.kube.plugins.module_utils._minikube.files import (
     lock_file,
@@ -39,7 +40,10 @@ def make(
     tmp_path: Path, lives: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., profiles.Minikube]:
     """Make a Minikube with a home of its own; ``binary`` is a shell script."""
-    monkeypatch.setenv("HOME", str(tmp_path / "person"))  # nor does a cluster of the developer have a part in this
+    # Nor does a cluster of the developer have a part in this.
+    person = tmp_path / "person"
+    monkeypatch.setenv("HOME", str(person))
+    monkeypatch.setattr(files.pwd, "getpwuid", lambda _user: SimpleNamespace(pw_dir=str(person)))
 
     def go(container: Container | None = None, binary: str = "exit 0") -> profiles.Minikube:
         program = tmp_path / "minikube"
