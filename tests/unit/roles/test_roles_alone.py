@@ -48,6 +48,7 @@ def run(ansible: Ansible, place: Path, environment: dict[str, str], roles: list[
         "ansible_python_interpreter": sys.executable,
         **{f"{role}_kubeconfig": str(place / "kubeconfig") for role in ("helm_release", "verify")},
         **{f"{role}_context": "c" for role in ("helm_release", "verify")},
+        "minikube_setup_profile": "c",  # a cluster that is still to come
     }
     tasks = [{"ansible.builtin.import_role": role, "vars": role.pop("vars", {})} for role in roles]
     play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}
