@@ -460,7 +460,7 @@ def test_routes_and_addresses(check: Check, text: str) -> None:
         "market",
     )
     url = f"http://backend/{text}"
-    expected: Expected = {"Deployment/it": [((*CONTAINER, "env", 2), {"name": "BACKEND_URL", "value": url})]}
+    expected: Expected = {"Deployment/it": [((*CONTAINER, "env", 3), {"name": "BACKEND_URL", "value": url})]}
     check("frontend", {"image": {"tag": "a"}, "fullnameOverride": "it", "backendUrl": url}, expected, "shop", "market")
 
 

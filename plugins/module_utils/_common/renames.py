@@ -20,9 +20,10 @@ COLLECTION = "slipway.kube"
 class Rename:
     """A public name that changed.
 
-    C(kind) is one of C(chart value), C(environment variable), C(variable), C(key) (of the specification), C(placeholder), C(module), C(option), C(return value) and
-    C(entry point). C(owner) is the role or module to which the name belongs, or the variable that has the key. C(works) is
-    whether the old name still works, C(warns) whether it then warns: an environment variable of the application cannot.
+    C(kind) is one of C(chart value), C(environment variable), C(variable), C(key) (of the specification), C(placeholder), C(module),
+    C(option), C(return value) and C(entry point). C(owner) is the role or module to which the name belongs, or the variable that has
+    the key. C(works) is whether the old name still works, C(warns) whether it then warns: an environment variable of the application
+    cannot.
     """
 
     kind: str

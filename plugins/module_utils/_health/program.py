@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import secrets
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._common.options import nearest
 from ansible_collections.slipway.kube.plugins.module_utils._health.checks import LONGEST, Check, in_order, parse_checks
@@ -34,6 +34,9 @@ from ansible_collections.slipway.kube.plugins.module_utils._health.report import
 )
 from ansible_collections.slipway.kube.plugins.module_utils._health.runner import MAX_PARALLEL, Runner
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import SpecError
+
+with contextlib.suppress(ImportError):  # scripts/health runs in an environment that has it
+    import yaml
 
 KEYS = ("checks", "journey", "variables", "secrets", "deadline", "max_parallel", "fail_fast")
 FORMATS: Mapping[str, Callable[[Mapping[str, Any], float], str]] = {"json": as_json, "junit": as_junit, "tap": as_tap}

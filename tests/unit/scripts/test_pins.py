@@ -27,9 +27,9 @@ tool helm.sh/helm/v4/cmd/helm
 require example.org/direct v1.0.0
 
 require (
-	example.org/indirect v1.2.3 // indirect
-	helm.sh/helm/v4 v4.1.4 // indirect
-	k8s.io/api v0.35.1
+\texample.org/indirect v1.2.3 // indirect
+\thelm.sh/helm/v4 v4.1.4 // indirect
+\tk8s.io/api v0.35.1
 )
 
 replace k8s.io/api => k8s.io/api v0.35.1
