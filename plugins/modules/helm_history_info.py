@@ -33,6 +33,13 @@ options:
     type: bool
     default: true
     version_added: 0.2.0
+  drift:
+    description: >-
+      Whether to compare the manifest of each deployed revision with the objects in the cluster, with one list request for each kind of
+      object.
+    type: bool
+    default: false
+    version_added: 0.3.0
   lease_namespace:
     description: Namespace whose lease of M(slipway.kube.deploy_lease) is read as well.
     type: str
@@ -109,6 +116,35 @@ releases:
       type: list
       elements: dict
       sample: [{revision: 1, status: superseded}, {revision: 2, status: deployed}]
+    drift:
+      description:
+        - What of the deployed revision is not in the cluster as its manifest declares it. Empty without O(drift).
+        - Values that a webhook or controller sets, defaults, and replicas that an autoscaler sets are no drift.
+      type: list
+      elements: dict
+      contains:
+        object:
+          description: Kind and name of the object.
+          type: str
+          sample: ConfigMap/todo-backend-config
+        namespace:
+          description: Its namespace; empty for an object of the whole cluster.
+          type: str
+          sample: todo
+        state:
+          description: V(missing) or V(changed).
+          type: str
+          sample: changed
+        fields:
+          description: The fields of a changed object, each with C(path), C(wanted) and C(found) as JSON, and C(by) and C(since), the field
+            manager that changed it last and when. Secret values are hidden.
+          type: list
+          elements: dict
+          sample: [{path: data.LOG_LEVEL, wanted: '"info"', found: '"error"', by: kubectl-patch, since: "2026-11-30T12:00:00Z"}]
+        text:
+          description: All of it as a sentence.
+          type: str
+          sample: ConfigMap/todo-backend-config is missing
 lease:
   description: The lease as M(slipway.kube.deploy_lease) returns it, with what it records of O(releases); its fields are empty if there is none.
   returned: success
@@ -124,12 +160,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
+from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
+from ansible_collections.slipway.kube.plugins.module_utils._helm import live, releases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, leases, module_base
 
 
-def look(cluster: client.KubernetesClient, wanted: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what is known of the wanted releases, with one list call for each namespace."""
+def look(
+    cluster: client.KubernetesClient, wanted: list[Mapping[str, Any]], drift: bool = False
+) -> list[dict[str, Any]]:
+    """Return what is known of the wanted releases, with one list call for each namespace; C(drift): also what is not as declared."""
     known: dict[tuple[str, str], dict[str, Any]] = {}
     for namespace in dict.fromkeys(release["namespace"] for release in wanted):
         secrets = cluster.items(f"/api/v1/namespaces/{namespace}/secrets", fieldSelector=f"type={releases.TYPE}")
@@ -137,7 +176,20 @@ def look(cluster: client.KubernetesClient, wanted: list[Mapping[str, Any]]) -> l
         for name, revisions in releases.group(secrets).items():
             if name in names:
                 known[namespace, name] = releases.describe(revisions)
-    return [summary(release, known.get((release["namespace"], release["name"]))) for release in wanted]
+    result = []
+    for release in wanted:
+        facts = known.get((release["namespace"], release["name"]))
+        compared = drift and facts is not None and facts["status"] == "deployed"
+        differs = drift_of(cluster, release, facts["manifest"]) if facts and compared else []
+        result.append({**summary(release, facts), "drift": differs})
+    return result
+
+
+def drift_of(cluster: client.KubernetesClient, release: Mapping[str, Any], manifest: str) -> list[dict[str, Any]]:
+    """Return what of a release is not as its manifest declares it."""
+    pairs = live.look(cluster, manifest, release["name"], release["namespace"])
+    masker = Masker()
+    return [differs.as_result(masker) for _pair, differs in live.drifts(cluster, pairs)]
 
 
 def summary(release: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -169,6 +221,7 @@ def main() -> None:
         argument_spec={
             "releases": {**module_base.RELEASES, "required": True},
             "compare": {"type": "bool", "default": True},
+            "drift": {"type": "bool", "default": False},
             "lease_namespace": {"type": "str"},
             **module_base.ARGUMENTS,
         },
@@ -182,10 +235,14 @@ def main() -> None:
         # First the lease: if it does not change until it is taken, nor have the releases.
         lease = leases.LeaseManager(cluster, namespace, "").look() if namespace else leases.Lease()
         lease = leases.of(lease, module_base.names_of(wanted))
-        return {"releases": look(cluster, wanted), "lease": lease.as_result(), "reachable": True}
+        return {
+            "releases": look(cluster, wanted, module.params["drift"]),
+            "lease": lease.as_result(),
+            "reachable": True,
+        }
 
     def without() -> dict[str, Any]:
-        found = [summary(release, None) for release in wanted]
+        found = [{**summary(release, None), "drift": []} for release in wanted]
         return {"releases": found, "lease": leases.Lease().as_result(), "reachable": False}
 
     module_base.run(module, work, without)

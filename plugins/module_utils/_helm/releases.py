@@ -14,8 +14,11 @@ import gzip
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api
 
 TYPE = "helm.sh/release.v1"
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
@@ -85,6 +88,7 @@ def describe(revisions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "description": str(info.get("description", "")),
         "images": sorted(set(_IMAGE.findall(str(record.get("manifest") or "")))),
         "values": record.get("config") or {},
+        "manifest": str(record.get("manifest") or ""),
         "history": [{"revision": revision_of(secret), "status": status_of(secret)} for secret in revisions],
     }
 
@@ -93,6 +97,39 @@ def is_marked(record: Mapping[str, Any]) -> bool:
     """Tell whether a revision has the values that Slipway adds. C(record) is what C(decode) returns."""
     values = ((record.get("config") or {}).get("global") or {}) if isinstance(record.get("config"), Mapping) else {}
     return isinstance(values, Mapping) and "slipway" in values
+
+
+@dataclass(frozen=True)
+class InService:
+    """The revision of a release that is in service: its manifest, and the name of its chart, empty without one.
+
+    C(is_newest): Helm would upgrade it without further ado. C(by_server): Helm writes its objects by server-side apply.
+    """
+
+    manifest: str = ""
+    is_newest: bool = False
+    chart: str = ""
+    by_server: bool = True
+
+
+def in_service(api: Api, namespace: str, name: str) -> InService:
+    """Return what is in service of a release, by one list call. Raises KubernetesError, and ValueError for a damaged record."""
+    query = {"fieldSelector": f"type={TYPE}", "labelSelector": f"owner=helm,name={name}"}
+    revisions = group(api.items(f"/api/v1/namespaces/{namespace}/secrets", **query)).get(name, [])
+    if not revisions:
+        return InService()
+    facts = describe(revisions)
+    current = facts["deployed_revision"]
+    record = decode(next((secret for secret in revisions if revision_of(secret) == current), revisions[-1]))
+    chart = "" if facts["status"] == "uninstalled" else facts["chart_name"]
+    return InService(
+        str(record.get("manifest") or ""), status_of(revisions[-1]) == "deployed", chart, by_server(record)
+    )
+
+
+def by_server(record: Mapping[str, Any]) -> bool:
+    """Tell whether Helm 4 writes a revision's objects by server-side apply; Helm 3 merges them itself. C(record) is what C(decode) returns."""
+    return record.get("apply_method") == "ssa"
 
 
 def images_of(record: Mapping[str, Any]) -> list[str]:

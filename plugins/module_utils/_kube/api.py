@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"  # JSON is YAML as well
 # Answers to requests that the API server took but cannot carry out just now.
 _PASSING = frozenset({429, 500, 502, 503, 504})
 

@@ -59,7 +59,7 @@ def run(
     """End the module with what ``work`` returns for the cluster, or fail with the cause as a sentence.
 
     ``without`` answers in check mode when there is no cluster yet, which a kubeconfig that cannot be read does not say; C(no_cluster) then says
-    why there is none. Sentences are those of KubernetesError and ValueError.
+    why there is none. Sentences are those of KubernetesError and ValueError; what they have as C(result) becomes part of the module's.
     """
     if not client.HAS_KUBERNETES:
         module.fail_json(msg=missing_required_lib("kubernetes"))
@@ -73,5 +73,5 @@ def run(
                 raise
             result = {**without(), "no_cluster": str(error)}
     except (client.KubernetesError, ValueError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), **getattr(error, "result", {}))
     module.exit_json(**result)

@@ -27,7 +27,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client
-from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, ApiError, UnreachableError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import (
+    APPLY_PATCH,
+    JSON_PATCH,
+    MERGE_PATCH,
+    ApiError,
+    UnreachableError,
+)
+from field_managers import ConflictError, applied
 
 Object = dict[str, Any]
 
@@ -47,6 +54,8 @@ KINDS = {
     "replicasets": ("/apis/apps/v1", "ReplicaSet", True),
     "jobs": ("/apis/batch/v1", "Job", True),
     "endpointslices": ("/apis/discovery.k8s.io/v1", "EndpointSlice", True),
+    "horizontalpodautoscalers": ("/apis/autoscaling/v2", "HorizontalPodAutoscaler", True),
+    "storageclasses": ("/apis/storage.k8s.io/v1", "StorageClass", False),
     "ingresses": ("/apis/networking.k8s.io/v1", "Ingress", True),
     "ingressclasses": ("/apis/networking.k8s.io/v1", "IngressClass", False),
     "leases": ("/apis/coordination.k8s.io/v1", "Lease", True),
@@ -340,9 +349,30 @@ class FakeKubernetes:
         return Answer(201, item)
 
     def _patch(self, call: Call) -> Answer:
+        if call.content_type == APPLY_PATCH:
+            return self._apply(call)
+        if call.content_type == JSON_PATCH:
+            return self._replace(call, lambda item: replaced(item, call.body))
         if call.content_type != MERGE_PATCH:
             return refusal(415, f"{call.content_type} is not supported", "UnsupportedMediaType")
         return self._replace(call, lambda item: merge(item, call.body))
+
+    def _apply(self, call: Call) -> Answer:
+        place = call.path.rpartition("/")[0]
+        try:
+            items, live = self._find(call.path)
+        except KeyError:
+            items, live = self.collections.setdefault(place, []), None
+        try:
+            new = applied(live, call.body, call.query["fieldManager"], call.query.get("force") == "true")
+        except ConflictError as error:
+            return refusal(409, str(error))
+        if not call.query.get("dryRun"):
+            new["metadata"].setdefault("uid", f"uid-{call.last}-{self.version}")
+            items[:] = [self._changed(new) if one is live else one for one in items]
+            if live is None:
+                items.append(self._changed(new))
+        return Answer(200 if live else 201, new)
 
     def _put(self, call: Call) -> Answer:
         return self._replace(call, lambda _item: call.body)
@@ -352,7 +382,8 @@ class FakeKubernetes:
             items, item = self._find(call.path.removesuffix("/status"))
         except KeyError:
             return refusal(404, f"no {call.last}")
-        wanted = (call.body.get("metadata") or {}).get("resourceVersion")
+        body = call.body if isinstance(call.body, dict) else replaced({}, call.body)
+        wanted = (body.get("metadata") or {}).get("resourceVersion")
         if wanted is not None and wanted != item["metadata"].get("resourceVersion"):
             return refusal(409, "the object has been modified; please apply your changes to the latest version")
         if call.query.get("dryRun"):
@@ -428,6 +459,18 @@ def nobody(monkeypatch: pytest.MonkeyPatch, message: str = "There is no cluster.
         raise UnreachableError(message)
 
     monkeypatch.setattr(client, "KubernetesClient", refuse)
+
+
+def replaced(item: Object, operations: list[Object]) -> Object:
+    """Apply a JSON patch (RFC 6902) of which only C(replace) is known."""
+    for one in operations:
+        assert one["op"] == "replace", one
+        node = item
+        *above, last = one["path"].removeprefix("/").split("/")
+        for key in above:
+            node = node.setdefault(key, {})
+        node[last] = one["value"]
+    return item
 
 
 def merge(item: Any, patch: Any) -> Any:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
-from ansible_collections.slipway.kube.plugins.modules import deploy_lease, helm_diff, helm_rollback
+from ansible_collections.slipway.kube.plugins.modules import deploy_lease, helm_diff, helm_history_info, helm_rollback
 from fake_kubernetes import Answer, Call, FakeKubernetes, stand_in
+from field_managers import created, edited
 
 Object = dict[str, Any]
 MANIFEST = "---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: web}\ndata: {A: %s}\n"
@@ -318,3 +319,39 @@ def test_difference_refuses_a_release_of_another_chart_unless_it_is_adopted(
     result = run(helm_diff, cluster(record), options, monkeypatch, capsys)
     assert result["failed"] and "The release web in the namespace shop is of the chart blog, not of " in result["msg"]
     assert run(helm_diff, cluster(record), {**options, "adopt": True}, monkeypatch, capsys)["changed"]
+
+
+# ---------------------------------------------------------------- drift
+def drifted(**more: Any) -> FakeKubernetes:
+    """A cluster with a revision whose ConfigMap somebody has changed."""
+    api = cluster(secret(1, "superseded"), secret(2, "deployed"))
+    for key, text in more.items():
+        api.collections[api.path("secrets")][-1]["metadata"]["labels"][key] = text
+    declared = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "data": {"A": "v2"},
+    }
+    owner = {"meta.helm.sh/release-name": "web", "meta.helm.sh/release-namespace": "shop"}
+    declared["metadata"] |= {"labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": owner}
+    changed = edited(created(declared), ("f:data", "f:A"), "by hand")
+    changed["metadata"] |= {"uid": "uid-web", "resourceVersion": "7"}
+    api.put("configmaps", [changed])
+    return api
+
+
+WEB = {"name": "web", "namespace": "shop"}
+
+
+def test_history_tells_drift_only_when_it_is_asked_for_and_the_release_is_deployed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"releases": [WEB], "compare": False, "drift": True}
+    (found,) = run(helm_history_info, drifted(), options, monkeypatch, capsys)["releases"]
+    (one,) = found["drift"]
+    assert one["text"] == 'ConfigMap/web: data.A is "by hand" instead of "v2" (by kubectl-patch, 2026-11-30T12:00:00Z)'
+    assert one["fields"][0]["by"] == "kubectl-patch" and found["action"] == "none"
+    for api, asked in ((drifted(), False), (drifted(status="failed"), True)):
+        result = run(helm_history_info, api, {**options, "drift": asked}, monkeypatch, capsys)
+        assert result["releases"][0]["drift"] == [] and "configmaps" not in api.kinds
