@@ -117,6 +117,8 @@ def normalized(result: Any) -> Any:
             for key, value in result.items()
             if key not in ("elapsed", "timings", "first_ok_at", "ansible_facts")
         }
+    if isinstance(result, str):
+        return re.sub(r"\d+\.\d s\b", "N s", result)
     return [normalized(one) for one in result] if isinstance(result, list) else result
 
 
