@@ -237,6 +237,7 @@ ABSENT = {
     "updated": "",
     "description": "",
     "history": [],
+    "drift": [],
 }
 
 
@@ -291,6 +292,7 @@ def test_history_of_releases_and_the_lease(api: FakeKubernetes, run: Runner) -> 
             {"revision": 3, "status": "deployed"},
             {"revision": 4, "status": "pending-upgrade"},
         ],
+        "drift": [],
     }
     assert len([call for call in api.calls if call.last == "secrets"]) == 1
     assert history(run)["lease"]["holder"] == ""
