@@ -129,13 +129,9 @@ def main() -> None:
                 "changed": True,
                 "backups": [back_up(module, cluster, server) for server in servers.find(cluster, wanted)],
             }
-        except dumps.DumpError as error:
-            module.fail_json(msg=str(error))
         except OSError as error:
-            module.fail_json(
-                msg=f"{error.filename or module.params['directory']} cannot be written: {error.strerror}. No backup was kept."
-            )
-        raise AssertionError
+            place = error.filename or module.params["directory"]
+            raise ValueError(f"{place} cannot be written: {error.strerror}. No backup was kept.") from None
 
     module_base.run(module, work)
 

@@ -128,11 +128,16 @@ def main() -> None:
     wanted = [(release["namespace"], release["name"]) for release in module.params["releases"]]
 
     def work(cluster: client.KubernetesClient) -> dict[str, Any]:
-        record = backups.Record.read(path)
-        backups.check(path, record)
-        server = servers.choose(servers.find(cluster, wanted), module.params["server"])
-        pod = dumps.Pod(kubectl.command(module), server, servers.pod_of(cluster, server))
-        tables = restore(module, path, pod, record)
+        try:
+            record = backups.Record.read(path)
+            backups.check(path, record)
+            server = servers.choose(servers.find(cluster, wanted), module.params["server"])
+            pod = dumps.Pod(kubectl.command(module), server, servers.pod_of(cluster, server))
+            tables = restore(module, path, pod, record)
+        except OSError as error:
+            raise ValueError(
+                f"{error.filename or path} cannot be read: {error.strerror}. Nothing was changed."
+            ) from None
         return {
             "changed": True,
             "server": server.workload,
@@ -142,16 +147,7 @@ def main() -> None:
             "rows": sum(tables.values()),
         }
 
-    def told(cluster: client.KubernetesClient) -> dict[str, Any]:
-        try:
-            return work(cluster)
-        except dumps.DumpError as error:
-            module.fail_json(msg=str(error))
-        except OSError as error:
-            module.fail_json(msg=f"{error.filename or path} cannot be read: {error.strerror}. Nothing was changed.")
-        raise AssertionError
-
-    module_base.run(module, told)
+    module_base.run(module, work)
 
 
 if __name__ == "__main__":

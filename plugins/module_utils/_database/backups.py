@@ -41,17 +41,15 @@ class Record:
         place = record_path(path)
         try:
             found: dict[str, Any] = json.loads(place.read_bytes())
-            if found.pop("format") > FORMAT:
-                raise DumpError(
-                    f"{place} was written by a newer Slipway. Restore it with that version. Nothing was changed."
-                )
-            return cls(**{**found, "content": Content(**found["content"])})
+            if found.pop("format") <= FORMAT:
+                return cls(**{**found, "content": Content(**found["content"])})
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise DumpError(
                 f"{place} is not the record of a backup: {error}. Restore it, or delete it to restore the dump without a check of its rows."
             ) from None
+        raise DumpError(f"{place} was written by a newer Slipway. Restore it with that version. Nothing was changed.")
 
     def write(self, path: pathlib.Path) -> None:
         """Write the record beside its dump. Raises OSError."""

@@ -88,6 +88,7 @@ COMMIT;
 END
 }}
 for attempt in 1 2 3 4; do if swap; then break; elif [ "$attempt" = 4 ]; then exit 1; fi; done
+echo 'swapped|1|' >&2
 run --dbname=template1 --command='DROP DATABASE {REPLACED} WITH (FORCE)'
 """
 
@@ -97,7 +98,7 @@ SELECT 'version', current_setting('server_version_num'), current_database();
 """
 
 
-class DumpError(Exception):
+class DumpError(ValueError):
     """A dump could not be written, read or restored; the text is a sentence."""
 
 
@@ -154,6 +155,15 @@ class Pod:
     def _run(
         self, script: str, what: str, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None
     ) -> tuple[str, str]:
+        """Return what a script says on standard output and standard error. Raises DumpError when it fails."""
+        code, output, errors = self._execute(script, stdin, stdout)
+        if code:
+            raise self._failed(what, errors)
+        return output, errors
+
+    def _execute(
+        self, script: str, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None
+    ) -> tuple[int, str, str]:
         command = [*self._command, *(["--stdin"] if stdin else []), self._pod, "--", "sh", "-c", script]
         try:
             ended = subprocess.run(
@@ -163,10 +173,7 @@ class Pod:
             raise DumpError(
                 f"{command[0]} cannot be run: {error.strerror}. Set binary_path to kubectl, or install it."
             ) from None
-        output, errors = (ended.stdout or b"").decode(errors="replace"), ended.stderr.decode(errors="replace")
-        if ended.returncode:
-            raise self._failed(what, errors)
-        return output, errors
+        return ended.returncode, (ended.stdout or b"").decode(errors="replace"), ended.stderr.decode(errors="replace")
 
     def _failed(self, what: str, errors: str) -> DumpError:
         lines = [line for line in parse(errors)[2] if line.strip() and not line.startswith("command terminated")]
@@ -190,19 +197,17 @@ class Pod:
 
     def read(self, file: IO[bytes]) -> dict[str, int]:
         """Read a dump to its end; returns rows by table. Raises DumpError."""
-        what = "could not read the dump"
-        output, errors = self._run(_READ, what, stdin=file)
-        tables, facts, _rest = parse(output)
-        if "read" not in facts:
-            raise self._failed(what, errors)
-        return tables
+        return self._counted(_READ, "read", "could not read the dump", file)
 
     def restore(self, file: IO[bytes]) -> dict[str, int]:
         """Restore a dump beside the database, which is not touched; returns rows by table. Raises DumpError."""
-        what = "could not restore the dump"
-        output, errors = self._run(_RESTORE, what, stdin=file)
+        return self._counted(_RESTORE, "restored", "could not restore the dump", file)
+
+    def _counted(self, script: str, end: str, what: str, file: IO[bytes]) -> dict[str, int]:
+        """Return the rows by table that a script counts in a dump; the word C(end) says that it has come to its end."""
+        output, errors = self._run(script, what, stdin=file)
         tables, facts, _rest = parse(output)
-        if "restored" not in facts:
+        if end not in facts:
             raise self._failed(what, errors)
         return tables
 
@@ -212,4 +217,10 @@ class Pod:
 
     def swap(self) -> None:
         """Put what was restored in the place of the database, whose connections end. Raises DumpError."""
-        self._run(_SWAP, "could not switch to the restored database; the database is as it was")
+        code, _output, errors = self._execute(_SWAP)
+        if code and "swapped" in parse(errors)[1]:
+            raise self._failed(
+                f"is restored, but kept the old database as {REPLACED}; the next restore drops it", errors
+            )
+        if code:
+            raise self._failed("could not switch to the restored database; the database is as it was", errors)

@@ -206,6 +206,15 @@ def test_a_restore_that_fails_leaves_the_database(
     assert ("swap" in server.calls) == (kind == "swap")
 
 
+def test_a_restore_that_only_keeps_the_old_database_says_that_it_has_switched(server: Server, dump: Path) -> None:
+    server.answers["swap"] = ("", "swapped|1|\nERROR: database slipway_replaced is being accessed by other users", 1)
+    told = server.restore(dump)["msg"]
+    assert (
+        "is restored, but kept the old database as slipway_replaced; the next restore drops it: ERROR: database" in told
+    )
+    assert "as it was" not in told
+
+
 def test_a_dump_of_a_newer_server_is_refused_before_anything_is_changed(server: Server, dump: Path) -> None:
     server.answers["look"] = ("version|160004|todo\n", "", 0)
     found = server.restore(dump)
