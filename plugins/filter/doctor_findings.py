@@ -49,7 +49,7 @@ _value:
     - C(problems) are those that somebody has to put right before a deploy, each with what to do.
   type: dict
   sample:
-    lines: ["ok       machine     x86_64, 2 CPUs, 24029 MiB of memory"]
+    lines: ["ok       memory     24029 MiB"]
     problems: []
 """
 

@@ -89,32 +89,15 @@ objects:
   sample: [Deployment todo-backend]
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
-from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import sensitive_values
-from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, releases
+from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, releases, rendering
 from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete, read_chart
 from ansible_collections.slipway.kube.plugins.module_utils._helm.claims import of_others, taken
-from ansible_collections.slipway.kube.plugins.module_utils._helm.values import values_text
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
-
-
-def deployed(cluster: client.KubernetesClient, namespace: str, name: str) -> tuple[str, bool, str]:
-    """Return the manifest of the revision in service, whether Helm would upgrade it without further ado, and the name of its chart."""
-    query = {"fieldSelector": f"type={releases.TYPE}", "labelSelector": f"owner=helm,name={name}"}
-    revisions = releases.group(cluster.items(f"/api/v1/namespaces/{namespace}/secrets", **query)).get(name, [])
-    if not revisions:
-        return "", False, ""
-    facts = releases.describe(revisions)
-    current = facts["deployed_revision"]
-    record = next((secret for secret in revisions if releases.revision_of(secret) == current), revisions[-1])
-    chart = "" if facts["status"] == "uninstalled" else facts["chart_name"]
-    return str(releases.decode(record).get("manifest") or ""), releases.status_of(revisions[-1]) == "deployed", chart
 
 
 def ingresses(cluster: client.KubernetesClient) -> list[dict[str, Any]]:
@@ -145,30 +128,13 @@ def refuse_addresses(rendered: str, others: Sequence[Mapping[str, Any]]) -> None
 
 
 def render(module: AnsibleModule, upgrade: bool, version: str) -> str:
-    """Return the manifest that Helm would install, by a dry run, or by the template alone where there is nothing to upgrade.
-
-    C(version) is that of the cluster, empty without one: a template knows only the version that Helm was built for.
-    """
+    """Return the manifest that Helm would install from the chart as it is installed, with its neighbours. C(version) is that of the cluster."""
     options = module.params
     program = options["binary_path"] or module.get_bin_path("helm", required=True)
     with complete(
         Path(options["chart"]), module.tmpdir, options["chart_digest"] or "", options["chart_snapshot"] or ""
     ) as chart:
-        words = ["upgrade", "--dry-run=server", "--output", "json"] if upgrade else ["template"]
-        command = [program, *words, options["name"], str(chart), "--namespace", options["namespace"], "--values", "-"]
-        if version and not upgrade:
-            command += ["--kube-version", version]
-        if upgrade:
-            command += ["--kubeconfig", options["kubeconfig"]] if options["kubeconfig"] else []
-            command += ["--kube-context", options["context"]] if options["context"] else []
-        # The values go by standard input: a command line can be read by everybody.
-        code, output, errors = module.run_command(command, data=values_text(options["values"]))
-    if code:
-        said = Masker(sensitive_values(None, options["values"])).outside(errors)
-        raise ValueError(
-            f"Helm rejected release {options['name']}: {' '.join(said.split())[-600:]}. Correct its values or the chart."
-        )
-    return str(json.loads(output).get("manifest") or "") if upgrade else str(output)
+        return rendering.render(module.run_command, program, str(chart), options, upgrade, version)
 
 
 def main() -> None:
@@ -198,21 +164,23 @@ def main() -> None:
                 "msg": "Helm is not there yet, so the objects are not known.",
             }
         options = module.params
-        before, upgrade, chart = (
-            deployed(cluster, options["namespace"], options["name"]) if cluster else ("", False, "")
-        )
+        found = releases.in_service(cluster, options["namespace"], options["name"]) if cluster else releases.InService()
         try:
-            refuse_release(options, chart)
+            refuse_release(options, found.chart)
             others: list[Mapping[str, Any]] = []
             if cluster:
                 own = [options["name"], *options["siblings"]]
                 others = of_others(ingresses(cluster), options["namespace"], own)
             if options["lazy"] and not others:
                 return {"changed": False, "objects": [], "diff": []}
-            version = str(cluster.request("GET", "/version").get("gitVersion") or "") if cluster and not upgrade else ""
-            rendered = render(module, upgrade, version)
+            version = (
+                str(cluster.request("GET", "/version").get("gitVersion") or "")
+                if cluster and not found.is_newest
+                else ""
+            )
+            rendered = render(module, found.is_newest, version)
             refuse_addresses(rendered, others)
-            differences = manifest.differences(before, rendered)
+            differences = manifest.differences(found.manifest, rendered)
         except ChartError as error:
             raise ValueError(f"{error}.") from None
         names = [one["after_header"] if one["after"] else one["before_header"] for one in differences]

@@ -53,7 +53,7 @@ class Permissions:
     recreate: Collection[str] = ()
 
 
-# Documented by the fragment slipway.kube.permissions.
+# The options of a module that say what a person allows.
 PERMISSIONS: dict[str, dict[str, Any]] = {
     "conflicts": {"type": "str", "choices": ["take", "fail"], "default": "take"},
     "drift": {"type": "str", "choices": ["repair", "report", "ignore"], "default": "repair"},
