@@ -161,7 +161,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
-from ansible_collections.slipway.kube.plugins.module_utils._helm import live, releases
+from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, leases, module_base
 
 
@@ -187,6 +187,9 @@ def look(
 
 def drift_of(cluster: client.KubernetesClient, release: Mapping[str, Any], manifest: str) -> list[dict[str, Any]]:
     """Return what of a release is not as its manifest declares it."""
+    # Here, because a deploy, which does not ask for it, need not load it.
+    from ansible_collections.slipway.kube.plugins.module_utils._helm import live
+
     pairs = live.look(cluster, manifest, release["name"], release["namespace"])
     masker = Masker()
     return [differs.as_result(masker) for _pair, differs in live.drifts(cluster, pairs)]
