@@ -453,9 +453,12 @@ options:
             type: dict
             suboptions:
               path:
-                description: A JMESPath into the JSON body.
+                description:
+                  - A JMESPath into the JSON body.
+                  - The default reads C(image_tag), or C(digest) if there is none. C(digest) is the deprecated name, and no longer read by
+                    default in version 1.0.0.
                 type: str
-                default: digest
+                default: image_tag || digest
               header:
                 description: A header to read instead of the body.
                 type: str
@@ -648,8 +651,7 @@ EXAMPLES = r"""
         stable_for: 10
         expect:
           identity:
-            path: digest
-            equals: "{{ backend_digest }}"
+            equals: "{{ backend_tag }}"
         latency:
           samples: 50
           p95_ms: 500

@@ -548,11 +548,11 @@ def test_a_component_has_one_template(chart: str) -> None:
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
-    """A component that says it is the build `right`."""
+    """A component that says it is the build `right`, under the key that is its path."""
 
     def do_GET(self) -> None:
         """Answer as a health endpoint does."""
-        body = json.dumps({"status": "ok", "digest": "right"}).encode()
+        body = json.dumps({"status": "ok", self.path.lstrip("/"): "right"}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -568,14 +568,17 @@ def answering() -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/health"
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
 
 
+@pytest.mark.parametrize("key", ["image_tag", "digest"])  # the second is the former name
 @pytest.mark.parametrize("tag", ["right", "wrong"])
 @pytest.mark.parametrize("chart", ["backend", "frontend"])
-def test_the_test_pod_tells_right_from_wrong(helm: str, charts: Path, chart: str, tag: str, answering: str) -> None:
+def test_the_test_pod_tells_right_from_wrong(
+    helm: str, charts: Path, chart: str, tag: str, key: str, answering: str
+) -> None:
     """The command of `helm test` passes for the deployed build and fails, saying why, for another one."""
     pod = by_kind(render(helm, charts, chart, "-f", str(CHARTS / chart / "ci/default-values.yaml")), "Pod")[0]
     program, flag, code = pod["spec"]["containers"][0]["command"]
@@ -585,7 +588,7 @@ def test_the_test_pod_tells_right_from_wrong(helm: str, charts: Path, chart: str
     # The patience of a minute is for a cluster.
     hasty = code.replace("monotonic() + 60", "monotonic()").replace("Date.now() + 60000", "Date.now()")
     assert hasty != code
-    environment = {"PATH": os.environ["PATH"], "TEST_URL": answering, "APP_IMAGE_TAG": tag}
+    environment = {"PATH": os.environ["PATH"], "TEST_URL": f"{answering}/{key}", "APP_IMAGE_TAG": tag}
     result = subprocess.run(
         [found, flag, hasty], env=environment, capture_output=True, text=True, check=False, timeout=30
     )

@@ -110,6 +110,8 @@ WITH_BODY = frozenset(EXPECT_KEYS)
 WITH_STATUS = frozenset(kind for kind, keys in EXPECT_KEYS.items() if "status" in keys)
 DETAILS = frozenset({"graphql", "sse", "websocket", "mcp", "postgres"})
 """The types with options of their own, under their name."""
+IDENTITY_PATH = "image_tag || digest"
+"""Where an answer says which image it comes from; the second is the deprecated name, which earlier versions of an application use."""
 LONGEST = 7 * 86400.0
 LIMITS: Mapping[str, tuple[float, float]] = {
     "timeout": (0.001, LONGEST),
@@ -845,9 +847,9 @@ def _predicates(item: Mapping[str, Any], key: str, place: _Place) -> dict[str, A
 
 
 def _identity(given: Mapping[str, Any], compile_path: Compile, place: _Place) -> Identity:
-    header, path = given.get("header"), str(given.get("path") or "digest")
+    header, path = given.get("header"), str(given.get("path") or IDENTITY_PATH)
     if str(given.get("equals") or "") == "":
-        raise place.wrong("expect.identity.equals", "it is empty: give the digest that was deployed.")
+        raise place.wrong("expect.identity.equals", "it is empty: give the tag that was deployed.")
     consecutive = given.get("consecutive") or 5
     place.within("expect.identity.consecutive", consecutive, 1, 1_000_000)
     search = None if header else _compile("expect.identity.path", path, compile_path, place)

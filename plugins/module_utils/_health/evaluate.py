@@ -208,7 +208,7 @@ def _identity(identity: Identity, response: Response, document: Any, variables: 
     else:
         value = None if document is NOT_JSON else identity.search(document)
         subject = f"json {identity.path}"
-    # YAML may have read a digest of digits only as a number.
+    # YAML may have read a tag of digits only as a number.
     known = value is not None and value is not ABSENT and value is not UNKNOWN
     passed = known and (same(value, wanted) or str(value) == str(wanted))
     return Assertion(f"identity {subject}", "equals", wanted, value, passed)

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.slipway.kube.plugins.module_utils._health.checks import SCHEMES, Search
+from ansible_collections.slipway.kube.plugins.module_utils._health.checks import IDENTITY_PATH, SCHEMES, Search
 from ansible_collections.slipway.kube.plugins.module_utils._health.predicates import ABSENT, UNKNOWN
 
 try:
@@ -78,7 +78,7 @@ def argument_spec() -> dict[str, Any]:
         "exists": {"type": "bool"},
     }
     identity = {
-        "path": {"type": "str", "default": "digest"},
+        "path": {"type": "str", "default": IDENTITY_PATH},
         "header": {"type": "str"},
         "equals": {"type": "str", "required": True},
         "consecutive": {"type": "int", "default": 5},

@@ -85,7 +85,7 @@ def test_health_names_the_build(service: Service, path: str) -> None:
     assert answer.json() == {
         "status": "ok",
         "version": "1.2.3",
-        "digest": "0123456789ab",
+        "image_tag": "0123456789ab",
         "api_version": "v1",
         "environment": "development",
     }

@@ -14,13 +14,13 @@ describe("GET /healthz", () => {
     const answer = GET();
     expect(answer.status).toBe(200);
     expect(answer.headers.get("cache-control")).toBe("no-store");
-    expect(await answer.json()).toEqual({ status: "ok", version: "1.2.3", digest: "f00d" });
+    expect(await answer.json()).toEqual({ status: "ok", version: "1.2.3", image_tag: "f00d" });
   });
 
   it("answers without them too", async () => {
     vi.stubEnv("APP_VERSION", "");
     vi.stubEnv("APP_IMAGE_TAG", "");
-    expect(await GET().json()).toEqual({ status: "ok", version: "unknown", digest: "unknown" });
+    expect(await GET().json()).toEqual({ status: "ok", version: "unknown", image_tag: "unknown" });
   });
 });
 
@@ -80,7 +80,7 @@ describe("the line at the start", () => {
     vi.spyOn(process.stdout, "write").mockImplementation((chunk) => lines.push(String(chunk)) > 0);
     announce();
     expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
-      { level: "info", message: "frontend starting", digest: "f00d" },
+      { level: "info", message: "frontend starting", image_tag: "f00d" },
       { level: "warning", message: expect.stringContaining("BACKEND_URL") as string },
     ]);
   });

@@ -18,7 +18,7 @@ def _identity(settings: Settings) -> dict[str, Any]:
     """Which build answers: lets a check tell a new pod from an old one."""
     return {
         "version": settings.app_version,
-        "digest": settings.app_image_tag,
+        "image_tag": settings.app_image_tag,
         "api_version": settings.api_version,
         "environment": settings.environment,
     }

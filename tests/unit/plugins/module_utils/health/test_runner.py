@@ -255,13 +255,19 @@ def test_invert(run: Any, server: Any, refused_port: int) -> None:
 
 # ---------------------------------------------------------------- identity and latency
 def test_an_old_pod_that_answers_well_is_a_failure(run: Any, server: Any, responses: Any) -> None:
-    old, new = responses.answer("200 OK", b'{"digest": "old"}'), responses.answer("200 OK", b'{"digest": "new"}')
+    old, new = responses.answer("200 OK", b'{"digest": "old"}'), responses.answer("200 OK", b'{"image_tag": "new"}')
     server.routes["/mixed"] = responses.sequence(new, new, old, new)
     server.routes["/old"] = old
-    identity = {"path": "digest", "equals": "new", "consecutive": 3}
-    mixed, stale, header = run(
+    identity = {"equals": "new", "consecutive": 3}
+    mixed, stale, rolled_back, other_key, header = run(
         {"name": "mixed", "url": server.url("/mixed"), "retry_for": 5, "expect": {"identity": identity}, **FAST},
         {"name": "stale", "url": server.url("/old"), "expect": {"identity": identity}},
+        {"name": "rolled back", "url": server.url("/old"), "expect": {"identity": {"equals": "old"}}},
+        {
+            "name": "other key",
+            "url": server.url("/old"),
+            "expect": {"identity": {"path": "image_tag", "equals": "old"}},
+        },
         {
             "name": "header",
             "url": server.url("/json"),
@@ -272,7 +278,8 @@ def test_an_old_pod_that_answers_well_is_a_failure(run: Any, server: Any, respon
     assert mixed["last_error"]["code"] == "identity_mismatch"
     assert stale["last_error"]["code"] == "identity_mismatch"
     assert "old" in stale["last_error"]["message"] and "new" in stale["last_error"]["message"]
-    assert header["state"] == "healthy", header
+    assert rolled_back["state"] == header["state"] == "healthy"
+    assert other_key["last_error"]["code"] == "identity_mismatch"
 
 
 def test_latency(run: Any, server: Any) -> None:
