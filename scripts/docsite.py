@@ -93,7 +93,7 @@ def copy(target: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Check and build; the process's exit code."""
-    if len(arguments) > 1:
+    if len(arguments) > 1 or any(one.startswith("-") for one in arguments):
         print("usage: scripts/docsite.py [DIRECTORY]", file=sys.stderr)
         return 64
     with tempfile.TemporaryDirectory(prefix="slipway-docsite-") as scratch:

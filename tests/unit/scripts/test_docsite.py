@@ -44,6 +44,15 @@ def test_a_default_from_another_variable_moves_to_the_description() -> None:
     assert option["default"] == "{{ port }}"
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["a", "b"]])
+def test_other_arguments_than_a_directory_show_the_usage(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert docsite.main(arguments) == 64
+    assert "usage: scripts/docsite.py" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
 def test_suboptions_are_looked_at_too() -> None:
     option = {"type": "dict", "options": {"port": {"type": "int", "default": "{{ port }}", "description": "It."}}}
     assert "default" not in prepared(option)["options"]["port"]
