@@ -17,6 +17,7 @@ description:
   - For the values of Secrets, and of environment variables and configuration keys whose names suggest a secret, shows only
     whether they differ.
   - Fails like the real change if the chart rejects its values.
+  - Fails if the API server would refuse a change, or if objects exist already that belong to no release or to another one.
   - Fails if an Ingress of another namespace, or of a release that is not among O(siblings), serves one of the release's hosts with the
     same path, and if a release of this name is of another chart, unless O(adopt) is set.
 requirements:
@@ -25,6 +26,8 @@ extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.chart_snapshot
   - slipway.kube.kubernetes
+  - slipway.kube.permissions
+  - slipway.kube.permissions.upgrade
   - slipway.kube.release
 attributes:
   check_mode:
@@ -87,6 +90,12 @@ objects:
   type: list
   elements: str
   sample: [Deployment todo-backend]
+notes:
+  description: What an upgrade would do besides the work of Helm, a sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["Deletes Job/report and creates it again."]
 """
 
 from collections.abc import Mapping, Sequence
@@ -94,7 +103,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, releases, rendering
+from ansible_collections.slipway.kube.plugins.module_utils._helm import (
+    manifest,
+    preparation,
+    releases,
+    rendering,
+    upgrade,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete, read_chart
 from ansible_collections.slipway.kube.plugins.module_utils._helm.claims import of_others, taken
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
@@ -127,10 +142,9 @@ def refuse_addresses(rendered: str, others: Sequence[Mapping[str, Any]]) -> None
         raise ValueError(f"{' '.join(found)} Choose another host or path, or remove that application first.")
 
 
-def render(module: AnsibleModule, upgrade: bool, version: str) -> str:
+def render(module: AnsibleModule, program: str, upgrade: bool, version: str) -> str:
     """Return the manifest that Helm would install from the chart as it is installed, with its neighbours. C(version) is that of the cluster."""
     options = module.params
-    program = options["binary_path"] or module.get_bin_path("helm", required=True)
     with complete(
         Path(options["chart"]), module.tmpdir, options["chart_digest"] or "", options["chart_snapshot"] or ""
     ) as chart:
@@ -150,6 +164,7 @@ def main() -> None:
             "siblings": {"type": "list", "elements": "str", "default": []},
             "lazy": {"type": "bool", "default": False},
             "binary_path": {"type": "path"},
+            **preparation.UPGRADE_PERMISSIONS,
             **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
@@ -161,6 +176,7 @@ def main() -> None:
                 "changed": True,
                 "objects": [],
                 "diff": [],
+                "notes": [],
                 "msg": "Helm is not there yet, so the objects are not known.",
             }
         options = module.params
@@ -172,19 +188,26 @@ def main() -> None:
                 own = [options["name"], *options["siblings"]]
                 others = of_others(ingresses(cluster), options["namespace"], own)
             if options["lazy"] and not others:
-                return {"changed": False, "objects": [], "diff": []}
+                return {"changed": False, "objects": [], "diff": [], "notes": []}
+            program = options["binary_path"] or module.get_bin_path("helm", required=True)
             version = (
                 str(cluster.request("GET", "/version").get("gitVersion") or "")
                 if cluster and not found.is_newest
                 else ""
             )
-            rendered = render(module, found.is_newest, version)
+            rendered = render(module, program, found.is_newest, version)
             refuse_addresses(rendered, others)
+            notes = []
+            if cluster:
+                by_server = upgrade.by_server(module.run_command, program, found.by_server)
+                permissions = preparation.permissions_of(options)
+                preparer = preparation.Preparer(cluster, options["name"], options["namespace"], permissions, by_server)
+                notes = preparer.find_out(found.manifest, rendered).notes()
             differences = manifest.differences(found.manifest, rendered)
         except ChartError as error:
             raise ValueError(f"{error}.") from None
         names = [one["after_header"] if one["after"] else one["before_header"] for one in differences]
-        return {"changed": bool(differences), "objects": names, "diff": differences}
+        return {"changed": bool(differences), "objects": names, "diff": differences, "notes": notes}
 
     module_base.run(module, result, result)
 

@@ -34,11 +34,13 @@ options:
     default: true
     version_added: 0.2.0
   drift:
-    description: >-
-      Whether to compare the manifest of each deployed revision with the objects in the cluster, with one list request for each kind of
-      object.
-    type: bool
-    default: false
+    description:
+      - Whether to compare the manifest of each deployed revision with the objects in the cluster, with one list request for each kind of
+        object.
+      - With V(repair), RV(releases[].action) is V(repair) for a release that is deployed as wanted, but not as its manifest declares it.
+    type: str
+    choices: [ignore, report, repair]
+    default: ignore
     version_added: 0.3.0
   lease_namespace:
     description: Namespace whose lease of M(slipway.kube.deploy_lease) is read as well.
@@ -70,7 +72,7 @@ releases:
       description: Namespace of the release.
       type: str
     action:
-      description: What is needed to reach the desired state - V(install), V(upgrade) or V(none).
+      description: What is needed to reach the desired state - V(install), V(upgrade), V(repair) or V(none).
       type: str
     reason:
       description: Why, in a few words.
@@ -118,7 +120,7 @@ releases:
       sample: [{revision: 1, status: superseded}, {revision: 2, status: deployed}]
     drift:
       description:
-        - What of the deployed revision is not in the cluster as its manifest declares it. Empty without O(drift).
+        - What of the deployed revision is not in the cluster as its manifest declares it. Empty with O(drift=ignore).
         - Values that a webhook or controller sets, defaults, and replicas that an autoscaler sets are no drift.
       type: list
       elements: dict
@@ -161,14 +163,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
-from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
+from ansible_collections.slipway.kube.plugins.module_utils._helm import live, releases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, leases, module_base
 
 
 def look(
-    cluster: client.KubernetesClient, wanted: list[Mapping[str, Any]], drift: bool = False
+    cluster: client.KubernetesClient, wanted: list[Mapping[str, Any]], drift: str = "ignore"
 ) -> list[dict[str, Any]]:
-    """Return what is known of the wanted releases, with one list call for each namespace; C(drift): also what is not as declared."""
+    """Return what is known of the wanted releases, with one list call for each namespace. C(drift) is the option's value."""
     known: dict[tuple[str, str], dict[str, Any]] = {}
     for namespace in dict.fromkeys(release["namespace"] for release in wanted):
         secrets = cluster.items(f"/api/v1/namespaces/{namespace}/secrets", fieldSelector=f"type={releases.TYPE}")
@@ -179,17 +181,17 @@ def look(
     result = []
     for release in wanted:
         facts = known.get((release["namespace"], release["name"]))
-        compared = drift and facts is not None and facts["status"] == "deployed"
+        compared = drift != "ignore" and facts is not None and facts["status"] == "deployed"
         differs = drift_of(cluster, release, facts["manifest"]) if facts and compared else []
-        result.append({**summary(release, facts), "drift": differs})
+        told = {**summary(release, facts), "drift": differs}
+        if drift == "repair" and differs and told["action"] == "none":
+            told |= {"action": "repair", "reason": "; ".join(one["text"] for one in differs)}
+        result.append(told)
     return result
 
 
 def drift_of(cluster: client.KubernetesClient, release: Mapping[str, Any], manifest: str) -> list[dict[str, Any]]:
     """Return what of a release is not as its manifest declares it."""
-    # Here, because a deploy, which does not ask for it, need not load it.
-    from ansible_collections.slipway.kube.plugins.module_utils._helm import live
-
     pairs = live.look(cluster, manifest, release["name"], release["namespace"])
     masker = Masker()
     return [differs.as_result(masker) for _pair, differs in live.drifts(cluster, pairs)]
@@ -224,7 +226,7 @@ def main() -> None:
         argument_spec={
             "releases": {**module_base.RELEASES, "required": True},
             "compare": {"type": "bool", "default": True},
-            "drift": {"type": "bool", "default": False},
+            "drift": {"type": "str", "choices": ["ignore", "report", "repair"], "default": "ignore"},
             "lease_namespace": {"type": "str"},
             **module_base.ARGUMENTS,
         },

@@ -14,6 +14,8 @@ author:
   - Slipway contributors (@slipway)
 description:
   - With O(state=rolled_back), runs C(helm rollback), for which no module exists.
+  - Fields that people have changed with C(kubectl) since, at which Helm would fail, are handed to Helm first. What the API server would
+    refuse is refused before anything changes.
   - With O(state=unblocked), marks the newest revision as failed if it is pending. An interrupted run leaves a release in that
     state, in which Helm rejects every change. Running workloads are not touched.
 requirements:
@@ -21,6 +23,7 @@ requirements:
 extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.kubernetes
+  - slipway.kube.permissions
   - slipway.kube.release
 attributes:
   check_mode:
@@ -101,6 +104,12 @@ returned_to:
   returned: success
   type: int
   sample: 3
+notes:
+  description: What was done besides the work of Helm, a sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 revision:
   description: Number of the newest revision after the change; in check mode, the one before.
   returned: success
@@ -117,7 +126,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._common.renames import deprecated_aliases
-from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, releases
+from ansible_collections.slipway.kube.plugins.module_utils._helm import manifest, preparation, releases, upgrade
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
 
 Record = dict[str, Any]
@@ -169,25 +178,36 @@ def canonical(revisions: list[Record], wanted: int) -> int:
 
 def roll_back(
     module: AnsibleModule, cluster: client.KubernetesClient, revisions: list[Record]
-) -> list[dict[str, str]] | None:
-    """Run helm rollback unless its result is there already; returns the differences, or nothing."""
+) -> tuple[list[dict[str, str]], list[str]] | None:
+    """Run helm rollback unless its result is there already; returns the differences and what else was done, or nothing."""
     newest = revisions[-1]
     target = canonical(revisions, module.params["revision"])
-    manifests = {
-        releases.revision_of(secret): str(releases.decode(secret).get("manifest") or "") for secret in revisions
-    }
+    records = {releases.revision_of(secret): releases.decode(secret) for secret in revisions}
     current = releases.revision_of(newest)
-    if target not in manifests:
+    if target not in records:
         module.fail_json(
-            msg=f"Release {module.params['name']} has no revision {target}; Helm keeps {', '.join(map(str, manifests))}. "
+            msg=f"Release {module.params['name']} has no revision {target}; Helm keeps {', '.join(map(str, records))}. "
             "Choose one of them, or deploy the version that you want."
         )
     if releases.status_of(newest) == "deployed" and canonical(revisions, current) == target:
         return None
-    differences = manifest.differences(manifests[current], manifests[target])
-    if module.check_mode:
-        return differences
+    before, after = (str(records[number].get("manifest") or "") for number in (current, target))
+    differences = manifest.differences(before, after)
+    if module.check_mode and not shutil.which(module.params["binary_path"] or "helm"):
+        return differences, []
     program = helm_of(module)
+    options = module.params
+    preparer = preparation.Preparer(
+        cluster,
+        options["name"],
+        options["namespace"],
+        preparation.permissions_of(options),
+        upgrade.by_server(module.run_command, program, releases.by_server(records[target])),
+    )
+    plan = preparer.find_out(before, after, back=True)
+    if module.check_mode:
+        return differences, plan.notes()
+    preparer.apply(plan)
     if releases.status_of(newest) in releases.PENDING:
         mark_failed(cluster, newest)
     code, _output, errors = module.run_command(rollback_command(program, module.params, target))
@@ -200,7 +220,7 @@ def roll_back(
             f"Check it with 'helm history {module.params['name']} -n {module.params['namespace']}'.",
             rc=code,
         )
-    return differences
+    return differences, plan.notes()
 
 
 def helm_of(module: AnsibleModule) -> str:
@@ -244,6 +264,7 @@ def main() -> None:
             "history_max": {"type": "int", "default": 10},
             "timeout": {"type": "int", "default": 300},
             "binary_path": {"type": "path"},
+            **preparation.PERMISSIONS,
             **module_base.ARGUMENTS,
         },
         required_if=[("state", "rolled_back", ["revision"])],
@@ -254,12 +275,12 @@ def main() -> None:
     def work(cluster: client.KubernetesClient) -> dict[str, Any]:
         revisions = revisions_of(cluster, namespace, name)
         before = revisions[-1]
-        differences: list[dict[str, str]] | None = None
+        done: tuple[list[dict[str, str]], list[str]] | None = None
         if module.params["state"] == "unblocked":
             changed = unblock(module, cluster, before)
         else:
-            differences = roll_back(module, cluster, revisions)
-            changed = differences is not None
+            done = roll_back(module, cluster, revisions)
+            changed = done is not None
         after = revisions_of(cluster, namespace, name)[-1] if changed else before
         return {
             "changed": changed,
@@ -267,7 +288,8 @@ def main() -> None:
             "from_revision": releases.revision_of(before),
             "returned_to": canonical(revisions, module.params["revision"] or 0),
             "revision": releases.revision_of(after),
-            "diff": differences or [],
+            "diff": done[0] if done else [],
+            "notes": done[1] if done else [],
         }
 
     module_base.run(module, work)

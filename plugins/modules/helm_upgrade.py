@@ -17,6 +17,8 @@ description:
   - While Helm waits, watches its hooks, and watches the changed workloads for problems that no hook can fix, such as a missing
     image. If the upgrade cannot succeed, stops Helm, which marks the revision as failed, and fails with the cause, the last log
     lines and events instead of a timeout.
+  - Looks at the objects first. What the API server would refuse is refused before anything changes, and fields that people have changed
+    with C(kubectl) are handed to Helm, which would fail otherwise.
   - Ignores hooks that an earlier attempt left behind.
   - Passes the values to Helm on standard input, so that they appear in no file and on no command line.
   - The namespace must exist.
@@ -26,6 +28,8 @@ extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.chart_snapshot
   - slipway.kube.kubernetes
+  - slipway.kube.permissions
+  - slipway.kube.permissions.upgrade
   - slipway.kube.release
 attributes:
   check_mode:
@@ -105,6 +109,12 @@ seconds:
   returned: when not in check mode
   type: float
   sample: 2.4
+notes:
+  description: What was done besides the work of Helm, a sentence each.
+  returned: when not in check mode
+  type: list
+  elements: str
+  sample: ['Took back ConfigMap/todo-backend-config: data.LOG_LEVEL is "error" instead of "info" (by kubectl-patch, 2026-11-30T12:00:00Z).']
 stopped:
   description: Whether Helm was stopped because the upgrade could not succeed.
   returned: when not in check mode
@@ -117,6 +127,7 @@ diagnosis:
 """
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +135,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import sensitive_values
 from ansible_collections.slipway.kube.plugins.module_utils._common.requires import require
-from ansible_collections.slipway.kube.plugins.module_utils._helm import releases, upgrade
+from ansible_collections.slipway.kube.plugins.module_utils._helm import preparation, releases, rendering, upgrade
 from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, heartbeat, module_base
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.watcher import (
@@ -142,6 +153,22 @@ def newest(cluster: client.KubernetesClient, namespace: str, name: str) -> tuple
     return (releases.revision_of(found[-1]), releases.status_of(found[-1])) if found else (0, "unknown")
 
 
+def prepare(module: AnsibleModule, cluster: client.KubernetesClient, program: str, chart: str) -> list[str]:
+    """Make the way for Helm, and return what was done. Raises RefusedError before anything changes, KubernetesError and ValueError."""
+    fields = module.params
+    run = partial(module.run_command, handle_exceptions=False)
+    found = releases.in_service(cluster, fields["namespace"], fields["name"])
+    # A template knows only the version that Helm was built for.
+    version = "" if found.is_newest else str(cluster.request("GET", "/version").get("gitVersion") or "")
+    rendered = rendering.render(run, program, chart, fields, found.is_newest, version)
+    by_server = upgrade.by_server(run, program, found.by_server)
+    permissions = preparation.permissions_of(fields)
+    preparer = preparation.Preparer(cluster, fields["name"], fields["namespace"], permissions, by_server)
+    plan = preparer.find_out(found.manifest, rendered)
+    preparer.apply(plan)
+    return plan.notes()
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -156,6 +183,7 @@ def main() -> None:
             "crash_restarts": {"type": "int", "default": 1},
             "log_lines": {"type": "int", "default": 8},
             "binary_path": {"type": "path"},
+            **preparation.UPGRADE_PERMISSIONS,
             **module_base.RELEASE,
             **module_base.ARGUMENTS,
         },
@@ -186,6 +214,7 @@ def main() -> None:
                 Path(fields["chart"]), module.tmpdir, fields["chart_digest"] or "", fields["chart_snapshot"] or ""
             ) as chart,
         ):
+            notes = prepare(module, cluster, program, str(chart))
             watcher = Watcher(cluster, [(namespace, name)], options, masker=masker)
             command = upgrade.upgrade_command(
                 program,
@@ -200,11 +229,15 @@ def main() -> None:
             ended = upgrade.run(command, fields["values"], watcher, lost=heartbeat.lost_by_environment)
             seconds = round(time.monotonic() - started, 2)
             revision, status = newest(cluster, namespace, name)
+    except preparation.RefusedError as error:
+        module.fail_json(msg=str(error), **error.result)
     except client.KubernetesError as error:
         diagnosis = unreachable(error)
         module.fail_json(msg=message(diagnosis), diagnosis=diagnosis)
     except ChartError as error:
         module.fail_json(msg=f"{error}.")
+    except ValueError as error:
+        module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{program} cannot be started: {error.strerror}. Correct binary_path, or install Helm.")
     for warning in watcher.warnings:
@@ -213,6 +246,7 @@ def main() -> None:
         "revision": revision,
         "status": status,
         "seconds": seconds,
+        "notes": notes,
         "stopped": ended.stopped,
         "diagnosis": ended.diagnosis,
     }

@@ -233,6 +233,7 @@ class Shop:
                     "images": {"app": "image"},
                     "values": {
                         **common,
+                        **settings.get("web", {}),
                         "config": {"BROKEN": broken if broken in ("probe", "verify") else ""},
                         "service": {"name": "web", "port": 8080},
                         "ingress": {**way_in, "paths": [{"path": "/"}]},

@@ -2,13 +2,13 @@
 # Copyright: (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run each file of these tests beside the others: a deploy is one process that computes or waits, so two cores do two at once.
+"""Run each file of a directory of tests beside the others: a deploy is one process that computes or waits, so two cores do two at once.
 
 The one that interrupts runs at every point comes after them.
 
-    run.py DIRECTORY [options of pytest]
+    run.py TESTS DIRECTORY [options of pytest]
 
-The directory takes what the tests write. Ends with one line of what passed and failed.
+TESTS is the directory of the tests; DIRECTORY takes what they write. Ends with one line of what passed and failed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[2]
 # Stops what the others use when SLIPWAY_KILLS=all.
 ALONE = "test_points"
 
@@ -36,11 +36,11 @@ def summary(text: str, code: int) -> str:
     return (text.splitlines() or ["said nothing"])[-1].strip("= ")
 
 
-def main(base: Path, options: list[str]) -> int:
-    """Return the worst of the exit codes."""
+def main(tests: Path, base: Path, options: list[str]) -> int:
+    """Return the worst of the exit codes of the tests in a directory."""
     base.mkdir(parents=True, exist_ok=True)
     pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "--tb=short", *options]
-    files = sorted(HERE.glob("test_*.py"))
+    files = sorted(tests.glob("test_*.py"))
     groups = [[file for file in files if file.stem != ALONE], [file for file in files if file.stem == ALONE]]
     outcomes = [outcome for group in groups for outcome in run_beside(group, base, pytest)]
     print("\n".join(text for _name, _code, text in outcomes))
@@ -58,7 +58,7 @@ def run_beside(files: Iterable[Path], base: Path, pytest: list[str]) -> list[tup
             command = [*pytest, f"--basetemp={base / file.stem}", str(file)]
             with log.open("wb") as output:
                 runs[log] = subprocess.Popen(
-                    command, cwd=HERE.parents[1], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                    command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
                 )
         codes = {log: process.wait() for log, process in runs.items()}
     finally:
@@ -68,6 +68,6 @@ def run_beside(files: Iterable[Path], base: Path, pytest: list[str]) -> list[tup
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(f"usage: {sys.argv[0]} DIRECTORY [options of pytest]")
-    sys.exit(main(Path(sys.argv[1]).absolute(), sys.argv[2:]))
+    if len(sys.argv) < 3:
+        sys.exit(f"usage: {sys.argv[0]} TESTS DIRECTORY [options of pytest]")
+    sys.exit(main(Path(sys.argv[1]).absolute(), Path(sys.argv[2]).absolute(), sys.argv[3:]))

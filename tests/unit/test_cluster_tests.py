@@ -43,9 +43,8 @@ def test_a_killed_pytest_fails_the_run_and_is_named(
     program = tmp_path / "python"
     program.write_text(f'#!/bin/sh\nfor file; do :; done\nexec {sys.executable} "$file"\n', encoding="utf-8")
     program.chmod(0o755)
-    monkeypatch.setattr(run, "HERE", tmp_path)
     monkeypatch.setattr(run.sys, "executable", str(program))
-    assert run.main(tmp_path / "base", []) == 128 + signal.SIGKILL
+    assert run.main(tmp_path, tmp_path / "base", []) == 128 + signal.SIGKILL
     assert capsys.readouterr().out.splitlines()[-1] == "test_a: 3 passed; test_b: ended by SIGKILL"
 
 

@@ -164,8 +164,8 @@ def growth(
         wanted = drift.quantity(new)
         if wanted is None or wanted < largest:
             ways = (
-                f"A volume cannot shrink. Set its size back to at least {old}, or dump the data, remove the release and its claims "
-                f"({', '.join(meta(one, 'name') for one in own)}), deploy again and load the data."
+                f"A volume cannot shrink. Set its size back to at least {old}, or back the data up (PostgreSQL: 'make backup'), remove the release and its claims "
+                f"({', '.join(meta(one, 'name') for one in own)}), deploy again and load the data ('make restore')."
             )
             yield Fixed(owner, namespace, field, old, new, ways)
             continue
@@ -179,8 +179,8 @@ def growth(
         if fast:
             ways = (
                 f"The storage class {fast[0] or 'of its claim'} does not allow volumes to grow (allowVolumeExpansion). Set its size back to "
-                f"{old}; or use a storage class that allows it for a new release; or dump the data, remove the release and its claims "
-                f"({', '.join(meta(one, 'name') for one in own)}), deploy again and load the data."
+                f"{old}; or use a storage class that allows it for a new release; or back the data up (PostgreSQL: 'make backup'), remove the release and its claims "
+                f"({', '.join(meta(one, 'name') for one in own)}), deploy again and load the data ('make restore')."
             )
             yield Fixed(owner, namespace, field, old, new, ways)
             continue
@@ -202,8 +202,8 @@ def other_major(declared: Object, live: Object, claims: Iterable[Object]) -> Fix
     place = meta(live, "namespace")
     ways = (
         f"PostgreSQL {new} cannot read the files that PostgreSQL {old} has left in the volume {meta(own[0], 'name')}. Set the version back to "
-        f"{old}; or dump the data with 'kubectl exec --namespace {place} {name}-0 -- pg_dumpall --username=<user> > dump.sql', remove the "
-        f"release and the claim, deploy version {new} and load the dump."
+        f"{old}; or back the data up with 'make backup', remove the release and the claim, deploy version {new}, and load the backup with "
+        "'make restore FROM=backups/<file>.dump'."
     )
     return Fixed(f"StatefulSet/{name}", place, "The major version of PostgreSQL", old, new, ways, "database_version")
 
@@ -244,7 +244,7 @@ def _ways(kind: str, name: str) -> str:
     ends = " Its pods end before the new ones start." if kind in ("Deployment", "DaemonSet", "ReplicaSet") else ""
     ends = " Its volumes stay." if kind == "StatefulSet" else ends
     ends = " It runs again." if kind == "Job" else ends
-    return f"Set it back; or let the object be deleted and made anew with helm_release_recreate: [{kind}/{name}].{ends}"
+    return f"Set it back; or let the object be deleted and created again with helm_release_recreate: [{kind}/{name}].{ends}"
 
 
 def _text(value: Any) -> str:

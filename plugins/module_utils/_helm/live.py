@@ -137,7 +137,7 @@ def repair(api: Api, pair: Pair) -> None:
             raise
         raise KubernetesError(
             f"{pair.declared.get('kind')}/{meta(pair.declared, 'name')} cannot be made as it is declared: {error} "
-            f"If it may be deleted and made anew, do so with 'kubectl delete {str(pair.declared.get('kind')).lower()} "
+            f"If it may be deleted and created again, do so with 'kubectl delete {str(pair.declared.get('kind')).lower()} "
             f"{meta(pair.declared, 'name')} --namespace {meta(pair.declared, 'namespace')}' and deploy again."
         ) from None
 

@@ -53,19 +53,25 @@ class Permissions:
     recreate: Collection[str] = ()
 
 
-# The options of a module that say what a person allows.
+# Documented by the fragments slipway.kube.permissions and slipway.kube.permissions.upgrade.
 PERMISSIONS: dict[str, dict[str, Any]] = {
     "conflicts": {"type": "str", "choices": ["take", "fail"], "default": "take"},
+    "recreate": {"type": "list", "elements": "str", "default": []},
+}
+UPGRADE_PERMISSIONS: dict[str, dict[str, Any]] = {
+    **PERMISSIONS,
     "drift": {"type": "str", "choices": ["repair", "report", "ignore"], "default": "repair"},
     "adopt_objects": {"type": "list", "elements": "str", "default": []},
-    "recreate": {"type": "list", "elements": "str", "default": []},
 }
 
 
 def permissions_of(options: Mapping[str, Any]) -> Permissions:
     """Return what a module's options allow."""
     return Permissions(
-        options["conflicts"], options["drift"] == "repair", options["adopt_objects"], options["recreate"]
+        options["conflicts"],
+        options.get("drift", "repair") == "repair",
+        options.get("adopt_objects", ()),
+        options["recreate"],
     )
 
 
@@ -87,7 +93,7 @@ class Preparation:
         masker = Masker()
         said = [f"Takes back {differs.as_result(masker)['text']}." for _pair, differs in self.taken]
         said += [f"Adopts {_name(pair)}, which belonged to no release." for pair in self.adopted]
-        said += [f"Deletes {_name(pair)} and makes it anew." for pair in self.recreated]
+        said += [f"Deletes {_name(pair)} and creates it again." for pair in self.recreated]
         return said + [one.text() for one in self.grown]
 
 
@@ -144,6 +150,22 @@ class Preparer:
                 live.take(self._api, pair, self._permissions.added)
         for pair in found.replicas:
             live.take_replicas(self._api, pair)
+
+    def repair(self, deployed: str, dry_run: bool = False) -> list[drift.Drift]:
+        """Make the objects of a manifest as it declares them, and return which were not. With C(dry_run), only look."""
+        found = live.drifts(self._api, live.look(self._api, deployed, self._release, self._namespace))
+        people = [
+            (pair, replace(differs, differences=theirs))
+            for pair, differs in found
+            if (theirs := self._of_people(differs))
+        ]
+        self._refuse_people(people)
+        for pair, _differs in [] if dry_run else found:
+            if pair.live is not None and immutable.is_recreated(pair.declared, pair.live, self._permissions.recreate):
+                self._delete(pair, "Orphan" if pair.declared.get("kind") == "StatefulSet" else "Background")
+                pair = replace(pair, live=None)
+            live.repair(self._api, pair)
+        return [differs for _pair, differs in found]
 
     # ------------------------------------------------------------ finding out
     def _adoptions(self, found: Preparation, there: Iterable[Pair], own: Collection[tuple[str, str]]) -> None:
@@ -237,13 +259,7 @@ class Preparer:
                     found.replicas.append(pair)
                 elif live.is_in_conflict(self._api, pair):
                     kept.append((pair, path))
-        masker = Masker()
-        if people and self._permissions.conflicts == "fail":
-            causes = [f"{differs.as_result(masker)['text']}." for _pair, differs in people]
-            ways = [
-                "Undo it with kubectl, put it into the values of the release, or set helm_release_conflicts to take."
-            ]
-            raise self._refused("field_conflict", people[0][0], causes, ways)
+        self._refuse_people(people)
         if kept:
             causes = []
             for pair, path in kept:
@@ -260,6 +276,15 @@ class Preparer:
             # Helm 3 does not remove what it has not written: the revision that is deployed is restored first.
             before = live.look(self._api, deployed, self._release, self._namespace)
             found.restored = [pair for pair, differs in live.drifts(self._api, before) if not differs.missing]
+
+    def _refuse_people(self, people: Sequence[tuple[Pair, drift.Drift]]) -> None:
+        """Raise RefusedError when people have changed something and their changes are not to be taken back."""
+        if not people or self._permissions.conflicts == "take":
+            return
+        masker = Masker()
+        causes = [f"{differs.as_result(masker)['text']}." for _pair, differs in people]
+        ways = ["Undo it with kubectl, put it into the values of the release, or set helm_release_conflicts to take."]
+        raise self._refused("field_conflict", people[0][0], causes, ways)
 
     def _of_people(self, differs: drift.Drift) -> tuple[drift.Difference, ...]:
         """Return what people have set and Helm would not; what they have added is in nobody's way."""

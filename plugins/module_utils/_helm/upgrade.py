@@ -8,6 +8,7 @@ Helm waits for a hook until its own timeout and then says only that it timed out
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -75,6 +76,20 @@ def upgrade_command(
     if context:
         command += ["--kube-context", context]
     return command
+
+
+def by_server(run_command: Callable[..., tuple[int, str, str]], program: str, recorded: bool) -> bool:
+    """Tell whether Helm will write by server-side apply: Helm 3 never does, and Helm 4 does what it did before, as C(recorded).
+
+    C(run_command) is AnsibleModule.run_command. Raises ValueError when the program does not tell its version.
+    """
+    if not recorded:
+        return False
+    code, output, _errors = run_command([program, "version", "--template", "{{.Version}}"])
+    found = re.match(r"v(\d+)\.", output)
+    if code or not found:
+        raise ValueError(f"{program} does not tell its version. Correct binary_path, or install Helm.")
+    return int(found[1]) >= 4
 
 
 def run(

@@ -31,7 +31,9 @@ def deploy(
 ) -> Run:
     """Run the role for a new application with one Secret; C(helm) is what stands in for Helm."""
     # Values come on standard input; who ends without reading them breaks the writer's pipe.
-    (place / "helm").write_text(f'#!/bin/sh\ncase "$*" in *"--values -"*) cat >/dev/null ;; esac\n{helm}\n')
+    (place / "helm").write_text(
+        f'#!/bin/sh\n[ "$1" = version ] && exec echo v4.1.4\ncase "$*" in *"--values -"*) cat >/dev/null ;; esac\n{helm}\n'
+    )
     (place / "helm").chmod(0o755)
     (place / "chart").mkdir()
     (place / "chart/Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 1.0.0\n")

@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
-from ansible_collections.slipway.kube.plugins.modules import deploy_lease, helm_diff, helm_history_info, helm_rollback
+from ansible_collections.slipway.kube.plugins.modules import (
+    deploy_lease,
+    helm_diff,
+    helm_history_info,
+    helm_repair,
+    helm_rollback,
+)
+from fake_helm import Helm
 from fake_kubernetes import Answer, Call, FakeKubernetes, stand_in
 from field_managers import created, edited
 
@@ -44,27 +51,6 @@ def cluster(*secrets: Object) -> FakeKubernetes:
 def patched(api: FakeKubernetes) -> list[tuple[str, Object]]:
     """Return the revisions that were changed, each with what Helm's record now says of it."""
     return [(call.last.rpartition(".")[2], releases.decode(call.body)["info"]) for call in api.writes]
-
-
-class Helm:
-    """A script that stands in for Helm: it writes down its command line and input, and answers what it is told to."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.path = place / "helm"
-        self.answer("")
-
-    def answer(self, output: str, code: int = 0) -> None:
-        (self.place / "output").write_text(output)
-        self.path.write_text(
-            f'#!/bin/sh\ncd {self.place}\nprintf "%s\\n" "$@" > line\n[ -p /dev/stdin ] && cat > input\ncat output\necho broken >&2\nexit {code}\n'
-        )
-        self.path.chmod(0o755)
-
-    @property
-    def line(self) -> list[str]:
-        file = self.place / "line"
-        return file.read_text().splitlines() if file.exists() else []
 
 
 @pytest.fixture
@@ -102,7 +88,7 @@ def roll_back_with_helm(api: FakeKubernetes, target: int) -> None:
     left = api.collections[api.path("secrets")][-1]
 
     def rolled(_call: Call) -> None:
-        if len(api.calls) != 2:
+        if api.kinds.count("secrets") != 2:
             return
         number = releases.revision_of(left) + 1
         api.collections[api.path("secrets")].append(secret(number, "deployed", f"Rollback to {target}"))
@@ -347,11 +333,66 @@ WEB = {"name": "web", "namespace": "shop"}
 def test_history_tells_drift_only_when_it_is_asked_for_and_the_release_is_deployed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = {"releases": [WEB], "compare": False, "drift": True}
+    options = {"releases": [WEB], "compare": False, "drift": "report"}
     (found,) = run(helm_history_info, drifted(), options, monkeypatch, capsys)["releases"]
     (one,) = found["drift"]
     assert one["text"] == 'ConfigMap/web: data.A is "by hand" instead of "v2" (by kubectl-patch, 2026-11-30T12:00:00Z)'
     assert one["fields"][0]["by"] == "kubectl-patch" and found["action"] == "none"
-    for api, asked in ((drifted(), False), (drifted(status="failed"), True)):
+    (found,) = run(helm_history_info, drifted(), {**options, "drift": "repair"}, monkeypatch, capsys)["releases"]
+    assert (found["action"], found["reason"]) == ("repair", one["text"])
+    for api, asked in ((drifted(), "ignore"), (drifted(status="failed"), "report")):
         result = run(helm_history_info, api, {**options, "drift": asked}, monkeypatch, capsys)
         assert result["releases"][0]["drift"] == [] and "configmaps" not in api.kinds
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_release_is_repaired(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], check_mode: bool
+) -> None:
+    api = drifted()
+    result = run(helm_repair, api, {**WEB, "_ansible_check_mode": check_mode}, monkeypatch, capsys)
+    (one,) = result["repaired"]
+    assert result["changed"] and one["object"] == "ConfigMap/web"
+    assert result["diff"] == [
+        {
+            "before_header": "ConfigMap/web",
+            "after_header": "ConfigMap/web",
+            "before": 'data.A: "by hand"\n',
+            "after": 'data.A: "v2"\n',
+        }
+    ]
+    assert bool(api.writes) is not check_mode
+
+
+def test_repair_is_refused_where_nothing_is_to_be_taken_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = drifted()
+    result = run(helm_repair, api, {**WEB, "conflicts": "fail"}, monkeypatch, capsys)
+    assert result["failed"] and result["diagnosis"]["code"] == "field_conflict" and not api.writes
+    assert "set helm_release_conflicts to take" in result["diagnosis"]["suggestion"]
+
+
+def test_repair_without_a_release(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(helm_repair, cluster(), WEB, monkeypatch, capsys)
+    assert result["failed"] and "There is no release web in namespace shop." in result["msg"]
+
+
+def test_missing_object_is_put_back(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    api = cluster(secret(1, "deployed"))
+    result = run(helm_repair, api, WEB, monkeypatch, capsys)
+    assert [one["text"] for one in result["repaired"]] == ["ConfigMap/web is missing"]
+    (call,) = api.writes
+    assert call.body["data"] == {"A": "v1"} and result["diff"][0]["before_header"] == ""
+
+
+def test_helm_that_does_not_tell_its_version(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    helm.version = "unknown"
+    helm.answer("")
+    api = cluster(secret(1, "superseded"), secret(2, "deployed"))
+    record = api.collections[api.path("secrets")][0]
+    record["data"]["release"] = releases.encode({**releases.decode(record), "apply_method": "ssa"})
+    result = rolled_back(api, helm, monkeypatch, capsys, revision=1)
+    assert result["failed"] and "does not tell its version" in result["msg"] and not api.writes

@@ -158,6 +158,6 @@ def test_another_major_version_of_postgresql_is_refused_while_there_is_a_volume(
     live, declared = stateful_set(image="postgres:17"), stateful_set(image="registry.example/library/postgres:18.1")
     (found,) = immutable.refusals(declared, live, [], [claim()])
     assert (found.code, found.old, found.new) == ("database_version", "17", "18")
-    assert "cannot read the files that PostgreSQL 17 has left" in found.ways and "pg_dumpall" in found.ways
+    assert "cannot read the files that PostgreSQL 17 has left" in found.ways and "make restore FROM=" in found.ways
     assert list(immutable.refusals(declared, live, [], [])) == []
     assert list(immutable.refusals(stateful_set(image="mysql:9"), stateful_set(image="mysql:8"), [], [claim()])) == []

@@ -301,7 +301,7 @@ def test_what_may_be_recreated_is_deleted_and_nothing_else() -> None:
     with pytest.raises(RefusedError, match="spec.selector.matchLabels.app of Deployment/web"):
         prepare(api, manifest(deployment()), manifest(other))
     notes = prepare(api, manifest(deployment()), manifest(other), recreate=["Deployment/web"])
-    assert notes == ["Deletes Deployment/web and makes it anew."] and api.names("deployments") == []
+    assert notes == ["Deletes Deployment/web and creates it again."] and api.names("deployments") == []
 
 
 def test_an_object_that_does_not_go_is_told() -> None:
