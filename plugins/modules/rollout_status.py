@@ -54,6 +54,13 @@ options:
     description: How many restarts count as a crash loop; a Job fails after one more failure than that.
     type: int
     default: 1
+  restart_period:
+    description:
+      - A container that has restarted more than O(crash_restarts) times, last within so many seconds, fails a rollout that is complete.
+      - Restarts before the other workloads or the node became ready do not count. With V(0), none does.
+    type: float
+    default: 600.0
+    version_added: 0.3.0
   log_lines:
     description: How many of a container's last log lines to return.
     type: int
@@ -193,6 +200,7 @@ def main() -> None:
             "quiet_period": {"type": "float", "default": 120.0},
             "heal_period": {"type": "float", "default": 10.0},
             "crash_restarts": {"type": "int", "default": 1},
+            "restart_period": {"type": "float", "default": 600.0},
             "log_lines": {"type": "int", "default": 8},
             "hooks": {"type": "bool", "default": False},
             "routes": {"type": "bool", "default": True},
@@ -212,6 +220,7 @@ def main() -> None:
         quiet=fields["quiet_period"],
         heal=fields["heal_period"],
         crash_restarts=fields["crash_restarts"],
+        restart_period=fields["restart_period"],
         log_lines=fields["log_lines"],
         hooks=fields["hooks"],
         routes=fields["routes"],

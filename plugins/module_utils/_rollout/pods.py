@@ -62,6 +62,23 @@ def pod_findings(pod: Object, events: Sequence[Object] = (), crash_restarts: int
         yield _unscheduled(pod, str(scheduled.get("message") or ""))
 
 
+def restarted(pod: Object, since: str, restarts: int) -> Finding | None:
+    """Return that a container of a pod has ended after C(since) (RFC 3339, UTC) and was started more often than C(restarts) again."""
+    for container in containers(pod):
+        last, count = fields(container, "lastState", "terminated"), number(container, "restartCount")
+        ended = str(last.get("finishedAt") or "")
+        if count > restarts and ended > since:
+            label = str(container.get("name"))
+            times = "once" if count == 1 else f"{count} times"
+            cause = (
+                f"Container {label} has restarted {times}, last at {ended} with exit code {last.get('exitCode', '?')}, "
+                "although everything else was ready."
+            )
+            name = meta(pod, "name")
+            return Finding("crash_loop", cause, meta(pod, "namespace"), f"Pod/{name}", label, True, pod=name)
+    return None
+
+
 def _container_finding(pod: Object, container: Object, events: Sequence[Object], crash_restarts: int) -> Finding | None:
     name, label = meta(pod, "name"), str(container.get("name"))
     waiting = fields(container, "state", "waiting")

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker, hard_to_hide
@@ -17,6 +18,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api,
 from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import (
     Object,
     belongs,
+    condition,
     dig,
     event_time,
     fields,
@@ -27,6 +29,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import 
     meta,
     number,
     secret_values,
+    selects,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.codes import CODES, Finding
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.pods import (
@@ -35,6 +38,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._rollout.pods import 
     not_ready,
     pod_findings,
     probe_target,
+    restarted,
     unready,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.routes import (
@@ -48,9 +52,11 @@ from ansible_collections.slipway.kube.plugins.module_utils._rollout.routes impor
     wrong_port,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.workloads import (
+    SCALED,
     Progress,
     current_pods,
     mark,
+    minimums,
     progress,
     workload_finding,
 )
@@ -89,6 +95,7 @@ _LONGEST_PAUSE = 2.0  # between looks that fail
 class Options:
     """How long to wait, all in seconds, how many restarts make a crash loop, and what is judged.
 
+    C(restart_period) is how long ago a restart may have been that counts when everything is ready; 0 counts none.
     So many looks in a row may fail as C(failed_looks) says, about 15 s: an API server that starts anew takes as long.
     """
 
@@ -98,6 +105,7 @@ class Options:
     interval: float = 0.25
     failed_looks: int = 10
     crash_restarts: int = 1
+    restart_period: float = 600.0
     log_lines: int = 8
     hooks: bool = False
     routes: bool = True
@@ -148,6 +156,7 @@ class Watcher:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         masker: Masker | None = None,
+        today: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         """C(releases) are pairs of namespace and name; an empty name means everything that the selector picks there.
 
@@ -162,8 +171,10 @@ class Watcher:
         self._options = options
         self._clock = clock
         self._sleep = sleep
+        self._today = today
         self._first_seen: dict[tuple[str, str], float] = {}
         self._nodes: tuple[float, list[Object]] | None = None
+        self._minimums: dict[str, dict[tuple[str, str], int]] = {}
         self._before: dict[str, int] | None = None
 
     def wait(self) -> Outcome:
@@ -207,6 +218,8 @@ class Watcher:
         if look.missing or not all(item.done for item in look.items):
             return False, self._finding(look)
         finding, open_routes = self._route_finding(look)
+        if finding is None and not open_routes:
+            finding = self._restarted(look)
         return finding is None and not open_routes, finding
 
     def begin(self) -> None:
@@ -271,7 +284,7 @@ class Watcher:
                     found[of] += 1
                     workloads.append((kind, item))
             missing += [f"{namespace}/{name or self._options.selector}" for name, count in found.items() if not count]
-        items = [progress(kind, item) for kind, item in workloads]
+        items = [progress(kind, item, self._minimum(kind, item)) for kind, item in workloads]
         look = _Snapshot(workloads, items, missing, {}, {}, {})
         for namespace in dict.fromkeys(item.namespace for item in items if not item.done):
             look.pods[namespace] = list(self._api.items(_PODS.format(namespace)))
@@ -279,6 +292,45 @@ class Watcher:
             warnings = self._readable(f"/api/v1/namespaces/{namespace}/events", fieldSelector="type=Warning")
             look.events[namespace] = list(warnings or [])
         return look
+
+    def _minimum(self, kind: str, item: Object) -> int:
+        """Return how many replicas the autoscaler of a workload keeps at least; autoscalers are listed once."""
+        if kind not in SCALED:
+            return 0
+        namespace = meta(item, "namespace")
+        if namespace not in self._minimums:
+            path = f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"
+            self._minimums[namespace] = minimums(self._readable(path) or [])
+        return self._minimums[namespace].get((kind, meta(item, "name")), 0)
+
+    def _restarted(self, look: _Snapshot) -> Finding | None:
+        """Return a container that has restarted lately although the other workloads and its node were ready already."""
+        if not self._options.restart_period:
+            return None
+        earliest = self._today() - timedelta(seconds=self._options.restart_period)
+        since = earliest.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        workloads = [item for kind, item in look.workloads if kind not in ("Job", "Pod")]
+        pods = {
+            where: self._readable(_PODS.format(where)) or [] for where in {meta(one, "namespace") for one in workloads}
+        }
+        mine = {
+            meta(item, "uid"): [
+                pod
+                for pod in pods[meta(item, "namespace")]
+                if selects(item, pod) and not meta(pod, "deletionTimestamp")
+            ]
+            for item in workloads
+        }
+        ready = {uid: max(map(ready_since, own), default="") for uid, own in mine.items()}
+        for uid, own in mine.items():
+            excused = max([since, *(when for other, when in ready.items() if other != uid)])
+            for pod in own:
+                if restarted(pod, excused, self._options.crash_restarts):
+                    on = [node for node in self._node_list() if meta(node, "name") == dig(pod, "spec", "nodeName")]
+                    found = restarted(pod, max([excused, *map(ready_since, on)]), self._options.crash_restarts)
+                    if found:
+                        return found
+        return None
 
     def _is_of(self, item: Object, release: str) -> bool:
         if not release:
@@ -504,6 +556,12 @@ class Watcher:
         return [
             sentence(self._masker.outside(f"{event.get('reason')}: {event.get('message')}")) for event in found[-3:]
         ]
+
+
+def ready_since(item: Object) -> str:
+    """Return when a pod or node became ready last (RFC 3339); empty while it is not."""
+    ready = condition(fields(item, "status"), "Ready")
+    return str(ready.get("lastTransitionTime") or "") if ready.get("status") == "True" else ""
 
 
 def _unfinished(look: _Snapshot) -> str:

@@ -57,10 +57,15 @@ class Progress:
         }
 
 
-def progress(kind: str, item: Object) -> Progress:
+# What an autoscaler scales.
+SCALED = ("Deployment", "StatefulSet")
+
+
+def progress(kind: str, item: Object, least: int = 0) -> Progress:
     """Return how far a Deployment, StatefulSet, DaemonSet, Job or a hook that is a bare Pod is.
 
-    The conditions are those of C(kubectl rollout status), and for a Job that it is complete.
+    The conditions are those of C(kubectl rollout status), and for a Job that it is complete. C(least) is the minimum of replicas of the
+    workload's autoscaler, which it may not have set yet.
     """
     spec, status = fields(item, "spec"), fields(item, "status")
     judge = {
@@ -73,7 +78,18 @@ def progress(kind: str, item: Object) -> Progress:
     ready, wanted, message = judge(spec, status)
     if kind not in ("Job", "Pod") and number(status, "observedGeneration") < number(item, "metadata", "generation"):
         message = "the controller has not seen the change yet"
+    elif wanted < least and kind in SCALED:
+        wanted, message = least, f"{ready} of {least} pods, the minimum of the autoscaler, are ready"
     return Progress(kind, meta(item, "namespace"), meta(item, "name"), not message, ready, wanted, message)
+
+
+def minimums(autoscalers: Sequence[Object]) -> dict[tuple[str, str], int]:
+    """Return the minimum of replicas that autoscalers keep, by kind and name of the workload; one that scales to zero keeps none."""
+    found = {}
+    for item in autoscalers:
+        target = fields(item, "spec", "scaleTargetRef")
+        found[str(target.get("kind")), str(target.get("name"))] = number(item, "spec", "minReplicas", default=1)
+    return found
 
 
 def _deployment(spec: Object, status: Object) -> tuple[int, int, str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.watcher import Options, Outcome, Watcher
@@ -80,6 +81,21 @@ def running(**container: Any) -> Object:
     item = pod(state={"running": {}}, started=True, **container)
     item["status"]["phase"] = "Running"
     return item
+
+
+def restarted(count: int, ended: str, ready: str, name: str = "api-1", code: int = 3) -> Object:
+    """A pod that is ready since C(ready), after the last of so many restarts; times of the day that the fakes live in."""
+    last = {"terminated": {"exitCode": code, "reason": "Error", "finishedAt": f"2026-01-01T{ended}Z"}}
+    item = running(ready=True, restartCount=count, lastState=last)
+    item["metadata"] |= {"name": name, "uid": f"uid-{name}"}
+    item["spec"]["nodeName"] = "node-1"
+    item["status"]["conditions"] = [{"type": "Ready", "status": "True", "lastTransitionTime": f"2026-01-01T{ready}Z"}]
+    return item
+
+
+def autoscaler(least: int) -> Object:
+    target = {"kind": "Deployment", "name": "api"}
+    return {"metadata": {"name": "api", "namespace": "todo"}, "spec": {"scaleTargetRef": target, "minReplicas": least}}
 
 
 def waiting(reason: str, message: str = "", **container: Any) -> Object:
@@ -200,6 +216,7 @@ class Rollout(FakeKubernetes):
 
     def __init__(self, **lists: list[Object] | None) -> None:
         self.now = 0.0
+        self.today = datetime(2026, 1, 1, 12, 0, 0, tzinfo=timezone.utc)
         self.later: dict[float, dict[str, list[Object]]] = {}
         super().__init__()
         self.change(**{"deployments": [deployment()], **lists})
@@ -230,7 +247,12 @@ class Rollout(FakeKubernetes):
 
     def watcher(self, *releases: tuple[str, str], **options: Any) -> Watcher:
         return Watcher(
-            self, releases or [("todo", "todo")], Options(**options), clock=lambda: self.now, sleep=self.sleep
+            self,
+            releases or [("todo", "todo")],
+            Options(**options),
+            clock=lambda: self.now,
+            sleep=self.sleep,
+            today=lambda: self.today,
         )
 
     def wait(self, **options: Any) -> Outcome:

@@ -176,7 +176,7 @@ def shop(tmp_path: Path, ansible: Ansible, ansible_environment: dict[str, str]) 
 
 def test_status_tells_what_runs_and_changes_nothing(shop: Shop) -> None:
     shop.has("api", "superseded", "deployed")
-    said = shop.run("status.yml").out
+    said = shop.run("status.yml", code=2).out
     assert "Release api in shop: deployed, revision 2 of 2026-01-01T00:00:00, component-1.0.0" in said
     assert "Release web in shop: absent" in said
     assert "Deployment api: 1 of 1 ready" in said and "changed=0" in said
@@ -184,12 +184,12 @@ def test_status_tells_what_runs_and_changes_nothing(shop: Shop) -> None:
     assert shop.cluster.writes == [] and shop.helm == []
 
 
-def test_status_tells_what_is_wrong_without_failing(shop: Shop) -> None:
+def test_status_fails_when_the_application_is_not_healthy(shop: Shop) -> None:
     for name in ("api", "web"):
         shop.has(name, "deployed")
     assert "page" not in shop.run("status.yml").out.partition("Show")[0]
     shop.cluster.answers = (503, "the schema is missing")
-    said = shop.run("status.yml").out
+    said = shop.run("status.yml", code=2).out
     assert "status_unexpected" in said and "the schema is missing" in said
     assert shop.cluster.writes == []
 
@@ -225,6 +225,7 @@ def test_status_of_a_host_that_is_reached_over_ssh(shop: Shop) -> None:
     ]
     (shop.place / "over_ssh.yml").write_text(json.dumps(plays))
     shop.has("api", "superseded", "deployed")
+    shop.has("web", "deployed")
     said = shop.run("over_ssh.yml").out
     assert "Release api in shop: deployed, revision 2" in said and "Deployment api: 1 of 1 ready" in said
     assert f"unix://{shop.place}/remote.sock ['there']" in said, "its own engine and home count, not the controller's"

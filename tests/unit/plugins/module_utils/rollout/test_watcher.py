@@ -15,6 +15,7 @@ from rollout_objects import (
     STARTING,
     Object,
     Rollout,
+    autoscaler,
     bound,
     crashed,
     deployment,
@@ -28,6 +29,7 @@ from rollout_objects import (
     pod,
     refused,
     replica_set,
+    restarted,
     running,
     served,
     service,
@@ -43,10 +45,10 @@ from rollout_objects import (
 def test_healthy_rollout_takes_one_call_for_each_kind_and_no_time() -> None:
     api = served(ingresses=[ingress()])
     assert api.wait().diagnosis is None and api.now == 0
-    workloads = ["deployments", "statefulsets", "daemonsets", "jobs"]
-    assert api.kinds == [*workloads, "services", "endpointslices", "ingresses", "ingressclasses"]
+    workloads = ["deployments", "statefulsets", "daemonsets", "jobs", "horizontalpodautoscalers"]
+    assert api.kinds == [*workloads, "services", "endpointslices", "ingresses", "ingressclasses", "pods"]
     api = served()
-    assert api.wait(routes=False).diagnosis is None and api.kinds == workloads
+    assert api.wait(routes=False, restart_period=0).diagnosis is None and api.kinds == workloads
 
 
 def test_rollout_that_ends_later() -> None:
@@ -387,3 +389,55 @@ def test_every_code_has_one_suggestion() -> None:
     outcome = world(unscheduled()).wait()
     assert outcome.diagnosis and outcome.diagnosis["suggestion"].startswith("Lower the requests or replicas")
     assert len({entry.suggestion for entry in CODES.values()}) == len(CODES)
+
+
+# ---------------------------------------------------------------- ready, and yet not healthy
+def test_autoscaler_has_its_minimum() -> None:
+    api = served(horizontalpodautoscalers=[autoscaler(3)], pods=[unscheduled()], replicasets=[replica_set("rs2", 2)])
+    outcome = api.wait(deadline=60, heal=5)
+    assert outcome.diagnosis and outcome.diagnosis["code"] == "unschedulable"
+    (progress,) = outcome.workloads
+    assert (progress.ready, progress.wanted) == (2, 3) and "the minimum of the autoscaler" in progress.message
+    assert served(horizontalpodautoscalers=[autoscaler(2)]).wait().diagnosis is None
+    assert served(horizontalpodautoscalers=[autoscaler(0)]).wait().diagnosis is None
+
+
+def database(since: str) -> dict[str, list[Object]]:
+    """Another workload, which became ready then."""
+    item = restarted(0, "00:00:00", since, "db-0")
+    item["metadata"]["labels"] = {"app.kubernetes.io/name": "db"}
+    sts = deployment(readyReplicas=2)
+    sts["metadata"] |= {"name": "db", "uid": "s1"}
+    sts["spec"] |= {"selector": {"matchLabels": {"app.kubernetes.io/name": "db"}}}
+    return {"statefulsets": [sts], "pods": [item]}
+
+
+@pytest.mark.parametrize(
+    ("count", "ended", "database_ready", "node_ready", "told"),
+    [
+        (2, "11:58:00", "11:00:00", "10:00:00", "restarted 2 times, last at 2026-01-01T11:58:00Z with exit code 3"),
+        (1, "11:58:00", "11:00:00", "10:00:00", ""),  # once is no crash loop
+        (9, "11:49:00", "11:00:00", "10:00:00", ""),  # long ago
+        (2, "11:58:00", "11:58:01", "10:00:00", ""),  # it needed the database
+        (2, "11:58:00", "11:00:00", "11:59:00", ""),  # the node was started
+    ],
+)
+def test_container_that_keeps_restarting_is_not_healthy(
+    count: int, ended: str, database_ready: str, node_ready: str, told: str
+) -> None:
+    other = database(database_ready)
+    machine = node()
+    machine["status"]["conditions"][1]["lastTransitionTime"] = f"2026-01-01T{node_ready}Z"
+    pods = [restarted(count, ended, "11:59:30"), *other["pods"]]
+    api = served(pods=pods, statefulsets=other["statefulsets"])
+    api.collections["/api/v1/nodes"] = [machine]
+    api.log = "broken"
+    diagnosis = api.wait().diagnosis
+    assert (diagnosis is not None) is bool(told)
+    if diagnosis:
+        assert diagnosis["code"] == "crash_loop" and told in diagnosis["cause"] and diagnosis["log"] == ["broken"]
+    assert api.wait(restart_period=0).diagnosis is None
+
+
+def test_pods_that_may_not_be_read_are_not_judged() -> None:
+    assert served(pods=None).wait().diagnosis is None
