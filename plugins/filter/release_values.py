@@ -15,6 +15,7 @@ description:
     version is the same.
   - Adds the checksums of Secrets at the paths in C(secret_checksums) of each release, so that pods restart when a Secret
     changes.
+  - Adds the name of the application as C(global.slipway.application), by which a deploy knows the releases of other applications.
 options:
   _input:
     description: Releases with C(values), and optionally C(chart_digest) and C(secret_checksums).
@@ -25,6 +26,10 @@ options:
     description: Checksums by the names of the Secrets, as returned by M(slipway.kube.application_secret).
     type: dict
     default: {}
+  application:
+    description: Name of the application that the releases belong to; if empty, it is not added.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -62,7 +67,7 @@ def _copied(value: Any) -> Any:
 
 
 def release_values(
-    releases: list[Mapping[str, Any]], checksums: Mapping[str, str] | None = None
+    releases: list[Mapping[str, Any]], checksums: Mapping[str, str] | None = None, application: str = ""
 ) -> list[dict[str, Any]]:
     """Return copies of the releases with complete values."""
     completed = []
@@ -72,6 +77,7 @@ def release_values(
             path: (checksums or {}).get(name) for name, path in (release.get("secret_checksums") or {}).items()
         }
         additions["global.slipway.chartDigest"] = release.get("chart_digest")
+        additions["global.slipway.application"] = application
         for path, value in additions.items():
             if value:
                 try:

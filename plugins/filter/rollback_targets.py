@@ -14,8 +14,8 @@ description:
   - Without a O(revision), the releases that the last deploy changed are rolled back to what was in service before it, according
     to the log in the lease of M(slipway.kube.deploy_lease).
   - Without a log, for example if other tools deployed the application, uses each release's own history.
-  - Refuses a revision that Helm does not keep, or that needs an image that is lost.
-positional: revision, missing
+  - Refuses a revision that Helm does not keep, or that needs an image that is lost, and releases of another application.
+positional: revision, missing, application
 options:
   _input:
     description: The result of M(slipway.kube.helm_history_info), with the lease.
@@ -31,6 +31,10 @@ options:
     type: list
     elements: dict
     default: []
+  application:
+    description: Name of the application. Releases whose values name another one are refused.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -73,7 +77,7 @@ def _chosen(release: Mapping[str, Any], last: Mapping[str, Any], revision: Any) 
 
 
 def rollback_targets(
-    history: Mapping[str, Any], revision: Any = "", missing: Sequence[Mapping[str, Any]] = ()
+    history: Mapping[str, Any], revision: Any = "", missing: Sequence[Mapping[str, Any]] = (), application: str = ""
 ) -> dict[str, Any]:
     """Return what to take back to which revision."""
     known = history["releases"]
@@ -88,8 +92,21 @@ def rollback_targets(
     return {
         "releases": releases,
         "in_service": {f"{one['namespace']}/{one['name']}": one["deployed_revision"] for one in known},
-        "problem": _unknown(targets) or _lost(releases, missing) if releases else _problem(known),
+        "problem": _foreign(known, application)
+        or (_unknown(targets) or _lost(releases, missing) if releases else _problem(known)),
     }
+
+
+def _foreign(known: Sequence[Mapping[str, Any]], application: str) -> str:
+    """Say which release is another application's; empty if none is."""
+    for one in known:
+        other = one.get("application")
+        if application and other and other != application:
+            return (
+                f"Release {one['namespace']}/{one['name']} belongs to the application {other}, not to {application}. Nothing was changed. "
+                f"Roll back with the inventory of {other}, or correct application_name or the names of the releases."
+            )
+    return ""
 
 
 def _unknown(targets: Sequence[Mapping[str, Any]]) -> str:

@@ -89,9 +89,16 @@ options:
     default: {}
     version_added: 0.2.0
   adopt:
-    description: Whether an existing Secret that Slipway did not create may be adopted.
+    description: Whether an existing Secret that Slipway did not create, or that belongs to another application, may be adopted.
     type: bool
     default: false
+  application:
+    description:
+      - Name of the application that the Secrets belong to. It is written to their label C(slipway.kube/application).
+      - A Secret with the label of another application is refused before anything is changed, unless O(adopt) is set.
+    type: str
+    default: ""
+    version_added: 0.2.0
 """
 
 EXAMPLES = r"""
@@ -210,6 +217,7 @@ def main() -> None:
             "namespaces": {"type": "list", "elements": "str", "default": []},
             "namespace_labels": {"type": "dict", "default": {}},
             "adopt": {"type": "bool", "default": False},
+            "application": {"type": "str", "default": ""},
             **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
@@ -221,7 +229,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
 
     def work(cluster: client.KubernetesClient | None = None) -> dict[str, Any]:
-        keeper = SecretManager(cluster, check_mode=module.check_mode, adopt=module.params["adopt"])
+        keeper = SecretManager(cluster, module.check_mode, module.params["adopt"], module.params["application"])
         return keeper.ensure(wanted, module.params["namespaces"], labels)
 
     module_base.run(module, work, work)

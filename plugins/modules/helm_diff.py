@@ -19,7 +19,8 @@ description:
   - Fails like the real change if the chart rejects its values.
   - Fails if the API server would refuse a change, or if objects exist already that belong to no release or to another one.
   - Fails if an Ingress of another namespace, or of a release that is not among O(siblings), serves one of the release's hosts with the
-    same path, and if a release of this name is of another chart, unless O(adopt) is set.
+    same path, and if a release of this name is of another chart or application, unless O(adopt) is set. The application is the value
+    C(global.slipway.application), which P(slipway.kube.release_values#filter) adds.
 requirements:
   - helm
 extends_documentation_fragment:
@@ -48,7 +49,7 @@ options:
     type: dict
     default: {}
   adopt:
-    description: Whether an existing release of another chart may be upgraded to this one.
+    description: Whether an existing release of another chart or application may be upgraded to this one.
     type: bool
     default: false
     version_added: 0.2.0
@@ -125,9 +126,18 @@ def ingresses(cluster: client.KubernetesClient) -> list[dict[str, Any]]:
         raise
 
 
-def refuse_release(options: Mapping[str, Any], chart: str) -> None:
-    """Raise ValueError when the release of C(chart) that is deployed under this name may be another application's."""
+def refuse_release(options: Mapping[str, Any], chart: str, application: str = "") -> None:
+    """Raise ValueError when the release of C(chart) that is deployed under this name is, or may be, another application's.
+
+    C(application) is the one that the deployed release names, empty if it names none.
+    """
     release, own = options["name"], read_chart(Path(options["chart"])).name
+    ours = releases.application_of(options["values"])
+    if application and ours and application != ours and not options["adopt"]:
+        raise ValueError(
+            f"The release {release} in the namespace {options['namespace']} belongs to the application {application}, not to {ours}. "
+            "Choose another name or namespace; or, if it is to become this application's, allow its adoption."
+        )
     if chart and chart != own and not options["adopt"]:
         raise ValueError(
             f"The release {release} in the namespace {options['namespace']} is of the chart {chart}, not of {own}: it may be another "
@@ -182,7 +192,7 @@ def main() -> None:
         options = module.params
         found = releases.in_service(cluster, options["namespace"], options["name"]) if cluster else releases.InService()
         try:
-            refuse_release(options, found.chart)
+            refuse_release(options, found.chart, found.application)
             others: list[Mapping[str, Any]] = []
             if cluster:
                 own = [options["name"], *options["siblings"]]

@@ -118,6 +118,10 @@ releases:
       type: list
       elements: dict
       sample: [{revision: 1, status: superseded}, {revision: 2, status: deployed}]
+    application:
+      description: The application that the newest revision's values name; empty if they name none.
+      type: str
+      sample: todo
     drift:
       description:
         - What of the deployed revision is not in the cluster as its manifest declares it. Empty with O(drift=ignore).
@@ -217,6 +221,7 @@ def summary(release: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict
         "updated": facts.get("updated", ""),
         "description": facts.get("description", ""),
         "history": facts.get("history", []),
+        "application": releases.application_of(facts.get("values")),
     }
 
 

@@ -16,7 +16,7 @@ description:
   - A namespace can be deleted if Slipway created it, as its label C(app.kubernetes.io/managed-by=slipway) shows, and if it
     contains no Helm releases other than those of the application. All others must be kept.
   - A release can be uninstalled if Slipway installed it, as its values C(global.slipway) show, or the log in the lease of
-    M(slipway.kube.deploy_lease). A release of somebody else with the same name must be kept.
+    M(slipway.kube.deploy_lease). A release of somebody else with the same name must be kept, and what another application has deployed.
   - Returns which of the application's Secrets in kept namespaces were created by Slipway, and which volume claims and records of migrations
     in them belong to the releases.
   - Inspects the namespaces of O(namespace), O(releases) and O(secrets). Returns only names, never the value of a Secret.
@@ -32,6 +32,10 @@ options:
     description: The application's namespace.
     type: str
     required: true
+  application:
+    description: Name of the application. Releases and Secrets that name another one must be kept.
+    type: str
+    default: ""
   secrets:
     description: The application's Secrets.
     type: list
@@ -143,6 +147,7 @@ staying:
   sample: ["namespace team-a, because Slipway did not create it"]
 """
 
+import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -150,7 +155,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import api, client, leases, module_base
-from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import is_owned
+from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import application_of, is_owned
 
 INSTANCE = "app.kubernetes.io/instance"
 COMPONENT = "app.kubernetes.io/component"
@@ -170,6 +175,8 @@ class Place:
     secrets: list[str] = field(default_factory=list)
     foreign_secrets: list[str] = field(default_factory=list)
     objects: list[tuple[str, str]] = field(default_factory=list)
+    # Of what is another application's: that application, by a line's words.
+    applications: dict[str, str] = field(default_factory=dict)
 
     @property
     def goes(self) -> bool:
@@ -214,11 +221,14 @@ class Place:
         if not self.exists or self.goes:
             return []
         named = [*(f"release {name}" for name in self.foreign), *(f"Secret {name}" for name in self.foreign_secrets)]
-        whose = "because Slipway did not create it"
         return [
             f"namespace {self.name}, because {self.reason}",
-            *(f"{what} in namespace {self.name}, {whose}" for what in named),
+            *(f"{what} in namespace {self.name}, because {self._whose(what)}" for what in named),
         ]
+
+    def _whose(self, what: str) -> str:
+        other = self.applications.get(what)
+        return f"it belongs to the application {other}" if other else "Slipway did not create it"
 
 
 def living_releases(records: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -242,6 +252,21 @@ def _is_marked(record: Mapping[str, Any]) -> bool:
         return releases.is_marked(releases.decode(record))
     except ValueError:
         return False
+
+
+def others(
+    records: Mapping[str, Sequence[Mapping[str, Any]]], secrets: Iterable[Mapping[str, Any]], application: str
+) -> dict[str, str]:
+    """Return what belongs to other applications than C(application), as C(release NAME) or C(Secret NAME), with that application.
+
+    C(records) are the revisions of the declared releases, the oldest first, and C(secrets) the declared ones. What names no application is
+    nobody else's.
+    """
+    named = {f"Secret {secret['metadata']['name']}": application_of(secret) for secret in secrets}
+    for name, revisions in records.items():
+        with contextlib.suppress(ValueError):
+            named[f"release {name}"] = releases.application_of(releases.decode(revisions[-1]).get("config"))
+    return {what: other for what, other in named.items() if application and other not in ("", application)}
 
 
 def leftovers(items: Mapping[str, Iterable[Mapping[str, Any]]], ours: Iterable[str]) -> list[tuple[str, str]]:
@@ -317,9 +342,21 @@ def inspect(cluster: client.KubernetesClient, name: str, options: Mapping[str, A
             records.setdefault(str(labels["name"]), []).append(item)
     living = living_releases(one for revisions in records.values() for one in revisions)
     declared = {one["name"] for one in (options["releases"] or ()) if one["namespace"] == name}
-    ours = [one for one in living if one in declared and is_ours(records[one], f"{name}/{one}" in logged)]
     wanted = {secret for place, secret in wanted_secrets(options) if place == name}
-    named = [(str(one["metadata"]["name"]), is_owned(one)) for one in secrets if one["metadata"]["name"] in wanted]
+    found_secrets = [one for one in secrets if one["metadata"]["name"] in wanted]
+    applications = others(
+        {one: records[one] for one in living if one in declared}, found_secrets, options["application"]
+    )
+    ours = [
+        one
+        for one in living
+        if one in declared and f"release {one}" not in applications and is_ours(records[one], f"{name}/{one}" in logged)
+    ]
+    named = [
+        (secret, is_owned(one) and f"Secret {secret}" not in applications)
+        for one in found_secrets
+        for secret in [str(one["metadata"]["name"])]
+    ]
     place = Place(
         name,
         exists=True,
@@ -329,6 +366,7 @@ def inspect(cluster: client.KubernetesClient, name: str, options: Mapping[str, A
         others=[one for one in living if one not in declared],
         secrets=[one for one, owned in named if owned],
         foreign_secrets=[one for one, owned in named if not owned],
+        applications=applications,
     )
     if not place.goes:
         claims = cluster.items(f"{path}/persistentvolumeclaims")
@@ -343,6 +381,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "namespace": {"type": "str", "required": True},
+            "application": {"type": "str", "default": ""},
             "releases": module_base.RELEASES,
             "secrets": {
                 "type": "list",

@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api
+from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import fields
 
 TYPE = "helm.sh/release.v1"
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
@@ -95,13 +96,17 @@ def describe(revisions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def is_marked(record: Mapping[str, Any]) -> bool:
     """Tell whether a revision has the values that Slipway adds. C(record) is what C(decode) returns."""
-    values = ((record.get("config") or {}).get("global") or {}) if isinstance(record.get("config"), Mapping) else {}
-    return isinstance(values, Mapping) and "slipway" in values
+    return "slipway" in fields(record, "config", "global")
+
+
+def application_of(values: Any) -> str:
+    """Return the application that a release's values name, empty when they name none: Slipway 0.1 did not write it."""
+    return str(fields({"values": values}, "values", "global", "slipway").get("application") or "")
 
 
 @dataclass(frozen=True)
 class InService:
-    """The revision of a release that is in service: its manifest, and the name of its chart, empty without one.
+    """The revision of a release that is in service: its manifest, and the names of its chart and application, empty without one.
 
     C(is_newest): Helm would upgrade it without further ado. C(by_server): Helm writes its objects by server-side apply.
     """
@@ -110,6 +115,7 @@ class InService:
     is_newest: bool = False
     chart: str = ""
     by_server: bool = True
+    application: str = ""
 
 
 def in_service(api: Api, namespace: str, name: str) -> InService:
@@ -121,9 +127,13 @@ def in_service(api: Api, namespace: str, name: str) -> InService:
     facts = describe(revisions)
     current = facts["deployed_revision"]
     record = decode(next((secret for secret in revisions if revision_of(secret) == current), revisions[-1]))
-    chart = "" if facts["status"] == "uninstalled" else facts["chart_name"]
+    there = facts["status"] != "uninstalled"
     return InService(
-        str(record.get("manifest") or ""), status_of(revisions[-1]) == "deployed", chart, by_server(record)
+        str(record.get("manifest") or ""),
+        status_of(revisions[-1]) == "deployed",
+        facts["chart_name"] if there else "",
+        by_server(record),
+        application_of(facts["values"]) if there else "",
     )
 
 

@@ -22,6 +22,8 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.dependencies 
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "slipway"
+# On Secrets: the name of the application that they are of. Slipway 0.1 did not write it.
+APPLICATION = "slipway.kube/application"
 SALT = "slipway.kube/checksum-salt"
 # Letters and digits only: such a value needs no quoting in an address, a shell or a configuration file.
 _ALPHABET = string.ascii_letters + string.digits
@@ -66,6 +68,11 @@ class DesiredSecret:
 def is_owned(item: Mapping[str, Any]) -> bool:
     """Tell whether Slipway made an object of the Kubernetes API: only such a one is ever changed or removed."""
     return bool(((item.get("metadata") or {}).get("labels") or {}).get(MANAGED_BY) == MANAGER)
+
+
+def application_of(item: Mapping[str, Any]) -> str:
+    """Return the application that an object of the Kubernetes API is of, empty when it does not say."""
+    return str(((item.get("metadata") or {}).get("labels") or {}).get(APPLICATION) or "")
 
 
 def references(template: str) -> list[str]:

@@ -17,11 +17,13 @@ from typing import Any
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import SHORTEST
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError, find
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import (
+    APPLICATION,
     MANAGED_BY,
     MANAGER,
     SALT,
     DesiredSecret,
     Source,
+    application_of,
     checksum,
     differences,
     is_owned,
@@ -106,11 +108,14 @@ def _source(secret: str, key: Mapping[str, Any]) -> Source:
 class SecretManager:
     """Compares Secrets with the cluster and applies the differences."""
 
-    def __init__(self, cluster: Api | None, check_mode: bool = False, adopt: bool = False) -> None:
-        """Without a cluster, which only makes sense in check mode, everything counts as missing."""
+    def __init__(
+        self, cluster: Api | None, check_mode: bool = False, adopt: bool = False, application: str = ""
+    ) -> None:
+        """Without a cluster, which only makes sense in check mode, everything counts as missing. The Secrets are C(application)'s."""
         self._cluster = cluster
         self._check = check_mode or cluster is None
         self._adopt = adopt
+        self._application = application
 
     def ensure(
         self,
@@ -180,6 +185,12 @@ class SecretManager:
                 f"{where} was not created by Slipway{f' but by {owner}' if owner else ''} and is not changed. "
                 "Rename the declared Secret, or set adopt to take it over."
             )
+        other = application_of(found)
+        if other and self._application and other != self._application and not self._adopt:
+            raise SecretError(
+                f"{where} belongs to the application {other} and is not changed. Rename the declared Secret, deploy to another namespace, "
+                "or set adopt to take it over."
+            )
         if found.get("type", "Opaque") != item.type:
             raise SecretError(
                 f"{where} has type {found.get('type')}, which cannot change. Delete it, or declare that type."
@@ -240,6 +251,7 @@ class SecretManager:
         before = _data(found) if found else None
         changes = differences(before, after)
         stamped = is_owned(found or {}) and SALT in (metadata.get("annotations") or {})
+        stamped = stamped and (not self._application or application_of(found or {}) == self._application)
         state = "created" if found is None else "changed" if changes or not stamped else "unchanged"
         if state != "unchanged" and not self._check:
             self._write(item, found, after, changes, salt)
@@ -261,7 +273,8 @@ class SecretManager:
         changes: Mapping[str, str],
         salt: str,
     ) -> None:
-        metadata: dict[str, Any] = {"labels": {MANAGED_BY: MANAGER}, "annotations": {SALT: salt}}
+        labels = {MANAGED_BY: MANAGER, **({APPLICATION: self._application} if self._application else {})}
+        metadata: dict[str, Any] = {"labels": labels, "annotations": {SALT: salt}}
         path = f"/api/v1/namespaces/{item.namespace}/secrets"
         try:
             if found is None:

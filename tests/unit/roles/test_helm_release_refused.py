@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
 from fake_kubernetes import FakeKubernetes, serve
 
 if TYPE_CHECKING:
@@ -99,6 +100,25 @@ def test_an_address_that_another_application_serves_where_no_secret_changes(
     assert run.code == 2 and f"is served by the Ingress {namespace}/front of the release blog already." in run.out, (
         run.out + run.err
     )
+    assert api.writes == []
+
+
+def test_what_another_application_has_deployed_under_the_same_names(
+    tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str]
+) -> None:
+    labels = {"owner": "helm", "name": "web", "status": "deployed", "version": "1"}
+    values = {"global": {"slipway": {"application": "shop"}}}
+    release = {"config": values, "chart": {"metadata": {"name": "web"}}, "info": {"status": "deployed"}}
+    record = {
+        "type": releases.TYPE,
+        "metadata": {"name": "sh.helm.release.v1.web.v1", "namespace": "shop", "labels": labels},
+        "data": {"release": releases.encode(release)},
+    }
+    api.put("secrets", [record])
+    helm = f"echo '{json.dumps(ROUTE)}'"
+    run = deploy(tmp_path, api, helm, ansible, ansible_environment, "-e", '{"application_plan": {"name": "blog"}}')
+    told = "The release web in the namespace shop belongs to the application shop, not to blog. Choose another name"
+    assert run.code == 2 and told in run.out, run.out + run.err
     assert api.writes == []
 
 

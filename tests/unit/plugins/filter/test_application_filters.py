@@ -133,6 +133,8 @@ def test_release_values() -> None:
     assert release_values([{"name": "todo", "values": listed}])[0]["values"] == listed
     (unknown,) = release_values([release], {"s": ""})
     assert "sum" not in unknown["values"]["api"]
+    (named,) = release_values([release], application="shop")
+    assert named["values"]["global"]["slipway"] == {"chartDigest": "abc", "application": "shop"}
     assert release_values([{"name": "bare"}]) == [{"name": "bare", "values": {}}]
 
 

@@ -46,6 +46,14 @@ def test_a_revision_counts_more_than_the_log() -> None:
     assert chosen(log, revision={"api": "2"}) == [("api", 2)]
 
 
+def test_releases_of_another_application_are_refused() -> None:
+    known = history({"before": {"shop/web": 2}})
+    known["releases"][2]["application"] = "shop"
+    assert rollback_targets(known, application="shop")["problem"] == rollback_targets(known)["problem"] == ""
+    problem = rollback_targets(known, application="blog")["problem"]
+    assert problem.startswith("Release shop/web belongs to the application shop, not to blog. Nothing was changed.")
+
+
 def test_what_is_in_service_is_told() -> None:
     assert rollback_targets(history())["in_service"] == {"shop/db": 1, "shop/api": 4, "shop/web": 6}
     assert rollback_targets(history())["problem"] == ""

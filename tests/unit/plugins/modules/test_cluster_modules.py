@@ -238,6 +238,7 @@ ABSENT = {
     "description": "",
     "history": [],
     "drift": [],
+    "application": "",
 }
 
 
@@ -293,6 +294,7 @@ def test_history_of_releases_and_the_lease(api: FakeKubernetes, run: Runner) -> 
             {"revision": 4, "status": "pending-upgrade"},
         ],
         "drift": [],
+        "application": "",
     }
     assert len([call for call in api.calls if call.last == "secrets"]) == 1
     assert history(run)["lease"]["holder"] == ""

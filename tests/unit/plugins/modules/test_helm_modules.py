@@ -307,6 +307,25 @@ def test_difference_refuses_a_release_of_another_chart_unless_it_is_adopted(
     assert run(helm_diff, cluster(record), {**options, "adopt": True}, monkeypatch, capsys)["changed"]
 
 
+def test_difference_refuses_a_release_of_another_application_unless_it_is_adopted(
+    helm: Helm, chart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def of(application: str) -> dict[str, Any]:
+        return {"global": {"slipway": {"application": application}}}
+
+    record = secret(1, "deployed")
+    record["data"]["release"] = releases.encode({**releases.decode(record), "config": of("shop")})
+    options = {"name": "web", "namespace": "shop", "chart": str(chart), "binary_path": str(helm.path), "adopt": False}
+    helm.answer(json.dumps({"manifest": MANIFEST % "v2"}))
+    refused = run(helm_diff, cluster(record), {**options, "values": of("blog")}, monkeypatch, capsys)
+    assert (
+        refused["failed"]
+        and "web in the namespace shop belongs to the application shop, not to blog." in refused["msg"]
+    )
+    for allowed in ({"values": of("shop")}, {"values": {}}, {"values": of("blog"), "adopt": True}):
+        assert run(helm_diff, cluster(record), {**options, **allowed}, monkeypatch, capsys)["changed"]
+
+
 # ---------------------------------------------------------------- drift
 def drifted(**more: Any) -> FakeKubernetes:
     """A cluster with a revision whose ConfigMap somebody has changed."""

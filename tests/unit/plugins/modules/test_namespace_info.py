@@ -19,9 +19,11 @@ Object = dict[str, Any]
 MARK = {"app.kubernetes.io/managed-by": "slipway"}
 
 
-def record(name: str, revision: int = 1, status: str = "deployed", ours: bool = True) -> Object:
+def record(
+    name: str, revision: int = 1, status: str = "deployed", ours: bool = True, application: str | None = None
+) -> Object:
     labels = {"owner": "helm", "name": name, "status": status, "version": str(revision)}
-    values = {"global": {"slipway": {"chartDigest": "0123"}}} if ours else {"global": {}}
+    values = {"global": {"slipway": {"chartDigest": "0123", "application": application}}} if ours else {"global": {}}
     return {
         "type": releases.TYPE,
         "metadata": {"name": f"sh.helm.release.v1.{name}.v{revision}", "labels": labels},
@@ -105,6 +107,30 @@ def test_namespace_with_a_release_of_another_application_is_kept(
     (kept,) = found["kept"]
     assert kept["other_releases"] == ["api", "mail"] and kept["owned"]
     assert kept["reason"] == "other Helm releases live in it: api, mail"
+
+
+def test_what_another_application_has_deployed_under_the_same_names_is_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def found(application: str) -> Object:
+        secrets = [secret("key", {**MARK, "slipway.kube/application": "shop"}), secret("old", MARK)]
+        api = cluster(shop=(MARK, [record("web", 1), record("web", 2, application="shop"), *secrets], []))
+        api.put(
+            "persistentvolumeclaims",
+            [{"metadata": {"name": "data", "labels": {"app.kubernetes.io/instance": "web"}}}],
+            "shop",
+        )
+        return ask(api, monkeypatch, capsys, application=application, secrets=[{"name": "key"}, {"name": "old"}])
+
+    assert found("shop")["removed"] == found("")["removed"] == ["shop"]
+    other = found("blog")
+    assert (other["removed"], other["releases"], other["objects"]) == ([], [], [])
+    assert other["going"] == ["Secret old in namespace shop"]
+    assert other["staying"] == [
+        "namespace shop, because other Helm releases live in it: web",
+        "release web in namespace shop, because it belongs to the application shop",
+        "Secret key in namespace shop, because it belongs to the application shop",
+    ]
 
 
 def test_release_counts_as_ours_in_its_own_namespace_only(

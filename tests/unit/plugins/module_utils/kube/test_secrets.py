@@ -59,7 +59,7 @@ WANTED = [
 ]
 
 
-def ensure(api: FakeKubernetes | None, given: list[dict[str, Any]] | None = None, **options: bool) -> dict[str, Any]:
+def ensure(api: FakeKubernetes | None, given: list[dict[str, Any]] | None = None, **options: Any) -> dict[str, Any]:
     return SecretManager(api, **options).ensure(read_wanted(WANTED if given is None else given))
 
 
@@ -173,6 +173,29 @@ def test_secret_of_somebody_else_stops_all_of_it() -> None:
         and api.get("secrets", "api")["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "slipway"
     )
     assert not ensure(api)["changed"]
+
+
+def test_secret_of_another_application_stops_all_of_it() -> None:
+    api = cluster()
+    ensure(api, application="shop")
+    assert {one["metadata"]["labels"]["slipway.kube/application"] for one in api.collections[api.path("secrets")]} == {
+        "shop"
+    }
+    api.calls.clear()
+    assert not ensure(api, application="shop")["changed"] and not api.writes
+    with pytest.raises(SecretError, match=r"Secret db in namespace todo belongs to the application shop.*adopt"):
+        ensure(api, application="blog")
+    assert not api.writes
+    password = value(api, "db", "PASSWORD")
+    assert ensure(api, application="blog", adopt=True)["changed"] and value(api, "db", "PASSWORD") == password
+    assert api.get("secrets", "db")["metadata"]["labels"]["slipway.kube/application"] == "blog"
+
+
+def test_secret_of_slipway_0_1_becomes_the_application_s() -> None:
+    api = cluster()
+    ensure(api)
+    assert [one["state"] for one in ensure(api, application="shop")["secrets"]] == ["changed", "changed"]
+    assert not ensure(api, application="shop")["changed"]
 
 
 def test_generated_value_is_kept_when_adopted() -> None:
