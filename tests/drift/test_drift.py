@@ -285,3 +285,42 @@ def test_volume_of_a_class_that_does_not_let_it_grow_is_refused(shop: Shop, good
         assert before == {release: shop.revisions(release) for release in ("api", "web")}
     shop.kubectl("delete", "persistentvolumeclaim", "data-store-0")
     shop.assert_serves(good)
+
+
+def fleeting(shop: Shop) -> Object:
+    """A Deployment whose container ends some seconds after its start: what looks healthy at first."""
+    labels = {"app.kubernetes.io/name": "fleeting", "app.kubernetes.io/instance": "web"}
+    command = ["python", "-c", "import time; time.sleep(8); raise SystemExit(3)"]
+    containers = [{"name": "fleeting", "image": container(shop, "web")["image"], "command": command}]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "fleeting", "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+        },
+    }
+
+
+def test_container_that_ends_later_is_told_and_taken_back_when_it_is_waited_for(shop: Shop, good: str) -> None:
+    with more_in_the_chart(shop, fleeting(shop)):
+        baked = shop.run("-e", "verify_bake=20")
+        assert baked.code == 2 and "Container fleeting" in baked.words, baked.output
+        assert "fleeting" not in shop.kubectl("get", "deployments", "--output=name")
+        shop.run()
+        deadline = time.monotonic() + 120
+        while restarts_of(shop, "fleeting") < 2:
+            assert time.monotonic() < deadline
+            time.sleep(1)
+        status = shop.run(playbook="status.yml")
+        assert status.code == 2 and "Container fleeting" in status.words, status.output
+    healthy = shop.run(playbook="status.yml")
+    assert healthy.code == 0, healthy.output
+    shop.assert_serves(good)
+
+
+def restarts_of(shop: Shop, name: str) -> int:
+    path = "{.items[*].status.containerStatuses[*].restartCount}"
+    selector = f"--selector=app.kubernetes.io/name={name}"
+    return max(map(int, shop.kubectl("get", "pods", selector, f"--output=jsonpath={path}").split()), default=0)
