@@ -24,7 +24,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.api import (
     KubernetesError,
     find,
 )
-from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import dig, fields, meta
+from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import dig, fields, meta, rows
 
 _RELEASE = "meta.helm.sh/release-name"
 _NAMESPACE = "meta.helm.sh/release-namespace"
@@ -127,6 +127,7 @@ class Preparer:
         found = Preparation(live.look(self._api, wanted, self._release, self._namespace))
         there = [pair for pair in found.pairs if pair.live is not None]
         self._adoptions(found, there, own)
+        self._node_ports(found.pairs)
         self._immutable(found, there, back)
         self._conflicts(found, [pair for pair in there if pair not in found.recreated], deployed)
         return found
@@ -191,6 +192,41 @@ class Preparer:
             ways = ["Give it another name in the values of the release."]
             ways += [f"Or make it the release's with helm_release_adopt: [{', '.join(free)}]."] if free else []
             raise self._refused("foreign_object", foreign[0][0], causes, ways)
+
+    def _node_ports(self, pairs: Sequence[Pair]) -> None:
+        """Raise RefusedError when a Service of somebody else has a port of the nodes that a Service of the release names."""
+        wanted = {
+            port["nodePort"]: pair
+            for pair in pairs
+            if pair.declared.get("kind") == "Service"
+            for port in rows(pair.declared, "spec", "ports")
+            if port.get("nodePort")
+        }
+        own = {pair.path for pair in pairs}
+        taken = []
+        for service in self._services() if wanted else ():
+            namespace, name = meta(service, "namespace"), meta(service, "name")
+            if f"/api/v1/namespaces/{namespace}/services/{name}" not in own:
+                ports = [port.get("nodePort") for port in rows(service, "spec", "ports")]
+                taken += [(wanted[port], port, f"{namespace}/{name}") for port in ports if port in wanted]
+        if taken:
+            causes = [
+                f"Port {port} of the nodes, which {_name(pair)} names, belongs to the Service {whose}."
+                for pair, port, whose in taken
+            ]
+            ways = [
+                "Choose another nodePort, leave it out so that Kubernetes chooses one, or remove that application first."
+            ]
+            raise self._refused("node_port_taken", taken[0][0], causes, ways)
+
+    def _services(self) -> list[dict[str, Any]]:
+        """Return the Services of all namespaces; none where they may not be listed: the API server then refuses a port itself."""
+        try:
+            return self._api.items("/api/v1/services")
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            return []
 
     def _immutable(self, found: Preparation, there: Sequence[Pair], back: bool) -> None:
         sets = [pair for pair in there if pair.declared.get("kind") == "StatefulSet"]

@@ -317,3 +317,22 @@ def test_a_field_that_was_removed_is_in_nobodys_way() -> None:
     api = cluster(config())
     change(api, config(), LEVEL, GONE)
     assert prepare(api, manifest(config()), manifest(config())) == [] and not api.writes
+
+
+def test_port_of_the_nodes_that_another_application_has_is_refused() -> None:
+    wanted = service()
+    wanted["spec"]["ports"][0]["nodePort"] = 30080
+    other = {"metadata": {"name": "front", "namespace": "blog"}, "spec": {"ports": [{"port": 80, "nodePort": 30080}]}}
+    api = cluster(service())
+    own = api.get("services", "web")
+    own["spec"]["ports"][0]["nodePort"] = 30080
+    api.collections["/api/v1/services"] = [{**own, "metadata": {**own["metadata"], "namespace": "shop"}}]
+    prepare(api, manifest(service()), manifest(wanted))
+    api.collections["/api/v1/services"].append(other)
+    with pytest.raises(
+        RefusedError, match="node_port_taken: Port 30080 .* Service/web names, belongs to .* blog/front"
+    ):
+        prepare(api, manifest(service()), manifest(wanted))
+    prepare(api, manifest(service()), manifest(service()))
+    api.go_wrong(refusal(403, "no", "Forbidden"), "GET /api/v1/services")
+    prepare(api, manifest(service()), manifest(wanted))
