@@ -216,15 +216,16 @@ def take(module: AnsibleModule, manager: leases.LeaseManager) -> Result:
     return {**result, "changed": True, "taken_over": taken_over, "fresh": fresh}
 
 
-def keep(module: AnsibleModule, cluster: client.KubernetesClient) -> Result:
+def keep(module: AnsibleModule, cluster: client.KubernetesClient, key: str) -> Result:
     """See that the lease is renewed from now on; returns by which kubeconfig the run is to write."""
     options = module.params
     holder, kubeconfig, context = options["holder"], options["kubeconfig"], options["context"]
     if not options["heartbeat"] or module.check_mode:
         return {"kubeconfig": kubeconfig or "", "fenced": False}
-    own = heartbeat.kubeconfig_of(holder)
+    own = heartbeat.kubeconfig_of(holder, key)
+    where = (options["namespace"], options["name"], options["duration"], kubeconfig, context)
     try:
-        if heartbeat.ensure(holder, options["namespace"], options["name"], options["duration"], kubeconfig, context):
+        if heartbeat.ensure(holder, key, *where):
             fencing.kubeconfig_of(holder, own, kubeconfig, context, cluster)
     except OSError as error:
         module.fail_json(
@@ -252,6 +253,7 @@ def work(module: AnsibleModule, cluster: client.KubernetesClient) -> Result:
     options = module.params
     holder, state, write = options["holder"], options["state"], not module.check_mode
     manager = leases.LeaseManager(cluster, options["namespace"], holder, options["name"])
+    key = heartbeat.key_of(cluster.identity(), options["namespace"], options["name"])
     if state in ("held", "renewed"):
         if lost := heartbeat.lost(holder):
             module.fail_json(msg=lost, lease_lost=True, held=False, holder=holder)
@@ -261,11 +263,11 @@ def work(module: AnsibleModule, cluster: client.KubernetesClient) -> Result:
             found = manager.renew() if write else manager.look()
             found = leases.of(found, module_base.names_of(options["releases"]))
             result = {"changed": True, "held": True, "holder": holder, "lease": found.as_result()}
-        result |= keep(module, cluster)
+        result |= keep(module, cluster, key)
         fence(module, cluster, manager, result)
         return result
     if write:
-        heartbeat.stop(holder)
+        heartbeat.stop(holder, key)
     releases = module_base.names_of(options["releases"])
     changed = (
         manager.remove(write, releases) if state == "absent" else manager.release(options["outcome"], write, releases)

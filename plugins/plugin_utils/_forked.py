@@ -90,7 +90,7 @@ class ForkedModule(ActionBase):
         module = f"ansible_collections.{COLLECTION}plugins.modules.{name.removeprefix(COLLECTION)}"
         with _fork(module, parameters, {key: str(value) for key, value in environment.items()}) as fork:
             self._module_begins()
-            if self._needs_lease and heartbeat.read(run) and not fork.ended(lambda: bool(heartbeat.lost(run))):
+            if self._needs_lease and heartbeat.holds(run) and not fork.ended(lambda: bool(heartbeat.lost(run))):
                 return {"failed": True, "msg": heartbeat.lost(run), "lease_lost": True}
             answer = self._parse_returned_data(fork.wait(), PROFILE)
         answer.remove_internal_keys()

@@ -27,7 +27,9 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.api import (
     KubeconfigError,
     KubernetesError,
     UnreachableError,
+    find,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import meta
 
 try:
     from urllib3 import HTTPHeaderDict
@@ -96,6 +98,19 @@ class KubernetesClient:
         """Close the connections and remove the files that hold keys of the kubeconfig."""
         self.connections.close()
         self.access.close()
+
+    def identity(self) -> str:
+        """Return what stands for this cluster, whatever leads to it: the UID of the namespace kube-system.
+
+        Where that may not be read, the address of the API server. Raises KubernetesError.
+        """
+        try:
+            found = find(self, "/api/v1/namespaces/kube-system")
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            found = None
+        return meta(found or {}, "uid") or self._host
 
     def request(
         self,

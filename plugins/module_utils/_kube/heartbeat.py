@@ -6,6 +6,8 @@
 A run is many short modules, and none of them lives for as long as a Helm hook and the checks after it. So the first one that has taken
 the lease leaves a process behind. It renews the lease every few seconds until the run releases it or ends. When the lease is lost, it
 kills what the run has started on this machine and records why; the run's next module fails with that.
+
+A run may hold leases of several namespaces and clusters: each has its own process, record and kubeconfig.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -40,42 +42,56 @@ def now() -> float:
 
 @dataclass(frozen=True)
 class Record:
-    """What a run knows of the process that renews its lease; C(start) tells it from later ones with its number."""
+    """What a run knows of the process that renews its lease; C(start) tells it from later ones with its number.
+
+    C(key) stands for the lease; records of Slipway 0.2 have none.
+    """
 
     holder: str
     namespace: str
     process: int
     start: str
     lost: str = ""
+    key: str = ""
 
 
-def place_of(holder: str) -> Path:
+def key_of(cluster: str, namespace: str, name: str) -> str:
+    """Return what stands for a lease among those of all clusters; C(cluster) is what KubernetesClient.identity returns."""
+    return _digest("\0".join((cluster, namespace, name)))
+
+
+def place_of(holder: str, key: str) -> Path:
     """Return the file of a run's record."""
-    return paths.state_dir() / "runs" / f"{hashlib.sha256(holder.encode()).hexdigest()[:16]}.json"
+    return _directory() / f"{_digest(holder)}{key and '-'}{key}.json"
 
 
-def kubeconfig_of(holder: str) -> Path:
+def kubeconfig_of(holder: str, key: str) -> Path:
     """Return the file of the kubeconfig whose requests carry a run's name."""
-    return place_of(holder).with_suffix(".kubeconfig")
+    return place_of(holder, key).with_suffix(".kubeconfig")
 
 
-def read(holder: str) -> Record | None:
-    """Return the record of a run, None when it holds no lease."""
-    try:
-        return Record(**json.loads(place_of(holder).read_text(encoding="utf-8")))
-    except (OSError, TypeError, ValueError):
-        return None
+def read(holder: str, key: str) -> Record | None:
+    """Return the record of a run, None when it does not hold that lease."""
+    return _read(place_of(holder, key))
+
+
+def holds(holder: str) -> bool:
+    """Tell whether a run holds a lease, or has lost one."""
+    return bool(_records(holder))
 
 
 def lost(holder: str) -> str:
-    """Return the sentences that say how a run has lost its lease; empty while it holds it, or has not taken it."""
-    record = read(holder)
-    if record is None or record.lost or not run_identity.process_has_ended(record.process, record.start):
-        return record.lost if record else ""
+    """Return the sentences that say how a run has lost a lease; empty while it holds all that it has taken."""
+    return next(filter(None, map(_lost, _records(holder))), "")
+
+
+def _lost(record: Record) -> str:
+    if record.lost or not run_identity.process_has_ended(record.process, record.start):
+        return record.lost
     # It may have ended after a last word.
-    record = read(holder)
-    if record is None or record.lost:
-        return record.lost if record else ""
+    last = read(record.holder, record.key)
+    if last is None or last.lost:
+        return last.lost if last else ""
     return leases.lost_by(record.namespace, "the process that renews it was ended by somebody else")
 
 
@@ -131,10 +147,10 @@ def interval_of(duration: float) -> float:
 
 
 def ensure(
-    holder: str, namespace: str, name: str, duration: float, kubeconfig: str | None, context: str | None
+    holder: str, key: str, namespace: str, name: str, duration: float, kubeconfig: str | None, context: str | None
 ) -> bool:
     """See that a process renews the lease that this run holds; returns whether it was started now. Raises OSError."""
-    record = read(holder)
+    record = read(holder, key)
     if record and not run_identity.process_has_ended(record.process, record.start):
         _touch(holder)
         return False
@@ -145,22 +161,22 @@ def ensure(
             manager = leases.LeaseManager(cluster, namespace, holder, name)
             return Heartbeat(manager.renew, lambda: _is_alive(holder), _told_to_end, namespace, duration).run()
 
-    place_of(holder).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    process = _detached(lambda: _keep(holder, namespace, work))
-    _write(Record(holder, namespace, process, run_identity.start_of(process)))
+    _directory().mkdir(mode=0o700, parents=True, exist_ok=True)
+    process = _detached(lambda: _keep(holder, key, namespace, work))
+    _write(Record(holder, namespace, process, run_identity.start_of(process), key=key))
     _touch(holder)
     return True
 
 
-def stop(holder: str) -> None:
+def stop(holder: str, key: str) -> None:
     """End the process that renews a run's lease, with what it is at, and forget its record."""
-    record = read(holder)
+    record = read(holder, key)
     end = time.monotonic() + STOP_SECONDS
     with contextlib.suppress(ProcessLookupError):
         while record and not run_identity.process_has_ended(record.process, record.start) and time.monotonic() < end:
             os.kill(record.process, signal.SIGTERM)
             time.sleep(0.005)
-    _forget(holder)
+    _forget(holder, key)
 
 
 def kill(holder: str, programs: Callable[[str], Iterable[int]] = leases.workers) -> None:
@@ -172,59 +188,84 @@ def kill(holder: str, programs: Callable[[str], Iterable[int]] = leases.workers)
         time.sleep(0.1)
 
 
-def _keep(holder: str, namespace: str, work: Callable[[], str]) -> None:
+def _keep(holder: str, key: str, namespace: str, work: Callable[[], str]) -> None:
     """Do the work of the process that renews the lease, and record how it was lost."""
     try:
         why = work()
     except KubernetesError as error:
         why = leases.lost_by(namespace, str(error).rstrip("."))
     if why:
-        record = Record(holder, namespace, os.getpid(), run_identity.start_of(os.getpid()), why)
+        record = Record(holder, namespace, os.getpid(), run_identity.start_of(os.getpid()), why, key)
         _write(record)
         kill(holder)
     elif not _is_alive(holder):
-        _forget(holder)
+        _forget(holder, key)
 
 
 def _is_alive(holder: str) -> bool:
     if run_identity.is_here(holder):
         return not run_identity.has_ended(holder) or bool(leases.workers(holder))
-    try:
-        unseen = now() - place_of(holder).stat().st_mtime
-    except OSError:
-        return False
-    return unseen < UNSEEN_SECONDS or bool(leases.workers(holder))
+    return now() - _seen(holder) < UNSEEN_SECONDS or bool(leases.workers(holder))
 
 
 def _told_to_end(seconds: float) -> bool:
     return signal.sigtimedwait({signal.SIGTERM}, seconds) is not None
 
 
-def _forget(holder: str) -> None:
-    for path in (place_of(holder), kubeconfig_of(holder)):
+def _forget(holder: str, key: str) -> None:
+    for path in (place_of(holder, key), kubeconfig_of(holder, key)):
         path.unlink(missing_ok=True)
 
 
 def _touch(holder: str) -> None:
     """Note a sign of the run, by a clock that nobody sets."""
-    os.utime(place_of(holder), (now(), now()))
+    for path in _files(holder):
+        with contextlib.suppress(FileNotFoundError):  # that lease has just been given back
+            os.utime(path, (now(), now()))
+
+
+def _seen(holder: str) -> float:
+    """Return when the last sign of a run was noted."""
+    signs = [0.0]
+    for path in _files(holder):
+        with contextlib.suppress(FileNotFoundError):
+            signs.append(path.stat().st_mtime)
+    return max(signs)
 
 
 def _write(record: Record) -> None:
-    files.write_text(place_of(record.holder), json.dumps(asdict(record)))
+    files.write_text(place_of(record.holder, record.key), json.dumps(asdict(record)))
 
 
 def _sweep() -> None:
     """Remove the records of runs that are gone."""
     for record in _records():
         if run_identity.has_ended(record.holder) and run_identity.process_has_ended(record.process, record.start):
-            _forget(record.holder)
+            _forget(record.holder, record.key)
 
 
-def _records() -> Iterator[Record]:
-    for path in (paths.state_dir() / "runs").glob("*.json"):
-        with contextlib.suppress(OSError, TypeError, ValueError):
-            yield Record(**json.loads(path.read_text(encoding="utf-8")))
+def _records(holder: str | None = None) -> list[Record]:
+    """Return the records of a run, or of all."""
+    return [record for record in map(_read, _files(holder)) if record]
+
+
+def _read(path: Path) -> Record | None:
+    try:
+        return Record(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError):
+        return None
+
+
+def _files(holder: str | None = None) -> list[Path]:
+    return sorted(_directory().glob("*.json" if holder is None else f"{_digest(holder)}*.json"))
+
+
+def _directory() -> Path:
+    return paths.state_dir() / "runs"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _detached(work: Callable[[], None]) -> int:

@@ -157,6 +157,10 @@ class FakeKubernetes:
     def __exit__(self, *_error: object) -> None:
         """Nothing is open."""
 
+    def identity(self) -> str:
+        """Return what stands for this cluster."""
+        return f"cluster of {self.namespace}"
+
     # ------------------------------------------------------------ what is there
     def path(self, plural: str, namespace: str | None = None) -> str:
         """Return the path of a kind's list."""

@@ -148,7 +148,7 @@ def test_run_writes_by_a_kubeconfig_of_its_own_where_that_can_be(
         return True
 
     monkeypatch.setattr(fencing, "kubeconfig_of", write)
-    own = str(heartbeat.kubeconfig_of(ANN))
+    own = str(heartbeat.kubeconfig_of(ANN, heartbeat.key_of(api.identity(), "shop", leases.NAME)))
     assert {"kubeconfig": own, "fenced": True}.items() <= lease(run, **options).items()
     monkeypatch.setattr(heartbeat, "ensure", lambda *_what: False)
     assert lease(run, state="renewed", **options)["kubeconfig"] == own
@@ -187,7 +187,8 @@ def test_process_that_renews_is_left_only_where_that_is_asked_for(
     assert kept == []
     for state in ("held", "renewed"):
         lease(run, state=state, heartbeat=True, **where)
-    assert kept == [(ANN, "shop", leases.NAME, 30, "/kubeconfig", "c")] * 2
+    key = heartbeat.key_of(api.identity(), "shop", leases.NAME)
+    assert kept == [(ANN, key, "shop", leases.NAME, 30, "/kubeconfig", "c")] * 2
 
     def refuse(*_what: object) -> None:
         raise PermissionError(13, "Permission denied", "/state")

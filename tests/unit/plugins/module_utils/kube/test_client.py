@@ -445,3 +445,14 @@ import kubernetes
 assert kubernetes.client.CoreV1Api and kubernetes.config.load_kube_config and kubernetes.stream
 """
     subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": ":".join(sys.path)}, check=True)
+
+
+def test_a_cluster_is_known_by_its_own_namespace_whatever_leads_to_it(
+    fake: FakeKubernetes, server: Served, tmp_path: Path
+) -> None:
+    with KubernetesClient(server.kubeconfig(tmp_path), "c") as cluster:
+        assert cluster.identity() == server.url, "it has none"
+        fake.add("namespaces", "kube-system")
+        assert cluster.identity() == "uid-kube-system"
+        fake.react("GET .*/kube-system", lambda _call: refusal(403))
+        assert cluster.identity() == server.url

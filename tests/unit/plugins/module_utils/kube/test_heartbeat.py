@@ -60,6 +60,7 @@ class World:
         return heartbeat.Heartbeat(self.renew, self.is_alive, self.wait, "todo", duration, timer=lambda: self.now).run()
 
 
+KEY = heartbeat.key_of("cluster", "todo", leases.NAME)
 SILENT = UnreachableError("The Kubernetes API at x does not answer: timed out. Start the cluster.")
 
 
@@ -106,19 +107,19 @@ def test_interval_leaves_time_for_a_renewal_that_fails(duration: float, seconds:
 
 
 def record(process: int, lost: str = "") -> heartbeat.Record:
-    found = heartbeat.Record("ann@a/1", "todo", process, run_identity.start_of(process), lost)
-    place = heartbeat.place_of("ann@a/1")
+    found = heartbeat.Record("ann@a/1", "todo", process, run_identity.start_of(process), lost, KEY)
+    place = heartbeat.place_of("ann@a/1", KEY)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(vars(found)))
     return found
 
 
 def test_run_without_a_lease_has_lost_none() -> None:
-    assert heartbeat.lost("ann@a/1") == "" and heartbeat.read("ann@a/1") is None
+    assert heartbeat.lost("ann@a/1") == "" and heartbeat.read("ann@a/1", KEY) is None
 
 
 def test_run_holds_its_lease_while_it_is_renewed() -> None:
-    assert record(os.getpid()) == heartbeat.read("ann@a/1")
+    assert record(os.getpid()) == heartbeat.read("ann@a/1", KEY)
     assert heartbeat.lost("ann@a/1") == ""
 
 
@@ -132,20 +133,20 @@ def test_run_learns_how_it_lost_its_lease(monkeypatch: pytest.MonkeyPatch) -> No
 def test_lease_that_nobody_renews_any_more_is_lost() -> None:
     with subprocess.Popen(["true"]) as ended:
         found = record(ended.pid)
-    heartbeat.place_of("ann@a/1").write_text(json.dumps(vars(replace(found, start="1"))))
+    heartbeat.place_of("ann@a/1", KEY).write_text(json.dumps(vars(replace(found, start="1"))))
     assert "namespace todo: the process that renews it was ended by somebody else" in heartbeat.lost("ann@a/1")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"holder": "x"}'])
 def test_record_that_cannot_be_read_is_none(text: str) -> None:
     record(1)
-    heartbeat.place_of("ann@a/1").write_text(text)
-    assert heartbeat.read("ann@a/1") is None and heartbeat.lost("ann@a/1") == ""
+    heartbeat.place_of("ann@a/1", KEY).write_text(text)
+    assert heartbeat.read("ann@a/1", KEY) is None and heartbeat.lost("ann@a/1") == ""
 
 
 def test_run_elsewhere_is_alive_until_it_was_not_seen_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     holder = "ann@elsewhere.invalid/0123456789abcdef-1-1"
-    place = heartbeat.place_of(holder)
+    place = heartbeat.place_of(holder, KEY)
     place.parent.mkdir(parents=True)
     place.touch()
     for ago, alive in ((0.0, True), (heartbeat.UNSEEN_SECONDS - 1, True), (heartbeat.UNSEEN_SECONDS + 1, False)):
@@ -173,8 +174,8 @@ class Run:
         self.kubeconfig = server.kubeconfig(place)
 
     def keep(self) -> heartbeat.Record:
-        heartbeat.ensure(self.holder, "todo", leases.NAME, 30, self.kubeconfig, "c")
-        found = heartbeat.read(self.holder)
+        heartbeat.ensure(self.holder, KEY, "todo", leases.NAME, 30, self.kubeconfig, "c")
+        found = heartbeat.read(self.holder, KEY)
         assert found
         return found
 
@@ -205,7 +206,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         try:
             yield started
         finally:
-            heartbeat.stop(started.holder)
+            heartbeat.stop(started.holder, KEY)
             started.process.kill()
             started.process.communicate()
 
@@ -216,8 +217,8 @@ def test_process_renews_until_it_is_stopped(run: Run) -> None:
     before = run.api.get("leases", leases.NAME)["metadata"]["resourceVersion"]
     assert run.writes.get(timeout=PATIENCE).body["spec"]["holderIdentity"] == run.holder
     assert run.writes.get(timeout=PATIENCE) and run.keep() == found
-    heartbeat.stop(run.holder)
-    assert run_identity.process_has_ended(found.process, found.start) and heartbeat.read(run.holder) is None
+    heartbeat.stop(run.holder, KEY)
+    assert run_identity.process_has_ended(found.process, found.start) and heartbeat.read(run.holder, KEY) is None
     assert run.api.get("leases", leases.NAME)["metadata"]["resourceVersion"] != before
     assert run.manager.release("done")
 
@@ -227,7 +228,7 @@ def test_process_ends_with_the_run_and_leaves_its_lease(run: Run) -> None:
     run.process.kill()
     run.process.wait()
     run.ends(found)
-    assert run.manager.look().holder == run.holder and not heartbeat.place_of(run.holder).exists()
+    assert run.manager.look().holder == run.holder and not heartbeat.place_of(run.holder, KEY).exists()
 
 
 def test_lost_lease_ends_what_the_run_has_started_and_is_told(run: Run) -> None:
@@ -263,12 +264,39 @@ def test_run_that_is_gone_is_kept_while_its_program_works(run: Run) -> None:
     run.ends(found)
 
 
+def test_run_renews_the_leases_of_two_clusters_that_one_context_led_to(run: Run, tmp_path: Path) -> None:
+    """Both have the same namespace and Lease, and the kubeconfigs name them alike."""
+    other = FakeKubernetes()
+    other.add("namespaces", "todo")
+    writes: queue.Queue[Call] = queue.Queue()
+    other.react("PATCH .*leases/", writes.put)
+    key = heartbeat.key_of("other cluster", "todo", leases.NAME)
+    (tmp_path / "other").mkdir()
+    with serve(other) as server:
+        manager = leases.LeaseManager(other, "todo", run.holder)
+        manager.take(30, 0)
+        here = run.keep()
+        assert heartbeat.ensure(run.holder, key, "todo", leases.NAME, 30, server.kubeconfig(tmp_path / "other"), "c")
+        there = heartbeat.read(run.holder, key)
+        assert there and there.process != here.process
+        assert heartbeat.kubeconfig_of(run.holder, key) != heartbeat.kubeconfig_of(run.holder, KEY)
+        assert writes.get(timeout=PATIENCE).body["spec"]["holderIdentity"] == run.holder
+        heartbeat.stop(run.holder, KEY)
+        assert heartbeat.holds(run.holder) and heartbeat.lost(run.holder) == ""
+        assert run.manager.release("done") and manager.look().holder == run.holder
+        manager.remove()
+        run.ends(there)
+        assert "deploy lease of namespace todo" in heartbeat.lost(run.holder), "of one of its leases it says so"
+        heartbeat.stop(run.holder, key)
+    assert not heartbeat.holds(run.holder)
+
+
 def test_records_of_runs_that_are_gone_are_removed(run: Run) -> None:
     with subprocess.Popen(["true"]) as gone:
         holder = run_identity.identity(gone.pid, "other")
         gone.wait()
-        left = heartbeat.Record(holder, "todo", gone.pid, "1", "Bob has it.")
-        heartbeat.place_of(holder).parent.mkdir(parents=True)
-        heartbeat.place_of(holder).write_text(json.dumps(vars(left)))
+        left = heartbeat.Record(holder, "todo", gone.pid, "1", "Bob has it.", KEY)
+        heartbeat.place_of(holder, KEY).parent.mkdir(parents=True)
+        heartbeat.place_of(holder, KEY).write_text(json.dumps(vars(left)))
     run.keep()
-    assert heartbeat.read(holder) is None and heartbeat.read(run.holder)
+    assert heartbeat.read(holder, KEY) is None and heartbeat.read(run.holder, KEY)

@@ -37,6 +37,7 @@ DURATION = 2
 PATIENCE = 60.0
 REVISIONS = "/api/v1/namespaces/todo/configmaps"
 OBJECT = f"{REVISIONS}/web"
+KEY = heartbeat.key_of("cluster", "todo", leases.NAME)
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ class Process:
 
     def run(self) -> None:
         lease = self.take()
-        heartbeat.ensure(self.holder, "todo", leases.NAME, self.life.duration, self.kubeconfig, "c")
-        own = heartbeat.kubeconfig_of(self.holder)
+        heartbeat.ensure(self.holder, KEY, "todo", leases.NAME, self.life.duration, self.kubeconfig, "c")
+        own = heartbeat.kubeconfig_of(self.holder, KEY)
         assert fencing.kubeconfig_of(self.holder, own, self.kubeconfig, "c", self.api)
         if lease.stale:
             assert fencing.revoke(lease.stale, self.api, self.kubeconfig, "c", self.manager.path)
@@ -106,7 +107,7 @@ class Process:
                 api.request("POST", REVISIONS, body={"metadata": {"name": f"revision-{number}"}})
                 api.request("GET", OBJECT)
                 api.request("PATCH", OBJECT, body={"data": {"revision": str(number)}}, content_type=MERGE_PATCH)
-        heartbeat.stop(self.holder)
+        heartbeat.stop(self.holder, KEY)
         self.manager.release("done")
 
 
