@@ -8,6 +8,8 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 export PATH=$root/.venv/bin:$PATH
+# Compiled code is kept, whatever a container's image has set: without it, the unit tests take a third longer.
+unset PYTHONDONTWRITEBYTECODE
 export ANSIBLE_NOCOLOR=${ANSIBLE_NOCOLOR:-1} NO_COLOR=${NO_COLOR:-1} PY_COLORS=0 MOLECULE_COMMAND_BORDERS=false
 
 scratch=$(mktemp -d) || exit

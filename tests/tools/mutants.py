@@ -31,6 +31,7 @@ import concurrent.futures
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -403,6 +404,16 @@ def run_tests(place: Path, tests: Sequence[str], log: Path, patience: float | No
     return os.waitstatus_to_exitcode(status), seconds
 
 
+_seconds_of_change = itertools.count()
+
+
+def replace(file: Path, text: str) -> None:
+    """Write a program of which Python may have kept the compiled code: it takes files of one size and one second for the same."""
+    file.write_text(text, encoding="utf-8")
+    second = next(_seconds_of_change)
+    os.utime(file, (second, second))
+
+
 def judge_file(work: tuple[str, list[Mutant], Path]) -> Found:
     """Run the tests of one file with each of its mutants: the near ones with all, the far ones with those that are left.
 
@@ -423,11 +434,11 @@ def judge_file(work: tuple[str, list[Mutant], Path]) -> Found:
         if code != 0:
             raise RuntimeError(f"The tests of {file} fail without a change:\n{log.read_text(errors='replace')[-3000:]}")
         for one in left:
-            target.write_text(one.put_in(source), encoding="utf-8")
+            replace(target, one.put_in(source))
             try:
                 code, seconds = run_tests(copy, tests, log, 3 * usual + PATIENCE)
             finally:
-                target.write_text(source, encoding="utf-8")
+                replace(target, source)
             if code not in (None, 0, 1, 2):
                 raise RuntimeError(f"pytest ended with {code} for {one}:\n{log.read_text(errors='replace')[-3000:]}")
             found[one] = ({None: TIMED_OUT, 0: SURVIVED}.get(code, KILLED), found[one][1] + seconds)
@@ -468,8 +479,9 @@ def known(key: str, chosen: Sequence[Mutant], kept: Path) -> Found | None:
 
 def load_large() -> None:
     """Import what most tests need and what takes long, before the forks. Nothing of the collection."""
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    sys.dont_write_bytecode = True
+    # The compiled code of tests, which are compiled anew for each mutant otherwise, goes with the copies.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     os.environ.pop("PYTEST_ADDOPTS", None)
     # Not Ansible itself: with its command line loaded, modules behave as on the controller.
     import docker  # noqa: F401

@@ -117,7 +117,7 @@ def test_tests_are_run_in_a_copy_with_the_change(tmp_path: Path, monkeypatch: py
     (copy / "test_far.py").write_text("import it\ndef test_far():\n    assert it.triple(1) == 3\n", encoding="utf-8")
     test = "import it\ndef test_it():\n    assert it.double(0) == 0 and it.double is not None\n"
     (copy / "test_it.py").write_text(test, encoding="utf-8")
-    monkeypatch.setitem(tool.os.environ, "PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(tool.sys, "dont_write_bytecode", False)
     outcomes = {
         "return 2 * x -> return None": tool.KILLED,
         "2 * x -> 2 + x": tool.KILLED,
