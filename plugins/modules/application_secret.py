@@ -15,11 +15,15 @@ author:
 description:
   - Creates Secrets through the Kubernetes API, so that no value appears on a command line or in a Helm release.
   - Generates a value once; the Secret itself keeps it.
+  - Keeps every content of a Secret in an immutable Secret of type C(slipway.kube/secret-copy) beside it, for M(slipway.kube.secret_rollback), as
+    long as a revision that Helm keeps names the content's checksum. Generated keys that a Secret has lost are taken from there.
+  - Fails if a Secret with generated keys is missing, no copy of it is left, and a volume claim of O(releases) may hold data that needs them.
   - Applies only differences. A key that is no longer declared is removed.
   - Returns, shows and logs only names of keys and a checksum, never a value.
 extends_documentation_fragment:
   - slipway.kube.attributes
   - slipway.kube.kubernetes
+  - slipway.kube.releases.optional
 attributes:
   check_mode:
     support: full
@@ -99,6 +103,8 @@ options:
     type: str
     default: ""
     version_added: 0.2.0
+seealso:
+  - module: slipway.kube.secret_rollback
 """
 
 EXAMPLES = r"""
@@ -152,6 +158,18 @@ checksums:
   returned: success
   type: dict
   sample: {todo-backend: 5ab1c2d3e4f5061728394a5b6c7d8e9f}
+copied:
+  description: Names of the Secrets whose content was copied, because there was no copy of it. This alone is no change.
+  returned: success
+  type: list
+  elements: str
+  sample: [todo-backend]
+notes:
+  description: What was missing and was taken from a copy, a sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["Secret todo-postgresql was missing; restored as in revision 3 of release todo."]
 namespaces:
   description: Namespaces that were created.
   returned: success
@@ -177,6 +195,7 @@ no_cluster:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils._helm.secret_history import SecretHistory
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secrets import SecretManager, read_labels, read_wanted
 
@@ -218,6 +237,7 @@ def main() -> None:
             "namespace_labels": {"type": "dict", "default": {}},
             "adopt": {"type": "bool", "default": False},
             "application": {"type": "str", "default": ""},
+            "releases": module_base.RELEASES,
             **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
@@ -229,8 +249,10 @@ def main() -> None:
         module.fail_json(msg=str(error))
 
     def work(cluster: client.KubernetesClient | None = None) -> dict[str, Any]:
-        keeper = SecretManager(cluster, module.check_mode, module.params["adopt"], module.params["application"])
-        return keeper.ensure(wanted, module.params["namespaces"], labels)
+        options = module.params
+        history = SecretHistory(cluster, options["releases"]) if cluster and options["releases"] else None
+        keeper = SecretManager(cluster, module.check_mode, options["adopt"], options["application"], history)
+        return keeper.ensure(wanted, options["namespaces"], labels)
 
     module_base.run(module, work, work)
 

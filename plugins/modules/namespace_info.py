@@ -17,8 +17,8 @@ description:
     contains no Helm releases other than those of the application. All others must be kept.
   - A release can be uninstalled if Slipway installed it, as its values C(global.slipway) show, or the log in the lease of
     M(slipway.kube.deploy_lease). A release of somebody else with the same name must be kept, and what another application has deployed.
-  - Returns which of the application's Secrets in kept namespaces were created by Slipway, and which volume claims and records of migrations
-    in them belong to the releases.
+  - Returns which of the application's Secrets in kept namespaces were created by Slipway, with the copies of what they have held, and which
+    volume claims and records of migrations in them belong to the releases.
   - Inspects the namespaces of O(namespace), O(releases) and O(secrets). Returns only names, never the value of a Secret.
 extends_documentation_fragment:
   - slipway.kube.attributes.reads
@@ -104,7 +104,8 @@ kept:
   elements: dict
   sample: [{name: team-a, exists: true, owned: false, other_releases: [], reason: Slipway did not create it}]
 secrets:
-  description: Those of O(secrets) in RV(kept) namespaces that Slipway created, each with C(name) and C(namespace).
+  description: >-
+    Those of O(secrets) in RV(kept) namespaces that Slipway created, and the copies of their content, each with C(name) and C(namespace).
   returned: success
   type: list
   elements: dict
@@ -155,6 +156,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import api, client, leases, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_copies import copy_of
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import application_of, is_owned
 
 INSTANCE = "app.kubernetes.io/instance"
@@ -343,7 +345,7 @@ def inspect(cluster: client.KubernetesClient, name: str, options: Mapping[str, A
     living = living_releases(one for revisions in records.values() for one in revisions)
     declared = {one["name"] for one in (options["releases"] or ()) if one["namespace"] == name}
     wanted = {secret for place, secret in wanted_secrets(options) if place == name}
-    found_secrets = [one for one in secrets if one["metadata"]["name"] in wanted]
+    found_secrets = [one for one in secrets if (copy_of(one) or one["metadata"]["name"]) in wanted]
     applications = others(
         {one: records[one] for one in living if one in declared}, found_secrets, options["application"]
     )
@@ -383,18 +385,7 @@ def main() -> None:
             "namespace": {"type": "str", "required": True},
             "application": {"type": "str", "default": ""},
             "releases": module_base.RELEASES,
-            "secrets": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "namespace": {"type": "str"},
-                    "keys": {"type": "dict", "no_log": False},
-                },
-                # Names of Secrets are no secrets.
-                "no_log": False,
-            },
+            "secrets": {**module_base.SECRETS, "default": []},
             **module_base.ARGUMENTS,
         },
         supports_check_mode=True,

@@ -36,6 +36,17 @@ RELEASES: dict[str, Any] = {
         "wait": {"type": "bool"},
     },
 }
+# Secrets without their values, as the filter secret_outline returns them. Their names and the names of their keys are no secrets.
+SECRETS: dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "no_log": False,
+    "options": {
+        "name": {"type": "str", "required": True},
+        "namespace": {"type": "str"},
+        "keys": {"type": "dict", "no_log": False},
+    },
+}
 
 Result = dict[str, Any]
 

@@ -12,30 +12,34 @@ import base64
 import binascii
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import SHORTEST
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError, find
+from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import fields
+from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_copies import (
+    NOT_HELM,
+    Content,
+    History,
+    SecretError,
+    SecretWriter,
+    by_secret,
+    content_of,
+    copy_of,
+    data_of,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values import (
-    APPLICATION,
     MANAGED_BY,
     MANAGER,
     SALT,
     DesiredSecret,
     Source,
     application_of,
-    checksum,
     differences,
     is_owned,
     resolve,
 )
-
-# Helm's records of releases are Secrets too, and by far the largest ones.
-_NOT_HELM = "type!=helm.sh/release.v1"
-
-
-class SecretError(ValueError):
-    """A Secret that cannot be brought to what is declared: a sentence of cause and one of what to do."""
 
 
 def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[DesiredSecret]:
@@ -105,17 +109,77 @@ def _source(secret: str, key: Mapping[str, Any]) -> Source:
     return Source(template=key["template"])
 
 
+@dataclass(frozen=True)
+class Change:
+    """What becomes of a Secret. C(found) is as it was read, C(before) what it held if Slipway has written that.
+
+    C(marked) tells whether it has all that marks it as the application's.
+    """
+
+    item: DesiredSecret
+    found: Mapping[str, Any] | None
+    before: Content | None
+    after: Content
+    marked: bool
+    differences: Mapping[str, str]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.item.namespace, self.item.name
+
+    @property
+    def state(self) -> str:
+        """What is done: created, changed or unchanged."""
+        if self.found is None:
+            return "created"
+        return "changed" if self.differences or not self.marked else "unchanged"
+
+    @property
+    def contents(self) -> dict[str, Content]:
+        """What has to be kept of it, by the checksum."""
+        return {content.checksum: content for content in (self.before, self.after) if content}
+
+    def as_result(self, check: bool) -> dict[str, Any]:
+        """Return the shape of a result: a checksum that is not known before a value is generated is left out in check mode."""
+        return {
+            "name": self.item.name,
+            "namespace": self.item.namespace,
+            "state": self.state,
+            "key_names": sorted(self.after.data),
+            "differences": self.differences,
+            "checksum": "" if check and self.state != "unchanged" else self.after.checksum,
+        }
+
+
+@dataclass(frozen=True)
+class Existing:
+    """The Secrets that are there, by namespace and name, and what they have held, the oldest first."""
+
+    secrets: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    copies: dict[tuple[str, str], list[Content]] = field(default_factory=dict)
+
+
 class SecretManager:
     """Compares Secrets with the cluster and applies the differences."""
 
     def __init__(
-        self, cluster: Api | None, check_mode: bool = False, adopt: bool = False, application: str = ""
+        self,
+        cluster: Api | None,
+        check_mode: bool = False,
+        adopt: bool = False,
+        application: str = "",
+        history: History | None = None,
     ) -> None:
-        """Without a cluster, which only makes sense in check mode, everything counts as missing. The Secrets are C(application)'s."""
+        """Without a cluster, which only makes sense in check mode, everything counts as missing. The Secrets are C(application)'s.
+
+        Without C(history), lost Secrets are restored from their newest copy, no claim is looked for, and no copy is removed.
+        """
         self._cluster = cluster
         self._check = check_mode or cluster is None
         self._adopt = adopt
         self._application = application
+        self._history = history
 
     def ensure(
         self,
@@ -129,51 +193,153 @@ class SecretManager:
         """
         labels = labels or {}
         places = list(dict.fromkeys([*namespaces, *labels, *(item.namespace for item in wanted)]))
-        found = self._found(wanted, places)
+        there = self._look(wanted, places)
         for item in wanted:
-            self._refuse(item, found.get((item.namespace, item.name)))
-        existing = {key: _data(secret) for key, secret in found.items()}
-        data = resolve(wanted, existing)
+            self._refuse(item, there.secrets.get((item.namespace, item.name)))
+        changes, notes = self._compare(wanted, there)
         made, labelled = self._namespaces(places, labels)
-        results = [self._apply(item, found.get((item.namespace, item.name)), data) for item in wanted]
-        changed = [result for result in results if result["state"] != "unchanged"]
-        lines = [
-            f"{result['namespace']}/{result['name']}: {key} {what}"
-            for result in changed
-            for key, what in result["differences"].items()
+        copied = [change for change in changes if change.contents.keys() - self._sums(change, there)]
+        if not self._check:
+            self._write_all(changes, there)
+        changed = [change for change in changes if change.state != "unchanged"]
+        lines = [f"namespace {one} added" for one in made]
+        lines += [f"namespace {one}: {key}={text}" for one, new in labelled.items() for key, text in new.items()]
+        lines += [
+            f"{change.item.namespace}/{change.item.name}: {key} {what}"
+            for change in changed
+            for key, what in change.differences.items()
         ]
+        results = [change.as_result(self._check) for change in changes]
         return {
             "changed": bool(made or labelled or changed),
             "secrets": results,
             "checksums": {result["name"]: result["checksum"] for result in results},
+            "copied": [change.item.name for change in copied],
             "namespaces": made,
             "labels": labelled,
+            "notes": notes,
             "reachable": self._cluster is not None,
-            "diff": {
-                "prepared": "".join(
-                    f"{line}\n"
-                    for line in [
-                        *(f"namespace {one} added" for one in made),
-                        *(
-                            f"namespace {one}: {key}={text}"
-                            for one, new in labelled.items()
-                            for key, text in new.items()
-                        ),
-                        *lines,
-                    ]
-                )
-            },
+            "diff": {"prepared": "".join(f"{line}\n" for line in lines)},
         }
 
-    def _found(self, wanted: Sequence[DesiredSecret], places: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    def _look(self, wanted: Sequence[DesiredSecret], places: Sequence[str]) -> Existing:
         names = {(item.namespace, item.name) for item in wanted}
-        found = {}
+        there = Existing()
         for place in places if self._cluster else ():
-            for secret in self._api.items(f"/api/v1/namespaces/{place}/secrets", fieldSelector=_NOT_HELM):
+            listed = self._api.items(f"/api/v1/namespaces/{place}/secrets", fieldSelector=NOT_HELM)
+            there.copies.update({(place, name): contents for name, contents in by_secret(listed).items()})
+            for secret in listed:
                 key = (place, str(secret["metadata"]["name"]))
-                if key in names:
-                    found[key] = secret
-        return found
+                if key in names and not copy_of(secret):
+                    there.secrets[key] = secret
+        return there
+
+    def _compare(self, wanted: Sequence[DesiredSecret], there: Existing) -> tuple[list[Change], list[str]]:
+        """Return what becomes of each Secret, and a sentence for each that is not made anew but taken from a copy."""
+        held, lost = {}, {}
+        for item in wanted:
+            key = (item.namespace, item.name)
+            present = data_of(there.secrets[key]) if key in there.secrets else None
+            copy = self._copy_for(item, present, there.copies.get(key, []))
+            if copy:
+                lost[key] = copy
+            held[key] = _completed(item, present, copy)
+        data = resolve(wanted, held)
+        changes = [self._change(item, there, data, lost) for item in wanted]
+        notes = [self._note(change, lost[change.key]) for change in changes if change.key in lost]
+        return changes, [note for note in notes if note]
+
+    def _change(
+        self,
+        item: DesiredSecret,
+        there: Existing,
+        data: Mapping[tuple[str, str], Mapping[str, bytes]],
+        lost: Mapping[tuple[str, str], Content],
+    ) -> Change:
+        key = (item.namespace, item.name)
+        found, copy = there.secrets.get(key), lost.get(key)
+        before = content_of(found) if found else None
+        # With the salt of a copy, the releases see that nothing has changed.
+        salt = fields(found, "metadata", "annotations").get(SALT) or (copy.salt if copy else secrets.token_hex(16))
+        marked = before is not None and self._application in ("", application_of(found or {}))
+        changes = differences(data_of(found) if found else None, data[key])
+        return Change(item, found, before, Content(data[key], salt, item.type), marked, changes)
+
+    def _copy_for(
+        self, item: DesiredSecret, present: Mapping[str, bytes] | None, copies: Sequence[Content]
+    ) -> Content | None:
+        """Return the copy from which generated keys are taken that a Secret lacks, None if they are to be generated.
+
+        Raises SecretError if there is no copy of a lost Secret, but data that may need what it held.
+        """
+        lacking = _lacking(item, present)
+        if present is not None:
+            copies = [copy for copy in copies if any(copy.data.get(key) for key in lacking)]
+        if copies:
+            known = self._history.in_service() if self._history else {}
+            return next((copy for copy in copies if copy.checksum in known), copies[-1])
+        if present is None and lacking and self._history:
+            claim = self._history.claim_of(item.namespace, item.name)
+            if claim:
+                raise SecretError(
+                    f"Secret {item.name} in namespace {item.namespace} is missing and no copy of it is left, but PersistentVolumeClaim {claim} "
+                    f"may hold data that needs what was generated for {', '.join(lacking)}. Nothing was changed. Put the Secret back with "
+                    f"kubectl, with the label {MANAGED_BY}={MANAGER}; a pod that still runs may have the values in its environment. "
+                    "Otherwise remove the application with its data by 'make undeploy', deploy it and restore a backup."
+                )
+        return None
+
+    def _note(self, change: Change, copy: Content) -> str:
+        """Say what of a Secret is taken from a copy."""
+        found = change.found
+        keys = ", ".join(_lacking(change.item, data_of(found) if found else None))
+        whole = found is not None or change.after.checksum == copy.checksum
+        if not (whole or keys):
+            return ""  # all of it is declared, and so made again
+        known = self._history.in_service() if self._history else {}
+        source = f"as in {known[copy.checksum]}" if copy.checksum in known else "from its newest copy"
+        is_missing, lacks, restored = (
+            ("is missing", "lacks", "to be restored") if self._check else ("was missing", "lacked", "restored")
+        )
+        return (
+            f"Secret {change.item.name} {is_missing if found is None else f'{lacks} {keys}'}; "
+            f"{'' if whole else f'{keys} '}{restored} {source}."
+        )
+
+    @staticmethod
+    def _sums(change: Change, there: Existing) -> set[str]:
+        return {copy.checksum for copy in there.copies.get(change.key, [])}
+
+    def _write_all(self, changes: Sequence[Change], there: Existing) -> None:
+        """Write copies first: what the API refuses of one it would refuse of the Secret, of which none is changed yet."""
+        for change in changes:
+            writer = self._writer(*change.key)
+            for sum_ in change.contents.keys() - self._sums(change, there):
+                writer.keep(change.contents[sum_])
+        for change in changes:
+            if change.state != "unchanged":
+                self._writer(*change.key).put(change.after, change.found)
+        self._collect(changes, there)
+
+    def _writer(self, namespace: str, name: str) -> SecretWriter:
+        return SecretWriter(self._api, namespace, name, self._application)
+
+    def _collect(self, changes: Sequence[Change], there: Existing) -> None:
+        """Remove the copies that no revision needs any more."""
+        older = {
+            change.key: self._sums(change, there) - change.contents.keys()
+            for change in changes
+            if change.state != "unchanged"
+        }
+        if self._history is None or not any(older.values()):
+            return
+        try:
+            kept = set(self._history.kept())
+        except ValueError:
+            return  # a revision that cannot be read may need any of them
+        for (namespace, name), sums in older.items():
+            for sum_ in sums - kept:
+                self._writer(namespace, name).forget(sum_)
 
     def _refuse(self, item: DesiredSecret, found: Mapping[str, Any] | None) -> None:
         if found is None:
@@ -195,7 +361,7 @@ class SecretManager:
             raise SecretError(
                 f"{where} has type {found.get('type')}, which cannot change. Delete it, or declare that type."
             )
-        present = _data(found).keys()
+        present = data_of(found).keys()
         wanted = {key for key, source in item.keys.items() if not source.keep or key in present}
         if found.get("immutable") and present != wanted:
             raise SecretError(f"{where} is immutable. Remove it first if it shall change.")
@@ -239,63 +405,6 @@ class SecretManager:
             raise SecretError(f"Namespace {name} is being deleted. Wait until it is gone, then run this again.")
         return found
 
-    def _apply(
-        self,
-        item: DesiredSecret,
-        found: Mapping[str, Any] | None,
-        data: Mapping[tuple[str, str], Mapping[str, bytes]],
-    ) -> dict[str, Any]:
-        after = data[item.namespace, item.name]
-        metadata = (found or {}).get("metadata") or {}
-        salt = (metadata.get("annotations") or {}).get(SALT) or secrets.token_hex(16)
-        before = _data(found) if found else None
-        changes = differences(before, after)
-        stamped = is_owned(found or {}) and SALT in (metadata.get("annotations") or {})
-        stamped = stamped and (not self._application or application_of(found or {}) == self._application)
-        state = "created" if found is None else "changed" if changes or not stamped else "unchanged"
-        if state != "unchanged" and not self._check:
-            self._write(item, found, after, changes, salt)
-        unknown = self._check and state != "unchanged"
-        return {
-            "name": item.name,
-            "namespace": item.namespace,
-            "state": state,
-            "key_names": sorted(after),
-            "differences": changes,
-            "checksum": "" if unknown else checksum(after, salt),
-        }
-
-    def _write(
-        self,
-        item: DesiredSecret,
-        found: Mapping[str, Any] | None,
-        after: Mapping[str, bytes],
-        changes: Mapping[str, str],
-        salt: str,
-    ) -> None:
-        labels = {MANAGED_BY: MANAGER, **({APPLICATION: self._application} if self._application else {})}
-        metadata: dict[str, Any] = {"labels": labels, "annotations": {SALT: salt}}
-        path = f"/api/v1/namespaces/{item.namespace}/secrets"
-        try:
-            if found is None:
-                metadata["name"] = item.name
-                body: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "type": item.type, "metadata": metadata}
-                body["data"] = {key: _encoded(value) for key, value in after.items()}
-                self._api.request("POST", path, body=body)
-            else:
-                # Fails instead of overwriting when somebody else changed it after it was read.
-                metadata["resourceVersion"] = found["metadata"]["resourceVersion"]
-                patch = {key: None if what == "removed" else _encoded(after[key]) for key, what in changes.items()}
-                self._api.request(
-                    "PATCH", f"{path}/{item.name}", body={"metadata": metadata, "data": patch}, content_type=MERGE_PATCH
-                )
-        except ApiError as error:
-            # The API's own message may quote what was sent.
-            raise SecretError(
-                f"The Kubernetes API refused to write Secret {item.name} in namespace {item.namespace} "
-                f"({error.status} {error.reason}). Check the names of its keys and the right to write Secrets."
-            ) from None
-
     @property
     def _api(self) -> Api:
         if self._cluster is None:
@@ -303,9 +412,13 @@ class SecretManager:
         return self._cluster
 
 
-def _data(secret: Mapping[str, Any]) -> dict[str, bytes]:
-    return {key: base64.b64decode(value or "") for key, value in (secret.get("data") or {}).items()}
+def _lacking(item: DesiredSecret, present: Mapping[str, bytes] | None) -> list[str]:
+    """Return the generated keys of a Secret that it does not hold. C(present) is what it holds, None if it is missing."""
+    return [key for key, source in item.keys.items() if source.generate is not None and not (present or {}).get(key)]
 
 
-def _encoded(value: bytes) -> str:
-    return base64.b64encode(value).decode()
+def _completed(item: DesiredSecret, present: Mapping[str, bytes] | None, copy: Content | None) -> Mapping[str, bytes]:
+    """Return what a Secret holds, with what it lacks from a copy: all of it if it is missing, otherwise its generated keys."""
+    if present is None or copy is None:
+        return (present if copy is None else copy.data) or {}
+    return {**present, **{key: copy.data[key] for key in _lacking(item, present) if copy.data.get(key)}}

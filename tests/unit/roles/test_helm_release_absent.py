@@ -79,6 +79,11 @@ def fill(api: FakeKubernetes) -> list[tuple[str, str]]:
     api.add("persistentvolumeclaims", "ours", labels=web)
     api.add("configmaps", "migrated", labels={**web, "app.kubernetes.io/component": "migration"})
     api.add("secrets", "ours", labels=MARK)
+    for name in ("ours", "gone-before"):
+        note = {"slipway.kube/copy-of": name}
+        api.add("secrets", f"{name}-0123", labels=MARK, annotations=note, type="slipway.kube/secret-copy")
+    # Of a Secret that is not declared.
+    kept.append(("secrets", "gone-before-0123"))
     api.add("leases", "slipway-deploy", spec={"leaseDurationSeconds": 1})
     api.add("namespaces", "data", labels=MARK)
     api.add("secrets", "any", "data")
@@ -102,7 +107,8 @@ def test_only_what_is_ours_is_removed(
         said = remove(tmp_path, server, ansible, ansible_environment)
     assert left(api) == sorted(kept)
     going = [
-        *("Secret ours in namespace team-a", "PersistentVolumeClaim ours in namespace team-a"),
+        *("Secret ours in namespace team-a", "Secret ours-0123 in namespace team-a"),
+        "PersistentVolumeClaim ours in namespace team-a",
         *("ConfigMap migrated in namespace team-a", "namespace data with everything in it"),
     ]
     staying = [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
+from ansible_collections.slipway.kube.plugins.module_utils._kube.secrets import SecretManager, read_wanted
 from fake_kubernetes import FakeKubernetes, serve
 
 if TYPE_CHECKING:
@@ -137,4 +138,52 @@ def test_what_can_be_installed_is(
 ) -> None:
     run = deploy(tmp_path, api, f"echo '{json.dumps(ROUTE)}'", ansible, ansible_environment)
     assert run.code == 0, run.out + run.err
-    assert [secret["metadata"]["name"] for secret in api.collections[api.path("secrets")]] == ["keys"]
+    secrets = api.collections[api.path("secrets")]
+    assert [secret["type"] for secret in secrets] == ["slipway.kube/secret-copy", "Opaque"]
+    assert secrets[0]["metadata"]["name"].startswith("keys-") and secrets[1]["metadata"]["name"] == "keys"
+
+
+def test_a_lost_secret_whose_data_is_there(
+    tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str]
+) -> None:
+    api.add("persistentvolumeclaims", "data-web-0", labels={"app.kubernetes.io/instance": "web"})
+    run = deploy(tmp_path, api, f"echo '{json.dumps(ROUTE)}'", ansible, ansible_environment)
+    assert run.code == 2 and "Secret keys in namespace shop is missing and no copy of it is left" in run.out, (
+        run.out + run.err
+    )
+    assert "PersistentVolumeClaim data-web-0 may hold data" in run.out and api.writes == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+def test_a_lost_secret_is_restored(
+    tmp_path: Path,
+    api: FakeKubernetes,
+    ansible: Ansible,
+    ansible_environment: dict[str, str],
+    arguments: tuple[str, ...],
+) -> None:
+    api.add("namespaces", "shop")
+    wanted = read_wanted([{"name": "keys", "namespace": "shop", "keys": [{"name": "TOKEN", "generate": 32}]}])
+    SecretManager(api).ensure(wanted)
+    before = api.get("secrets", "keys")["data"]
+    api.request("DELETE", f"{api.path('secrets')}/keys")
+    api.calls.clear()
+    run = deploy(tmp_path, api, f"echo '{json.dumps(ROUTE)}'", ansible, ansible_environment, *arguments)
+    assert run.code == 0, run.out + run.err
+    if arguments:
+        assert "Secret keys is missing; to be restored from its newest copy." in run.out and api.writes == []
+    else:
+        assert "Secret keys was missing; restored from its newest copy." in run.out
+        assert api.get("secrets", "keys")["data"] == before
+
+
+def test_a_secret_without_a_copy_is_copied_and_nothing_counts_as_changed(
+    tmp_path: Path, api: FakeKubernetes, ansible: Ansible, ansible_environment: dict[str, str]
+) -> None:
+    api.add("namespaces", "shop")
+    wanted = read_wanted([{"name": "keys", "namespace": "shop", "keys": [{"name": "TOKEN", "generate": 32}]}])
+    SecretManager(api).ensure(wanted)
+    api.put("secrets", [api.get("secrets", "keys")])
+    run = deploy(tmp_path, api, "exit 1", ansible, ansible_environment, "-e", '{"helm_release_releases": []}')
+    assert run.code == 0 and "changed=0" in run.out, run.out + run.err
+    assert [secret["type"] for secret in api.collections[api.path("secrets")]] == ["Opaque", "slipway.kube/secret-copy"]

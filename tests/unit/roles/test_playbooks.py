@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._helm import releases
 from ansible_collections.slipway.kube.plugins.module_utils._kube import leases
+from ansible_collections.slipway.kube.plugins.module_utils._kube.secrets import SecretManager, read_wanted
 from fake_kubernetes import Answer, Call, FakeKubernetes, Served, serve
 
 if TYPE_CHECKING:
@@ -108,14 +109,14 @@ class Shop:
             },
         }
 
-    def has(self, name: str, *statuses: str, ready: int = 1) -> None:
-        """Let a release have revisions with these statuses, and a Deployment."""
+    def has(self, name: str, *statuses: str, ready: int = 1, sums: Sequence[str] = ()) -> None:
+        """Let a release have revisions with these statuses, and a Deployment. C(sums) are a Secret's checksums in their values."""
         for number, status in enumerate(statuses, start=1):
             record = {
                 "name": name,
                 "info": {"status": status, "last_deployed": "2026-01-01T00:00:00Z", "description": "Upgrade complete"},
                 "chart": {"metadata": {"name": "component", "version": "1.0.0"}},
-                "config": {},
+                "config": {"secretChecksum": sums[number - 1]} if sums else {},
                 "manifest": "",
             }
             labels = {"name": name, "owner": "helm", "status": status, "version": str(number)}
@@ -333,6 +334,62 @@ def test_refused_rollback_leaves_what_an_interrupted_run_has_noted(shop: Shop) -
     lease = leases.parse(shop.cluster.get("leases", leases.NAME))
     assert lease.holder == "" and lease.note == {"shop/web": 3} and log_of(shop) == [{"shop/web": 9}]
     assert shop.helm == []
+
+
+# -- Secrets -----------------------------------------------------------------------------------------------------------
+
+
+def secret_of_two_revisions(shop: Shop) -> list[Object]:
+    """Let the two revisions of api have different contents of the Secret keys; return these as the API has them."""
+    contents, sums = [], []
+    for value in ("first value", "second value"):
+        keys = [{"name": "MADE", "generate": 32}, {"name": "KEY", "value": value}]
+        wanted = read_wanted([{"name": "keys", "namespace": "shop", "keys": keys}])
+        sums.append(SecretManager(shop.cluster, application="shop").ensure(wanted)["checksums"]["keys"])
+        contents.append(shop.cluster.get("secrets", "keys")["data"])
+    shop.has("api", "superseded", "deployed", sums=sums)
+    shop.has("web", "superseded", "deployed")
+    shop.variables["application_secrets"] = [
+        {"name": "keys", "keys": {"MADE": {"generate": 32}, "KEY": {"value": "first value"}}}
+    ]
+    shop.variables["application_releases"][0] = {
+        **shop.variables["application_releases"][0],
+        "secret_checksums": {"keys": "secretChecksum"},
+    }
+    shop.cluster.calls.clear()
+    return contents
+
+
+def test_rollback_takes_the_secret_back_before_the_release(shop: Shop) -> None:
+    first, second = secret_of_two_revisions(shop)
+    announced = shop.run("rollback.yml", "--check").out
+    assert "Secret keys would be as in revision 1 of release api again." in announced
+    assert shop.cluster.get("secrets", "keys")["data"] == second
+    said = shop.run("rollback.yml", "-e", "rollback_revision=1").out
+    assert "Secret keys is as in revision 1 of release api again." in said
+    assert shop.cluster.get("secrets", "keys")["data"] == first
+    written = [call.last for call in shop.cluster.writes if "/secrets" in call.path]
+    assert written[0] == "keys" and shop.helm == ["rollback web 1", "rollback api 1"]
+    assert not any(value in announced + said for value in ("first value", "second value", *first.values()))
+
+
+def test_rollback_that_fails_gives_the_secret_back(shop: Shop) -> None:
+    _first, second = secret_of_two_revisions(shop)
+    (shop.place / "refused").write_text("api 1", encoding="utf-8")
+    said = shop.run("rollback.yml", "-e", "rollback_revision=1", code=2).out
+    assert "Secret keys is as in revision 2 of release api again." in said
+    assert shop.cluster.get("secrets", "keys")["data"] == second and shop.helm[-1] == "rollback web 2"
+
+
+def test_rollback_without_a_copy_says_that_the_secret_stays(shop: Shop) -> None:
+    _first, second = secret_of_two_revisions(shop)
+    secrets = shop.cluster.path("secrets")
+    shop.cluster.collections[secrets] = [
+        item for item in shop.cluster.collections[secrets] if item["type"] != "slipway.kube/secret-copy"
+    ]
+    said = shop.run("rollback.yml", "-e", "rollback_revision=1").out
+    assert "Secret keys stays as it is, because no copy of what it held in revision 1 of release api is left." in said
+    assert shop.cluster.get("secrets", "keys")["data"] == second and shop.helm == ["rollback web 1", "rollback api 1"]
 
 
 # -- the lease ---------------------------------------------------------------------------------------------------------

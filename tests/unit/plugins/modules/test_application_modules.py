@@ -28,6 +28,7 @@ NAMES = (
     "namespace_info",
     "restart_test",
     "rollout_status",
+    "secret_rollback",
     "service_address",
 )
 

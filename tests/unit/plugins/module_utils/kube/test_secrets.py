@@ -98,7 +98,8 @@ def test_change_writes_only_the_difference() -> None:
     changed = [WANTED[0], {**WANTED[1], "keys": [WANTED[1]["keys"][0], {"name": "KEY2", "value": "other-value"}]}]
     result = ensure(api, changed)
     assert result["changed"] and result["namespaces"] == [] and result["labels"] == {}
-    (write,) = api.writes
+    copy, write = api.writes
+    assert copy.method == "POST" and copy.body["immutable"]
     assert (
         write.method == "PATCH" and write.body["data"].keys() == {"KEY", "KEY2"} and write.body["data"]["KEY"] is None
     )
