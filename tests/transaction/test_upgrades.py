@@ -53,6 +53,34 @@ def test_failed_upgrade_costs_nobody_a_request(shop: Shop, good: str, broken: st
         assert history[before[release] + 1] == "failed", (release, history)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"targetPort: http\n": "targetPort: htp\n"}, "service_port_wrong"),
+        ({'include "common.selectorLabels" (dict "ctx" .)': '(list "app: else" | first)'}, "no_endpoints"),
+    ],
+)
+def test_upgrade_that_is_certain_to_fail_is_refused_before_it_costs_a_request(
+    shop: Shop, good: str, wrong: dict[str, str], code: str
+) -> None:
+    before = {release: shop.revisions(release) for release in ("api", "web")}
+    template = shop.project / "charts" / "common" / "templates" / "_service.tpl"
+    text = changed = template.read_text(encoding="utf-8")
+    for old, new in wrong.items():
+        assert old in changed
+        changed = changed.replace(old, new)
+    template.write_text(changed, encoding="utf-8")
+    try:
+        with shop.load() as page:
+            result = shop.run()
+    finally:
+        template.write_text(text, encoding="utf-8")
+    assert result.code == 2 and code in result.words and "Nothing was changed" in result.words, result.output
+    assert page.faults == []
+    assert before == {release: shop.revisions(release) for release in ("api", "web")}
+    shop.assert_serves(good)
+
+
 @pytest.mark.parametrize("shop", HELMS, indirect=True)
 def test_an_upgrade_migrates_what_has_not_been_migrated(shop: Shop, good: str) -> None:
     def migrated() -> str:

@@ -15,7 +15,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import Masker
-from ansible_collections.slipway.kube.plugins.module_utils._helm import drift, immutable, live, managed_fields, manifest
+from ansible_collections.slipway.kube.plugins.module_utils._helm import (
+    drift,
+    foretelling,
+    immutable,
+    live,
+    managed_fields,
+    manifest,
+)
 from ansible_collections.slipway.kube.plugins.module_utils._helm.live import Pair
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import (
     MERGE_PATCH,
@@ -25,6 +32,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.api import (
     find,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import dig, fields, meta, rows
+from ansible_collections.slipway.kube.plugins.module_utils._rollout.codes import CODES
 
 _RELEASE = "meta.helm.sh/release-name"
 _NAMESPACE = "meta.helm.sh/release-namespace"
@@ -129,6 +137,8 @@ class Preparer:
         self._adoptions(found, there, own)
         self._node_ports(found.pairs)
         self._immutable(found, there, back)
+        if not back:
+            self._foretold(found)  # what was in service before was served
         self._conflicts(found, [pair for pair in there if pair not in found.recreated], deployed)
         return found
 
@@ -192,6 +202,14 @@ class Preparer:
             ways = ["Give it another name in the values of the release."]
             ways += [f"Or make it the release's with helm_release_adopt: [{', '.join(free)}]."] if free else []
             raise self._refused("foreign_object", foreign[0][0], causes, ways)
+
+    def _foretold(self, found: Preparation) -> None:
+        """Raise RefusedError when something is certain to go wrong."""
+        findings = list(foretelling.foretell(self._api, found.pairs))
+        if findings:
+            first = findings[0]
+            causes = [one.cause for one in findings if one.code == first.code]
+            raise RefusedError(first.code, first.object, first.namespace, causes, [CODES[first.code].suggestion])
 
     def _node_ports(self, pairs: Sequence[Pair]) -> None:
         """Raise RefusedError when a Service of somebody else has a port of the nodes that a Service of the release names."""

@@ -50,16 +50,22 @@ def service_finding(service: Object, slices: Sequence[Object], workloads: Sequen
         else:
             said = "but no pod that was deployed with it has these labels"
         return Finding("no_endpoints", f"The Service {name} selects {words}, {said}.", *where)
+    return port_finding(service, behind)
+
+
+def port_finding(service: Object, behind: Sequence[Object]) -> Finding | None:
+    """Return that a Service names a port that its pods, those of the workloads C(behind) it, do not have."""
+    known = _ports(behind)
     for port in rows(service, "spec", "ports"):
         target = port.get("targetPort")
-        known = _ports(behind)
         if isinstance(target, str) and not target.isdigit() and behind and target not in dict(known):
+            name = meta(service, "name")
             there = ", ".join(f"{label or '(unnamed)'}={value}" for label, value in known) or "none"
             cause = (
                 f"The Service {name} maps port {port.get('port')} to a container port named {target}, "
                 f"which its pods do not have; they have {there}."
             )
-            return Finding("service_port_wrong", cause, *where, heals=False)
+            return Finding("service_port_wrong", cause, meta(service, "namespace"), f"Service/{name}", heals=False)
     return None
 
 
@@ -92,7 +98,10 @@ def _ports(workloads: Sequence[Object]) -> list[tuple[str, int]]:
     return [
         (str(port.get("name") or ""), number(port, "containerPort"))
         for item in workloads
-        for container in rows(item, "spec", "template", "spec", "containers")
+        for containers in ("containers", "initContainers")
+        for container in rows(item, "spec", "template", "spec", containers)
+        # Of the others, only sidecars go on beside the containers.
+        if containers == "containers" or container.get("restartPolicy") == "Always"
         for port in rows(container, "ports")
     ]
 
@@ -111,12 +120,9 @@ def _ready(item: Object) -> bool:
 def ingress_finding(ingress: Object, services: Sequence[Object], classes: Sequence[Object] | None) -> Finding | None:
     """Return why an Ingress cannot lead to its Services. C(classes) is None when they may not be read."""
     name, namespace = meta(ingress, "name"), meta(ingress, "namespace")
-    wanted = str(dig(ingress, "spec", "ingressClassName") or "")
     where = (namespace, f"Ingress/{name}")
-    if wanted and classes is not None and wanted not in {meta(item, "name") for item in classes}:
-        known = ", ".join(meta(item, "name") for item in classes) or "none"
-        cause = f"The Ingress {name} uses class {wanted}, which does not exist; the cluster has {known}."
-        return Finding("ingress_class_missing", cause, *where)
+    if classes is not None and (found := class_finding(ingress, classes)):
+        return found
     there = {meta(item, "name"): item for item in services if meta(item, "namespace") == namespace}
     for path, backend in _backends(ingress):
         target = str(backend.get("name") or "")
@@ -130,6 +136,16 @@ def ingress_finding(ingress: Object, services: Sequence[Object], classes: Sequen
             cause = f"{lead} port {port} of Service {target}, which has only {known}."
             return Finding("ingress_backend_missing", cause, *where)
     return None
+
+
+def class_finding(ingress: Object, classes: Sequence[Object]) -> Finding | None:
+    """Return that the class of an Ingress does not exist."""
+    name, wanted = meta(ingress, "name"), str(dig(ingress, "spec", "ingressClassName") or "")
+    if not wanted or wanted in {meta(item, "name") for item in classes}:
+        return None
+    known = ", ".join(meta(item, "name") for item in classes) or "none"
+    cause = f"The Ingress {name} uses class {wanted}, which does not exist; the cluster has {known}."
+    return Finding("ingress_class_missing", cause, meta(ingress, "namespace"), f"Ingress/{name}")
 
 
 def _backends(ingress: Object) -> Iterator[tuple[str, Object]]:

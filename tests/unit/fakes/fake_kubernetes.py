@@ -42,6 +42,7 @@ Object = dict[str, Any]
 KINDS = {
     "namespaces": ("/api/v1", "Namespace", False),
     "nodes": ("/api/v1", "Node", False),
+    "persistentvolumes": ("/api/v1", "PersistentVolume", False),
     "pods": ("/api/v1", "Pod", True),
     "services": ("/api/v1", "Service", True),
     "secrets": ("/api/v1", "Secret", True),
