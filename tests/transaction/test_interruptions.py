@@ -12,6 +12,7 @@ import re
 import signal
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,7 @@ KILLS = (
 )
 
 
-def kill(shop: Shop, moment: Moment, **settings: str) -> None:
+def kill(shop: Shop, moment: Moment, **settings: Any) -> None:
     """Start a run and kill it at a moment."""
     with contextlib.ExitStack() as stack:
         watch = stack.enter_context(shop.watch(*moment.watched)) if moment.watched else None
