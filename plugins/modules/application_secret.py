@@ -17,6 +17,7 @@ description:
   - Generates a value once; the Secret itself keeps it.
   - Keeps every content of a Secret in an immutable Secret of type C(slipway.kube/secret-copy) beside it, for M(slipway.kube.secret_rollback), as
     long as a revision that Helm keeps names the content's checksum. Generated keys that a Secret has lost are taken from there.
+  - Before it changes the Secret from which a PostgreSQL server of O(releases) takes C(POSTGRES_PASSWORD), changes the password in the database.
   - Fails if a Secret with generated keys is missing, no copy of it is left, and a volume claim of O(releases) may hold data that needs them.
   - Applies only differences. A key that is no longer declared is removed.
   - Returns, shows and logs only names of keys and a checksum, never a value.
@@ -103,6 +104,10 @@ options:
     type: str
     default: ""
     version_added: 0.2.0
+  binary_path:
+    description: Path of kubectl, by which the password of a PostgreSQL server is changed; by default the one on PATH.
+    type: path
+    version_added: 0.3.0
 seealso:
   - module: slipway.kube.secret_rollback
 """
@@ -195,8 +200,9 @@ no_cluster:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils._database.passwords import PasswordChanger
 from ansible_collections.slipway.kube.plugins.module_utils._helm.secret_history import SecretHistory
-from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, kubectl, module_base
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secrets import SecretManager, read_labels, read_wanted
 
 KEY_OPTIONS = {
@@ -238,6 +244,7 @@ def main() -> None:
             "adopt": {"type": "bool", "default": False},
             "application": {"type": "str", "default": ""},
             "releases": module_base.RELEASES,
+            "binary_path": {"type": "path"},
             **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
@@ -251,7 +258,11 @@ def main() -> None:
     def work(cluster: client.KubernetesClient | None = None) -> dict[str, Any]:
         options = module.params
         history = SecretHistory(cluster, options["releases"]) if cluster and options["releases"] else None
-        keeper = SecretManager(cluster, module.check_mode, options["adopt"], options["application"], history)
+        changer = None
+        if cluster and options["releases"]:
+            names = [(release["namespace"], release["name"]) for release in options["releases"]]
+            changer = PasswordChanger(cluster, lambda: kubectl.command(module), names)
+        keeper = SecretManager(cluster, module.check_mode, options["adopt"], options["application"], history, changer)
         return keeper.ensure(wanted, options["namespaces"], labels)
 
     module_base.run(module, work, work)

@@ -16,6 +16,8 @@ description:
   - The values of a revision name the checksums of the Secrets that it was made for. Each Secret gets the content with that checksum again, from the
     copies that M(slipway.kube.application_secret) keeps.
   - A Secret stays as it is, and RV(notes) says why, if there is no such copy, or if the revisions do not name a checksum of it.
+  - Before it changes the Secret from which a PostgreSQL server of O(releases) takes C(POSTGRES_PASSWORD), changes the password in the database. If
+    it cannot, all Secrets stay as they are.
   - Returns, shows and logs only names and checksums, never a value.
 extends_documentation_fragment:
   - slipway.kube.attributes
@@ -58,6 +60,9 @@ options:
       keys:
         description: Its keys, without a value, as P(slipway.kube.secret_outline#filter) returns them. They are not needed.
         type: dict
+  binary_path:
+    description: Path of kubectl, by which the password of a PostgreSQL server is changed; by default the one on PATH.
+    type: path
 seealso:
   - module: slipway.kube.application_secret
   - module: slipway.kube.helm_rollback
@@ -91,8 +96,9 @@ notes:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.kube.plugins.module_utils._database.passwords import PasswordChanger
 from ansible_collections.slipway.kube.plugins.module_utils._helm.secret_history import SecretHistory
-from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
+from ansible_collections.slipway.kube.plugins.module_utils._kube import client, kubectl, module_base
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_copies import roll_back
 
 
@@ -105,6 +111,7 @@ def main() -> None:
             "namespace": {"type": "str", "required": True},
             "application": {"type": "str", "default": ""},
             "secrets": {**module_base.SECRETS, "required": True},
+            "binary_path": {"type": "path"},
             **module_base.ARGUMENTS,
         },
         supports_check_mode=True,
@@ -116,7 +123,10 @@ def main() -> None:
     def work(cluster: client.KubernetesClient) -> dict[str, Any]:
         targets = SecretHistory(cluster, options["releases"]).targets(revisions)
         wanted = [(one["namespace"] or options["namespace"], one["name"]) for one in options["secrets"]]
-        return roll_back(cluster, wanted if targets else [], targets, listed, options["application"], module.check_mode)
+        names = [(release["namespace"], release["name"]) for release in options["releases"]]
+        changer = PasswordChanger(cluster, lambda: kubectl.command(module), names)
+        application, check = options["application"], module.check_mode
+        return roll_back(cluster, wanted if targets else [], targets, listed, application, check, changer)
 
     module_base.run(module, work)
 

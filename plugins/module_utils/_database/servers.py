@@ -33,6 +33,8 @@ class Server:
     workload: str  # Kind/name
     container: str
     selector: str
+    secret: str = ""  # that holds the password, if the environment says so
+    key: str = ""  # of the password in it
 
     @property
     def name(self) -> str:
@@ -52,11 +54,13 @@ def servers_of(workloads: Iterable[Object], namespace: str, releases: Collection
             continue
         for container in rows(workload, "spec", "template", "spec", "containers"):
             ports = {port.get("containerPort") for port in rows(container, "ports")}
-            names = {variable.get("name") for variable in rows(container, "env")}
-            if _PORT in ports and names & _PASSWORDS:
+            variables = {str(variable.get("name")): variable for variable in rows(container, "env")}
+            if _PORT in ports and variables.keys() & _PASSWORDS:
                 selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
                 where = f"{workload.get('kind')}/{meta(workload, 'name')}"
-                yield Server(namespace, release, where, str(container.get("name")), selector)
+                source = fields(variables.get("POSTGRES_PASSWORD"), "valueFrom", "secretKeyRef")
+                password = str(source.get("name") or ""), str(source.get("key") or "")
+                yield Server(namespace, release, where, str(container.get("name")), selector, *password)
 
 
 def find(cluster: client.KubernetesClient, releases: Iterable[tuple[str, str]]) -> list[Server]:

@@ -10,7 +10,7 @@ a Helm revision name that checksum, so they choose the copy.
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,6 +38,8 @@ _LONGEST_NAME = 253
 _DIGITS = 12
 
 Object = Mapping[str, Any]
+# Does what has to be done before a Secret changes: namespace, name, what it holds and what it will hold. Raises SecretError.
+Prepare = Callable[[str, str, Mapping[str, bytes], Mapping[str, bytes]], None]
 
 
 class SecretError(ValueError):
@@ -251,13 +253,15 @@ def roll_back(
     listed: Collection[str],
     application: str = "",
     check: bool = False,
+    prepare: Prepare | None = None,
 ) -> dict[str, Any]:
     """Give Secrets the content that belongs to revisions, with one list call for each namespace; returns a module's result.
 
     C(wanted) are namespace and name of each, C(listed) the names of those whose checksum any release has in its values. Those that are not
-    C(application)'s stay.
+    C(application)'s stay, and all of them if one cannot be prepared.
     """
-    restored, notes = [], []
+    restored: list[tuple[str, str, Content, dict[str, Any] | None]] = []
+    notes: list[str] = []
     secrets = {
         place: api.items(f"/api/v1/namespaces/{place}/secrets", fieldSelector=NOT_HELM)
         for place in dict.fromkeys(place for place, _name in wanted)
@@ -268,12 +272,26 @@ def roll_back(
         if found is not None and not (is_owned(found) and application_of(found) in ("", application)):
             continue
         held = content_of(found) if found else None
-        current = held.checksum if held else ""
-        choice = choose(name, current, copies[place].get(name, []), targets, name in listed, check)
+        choice = choose(
+            name, held.checksum if held else "", copies[place].get(name, []), targets, name in listed, check
+        )
         notes += [choice.words] if choice.words else []
-        if choice.content is None:
-            continue
-        restored.append({"name": name, "namespace": place, "checksum": choice.content.checksum})
-        if not check:
-            SecretWriter(api, place, name, application).put(choice.content, found)
-    return {"changed": bool(restored), "restored": restored, "notes": notes}
+        if choice.content is not None:
+            restored.append((place, name, choice.content, found))
+    if not check:
+        try:
+            for place, name, content, found in restored:
+                if prepare and found is not None:
+                    prepare(place, name, data_of(found), content.data)
+        except SecretError as error:
+            return {"changed": False, "restored": [], "notes": [f"The Secrets stay as they are. {error}"]}
+        for place, name, content, found in restored:
+            SecretWriter(api, place, name, application).put(content, found)
+    return {
+        "changed": bool(restored),
+        "restored": [
+            {"name": name, "namespace": place, "checksum": content.checksum}
+            for place, name, content, _found in restored
+        ],
+        "notes": notes,
+    }

@@ -22,6 +22,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_copies i
     NOT_HELM,
     Content,
     History,
+    Prepare,
     SecretError,
     SecretWriter,
     by_secret,
@@ -170,6 +171,7 @@ class SecretManager:
         adopt: bool = False,
         application: str = "",
         history: History | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         """Without a cluster, which only makes sense in check mode, everything counts as missing. The Secrets are C(application)'s.
 
@@ -180,6 +182,7 @@ class SecretManager:
         self._adopt = adopt
         self._application = application
         self._history = history
+        self._prepare = prepare
 
     def ensure(
         self,
@@ -316,9 +319,12 @@ class SecretManager:
             writer = self._writer(*change.key)
             for sum_ in change.contents.keys() - self._sums(change, there):
                 writer.keep(change.contents[sum_])
-        for change in changes:
-            if change.state != "unchanged":
-                self._writer(*change.key).put(change.after, change.found)
+        changed = [change for change in changes if change.state != "unchanged"]
+        for change in changed:
+            if self._prepare and change.found is not None:
+                self._prepare(*change.key, data_of(change.found), change.after.data)
+        for change in changed:
+            self._writer(*change.key).put(change.after, change.found)
         self._collect(changes, there)
 
     def _writer(self, namespace: str, name: str) -> SecretWriter:
