@@ -13,6 +13,8 @@ from ansible_collections.slipway.kube.plugins.module_utils._common.masker import
 from ansible_collections.slipway.kube.plugins.module_utils._common.redaction import sensitive_values
 from ansible_collections.slipway.kube.plugins.module_utils._helm.values import values_text
 
+# What Helm says of an object that exists already.
+_FOREIGN = "cannot be imported into the current release"
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -30,7 +32,11 @@ def render(run: Run, program: str, chart: str, options: Mapping[str, Any], upgra
         command += ["--kubeconfig", options["kubeconfig"]] if options["kubeconfig"] else []
         command += ["--kube-context", options["context"]] if options["context"] else []
     # The values go by standard input: a command line can be read by everybody.
-    code, output, errors = run(command, data=values_text(options["values"]))
+    text = values_text(options["values"])
+    code, output, errors = run(command, data=text)
+    if code and upgrade and _FOREIGN in errors:
+        # Who owns what is looked at with more care afterwards. A dry run takes nothing.
+        code, output, errors = run([*command, "--take-ownership"], data=text)
     if code:
         said = Masker(sensitive_values(None, options["values"])).outside(errors)
         raise ValueError(
