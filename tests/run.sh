@@ -56,7 +56,7 @@ side_by_side() { # run lists of parts at the same time, each list in its order
   lanes=()
 }
 
-in_lanes() { # two lists of parts: beside each other, or one after the other where something else runs on the second core
+in_lanes() { # lists of parts: beside each other, or one after the other where something else runs on the second core
   if [ -z "${beside:-}" ]; then
     side_by_side "$@"
   else
@@ -109,12 +109,12 @@ run_other_lint() {
 }
 run_docsite() { step "documentation pages" scripts/docsite.py; }
 run_sanity() { step "ansible-test sanity" tests/sanity/run.py; }
-run_unit() { in_lanes "role_tests" "other_tests"; } # they take equally long
-run_role_tests() { step "unit tests of roles" pytest tests/unit/roles; }
-run_other_tests() {
-  step "unit tests" pytest tests/unit --ignore=tests/unit/roles
-  step "tests of the measuring programs" pytest tests/bench
-}
+# More lanes than cores: these tests wait for servers, processes and times that are up as often as they compute.
+run_unit() { in_lanes "toolchain_tests" "role_tests" "shared_code_tests" "other_tests"; }
+run_toolchain_tests() { step "unit tests of the role toolchain" pytest tests/unit/roles/test_toolchain.py; }
+run_role_tests() { step "unit tests of roles" pytest tests/unit/roles --ignore=tests/unit/roles/test_toolchain.py; }
+run_shared_code_tests() { step "unit tests of shared code" pytest tests/unit/plugins/module_utils; }
+run_other_tests() { step "unit tests" pytest tests/unit tests/bench --ignore=tests/unit/roles --ignore=tests/unit/plugins/module_utils; }
 run_charts() { step "charts" charts; }
 run_app() {
   step "backend" tests/app/backend.sh

@@ -53,7 +53,9 @@ LIBRARIES = (
     "resolvelib",
     "secrets",
     "tarfile",
+    "tomllib",
     "uuid",
+    "xml.dom.minidom",
     "xml.etree.ElementTree",
     "yaml",
     "zoneinfo",
@@ -61,8 +63,15 @@ LIBRARIES = (
 # Of Ansible, what most runs load.
 PLUGINS = (
     *("action.assert", "action.debug", "action.fail", "action.include_vars", "action.normal", "action.set_fact"),
-    *("callback.default", "connection.local", "filter.core", "filter.mathstuff", "lookup.env", "shell.sh"),
-    *("strategy.linear", "test.core", "test.files", "test.mathstuff"),
+    *(
+        "callback.default",
+        "connection.local",
+        "inventory.host_list",
+        "inventory.yaml",
+        "lookup.env",
+        "shell.sh",
+        "strategy.linear",
+    ),
 )
 # Beginnings of the names of environment variables that are read while Ansible is imported.
 READ_AT_IMPORT = ("ANSIBLE_", "LANG", "LC_", "PYTHON", "CI", "COLUMNS", "EDITOR", "NO_COLOR", "PAGER", "TERM")
@@ -151,11 +160,16 @@ def _import_ansible() -> None:
     """Import what runs use of Ansible and of the collection."""
     from ansible import cli
     from ansible.cli import playbook  # noqa: F401
+    from ansible.plugins import loader
 
     cli.init_plugin_loader()
     for plugin in PLUGINS:
         importlib.import_module(f"ansible.plugins.{plugin}")
-    for package in ("plugin_utils", "modules"):
+    for profile in ("c2m", "m2c"):
+        importlib.import_module(f"ansible.module_utils._internal._json._profiles._module_legacy_{profile}")
+    for plugins in (loader.filter_loader, loader.test_loader):
+        list(plugins.all())
+    for package in ("plugin_utils", "modules", "action", "callback", "filter"):
         place = importlib.import_module(f"ansible_collections.slipway.kube.plugins.{package}")
         for found in pkgutil.iter_modules(place.__path__, f"{place.__name__}."):
             importlib.import_module(found.name)
