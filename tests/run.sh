@@ -78,7 +78,7 @@ imports() { as_collection lint-imports --no-cache "$root/pyproject.toml"; }
 
 spelling() { git ls-files -z | xargs -0 codespell; }
 
-shell_syntax() { git ls-files -z -- '*.sh' .ci/run distribution/images/kicbase/entrypoint distribution/images/postgres/entrypoint | xargs -0 -n 1 bash -n; }
+shell_syntax() { git ls-files -z -- '*.sh' .ci/run distribution/images/*/entrypoint distribution/images/*/prepare | xargs -0 -n 1 bash -n; }
 
 go_formatting() {
   local formatter unformatted

@@ -30,7 +30,7 @@ with contextlib.suppress(ImportError):  # the modules say so, by _requires
 DIGEST_LENGTH = 16  # hex digits; 64 bits are plenty for a few dozen names
 IMAGE_PREFIX = "slipway.local/"
 # How each kind is made. A number that is raised gives everything of that kind, and what is made of it, another digest.
-RECIPES = {"program": 1, "rootfs": 1, "image": 1, "preload": 1}
+RECIPES = {"program": 1, "rootfs": 2, "image": 2, "preload": 1}
 TARGETS = ("runtime", "programs", "images", "preload")
 
 Kind = t.Literal["program", "rootfs", "image", "preload"]

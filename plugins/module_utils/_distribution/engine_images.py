@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import pathlib
@@ -14,14 +15,15 @@ import typing as t
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.progress import Say
 from ansible_collections.slipway.kube.plugins.module_utils._common.trees import add, walk
+from ansible_collections.slipway.kube.plugins.module_utils._distribution import preparation
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import (
     Artifact,
     Distribution,
     image_directory,
     inputs_sum,
 )
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.cache import scratch
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError, last_words
-from ansible_collections.slipway.kube.plugins.module_utils._distribution.machine import mirror_arguments
 
 LABEL = "io.github.slipway.artifact"
 # What a receipt says of a file, for an image that has none.
@@ -74,26 +76,36 @@ class EngineImages:
         return changed
 
     def build(self, artifact: Artifact, log: pathlib.Path) -> None:
-        """Build an image and give it its names; what the builder says is in ``log``. Raises BuildError."""
+        """Build an image and give it its names; what the builder says is in ``log``. Raises BuildError and OSError."""
         settings = artifact.settings
-        arguments = dict(settings.get("arguments", {}))
-        arguments.update(
-            {name: self._base(_key_of(artifact, parent)) for name, parent in settings.get("parents", {}).items()}
-        )
-        arguments.update(mirror_arguments())
-        with tempfile.TemporaryFile() as context:
-            with tarfile.open(fileobj=context, mode="w") as archive:
-                source = image_directory(self._distribution.root, artifact.name, settings)
-                for entry in walk(source):
-                    add(archive, source / entry.path, entry.path)
-                for program in settings.get("programs", []):
-                    binary = self._distribution.of("program", program).path(self._cache)
-                    add(archive, binary, f"programs/{program}", mode=0o755)
-            context.seek(0)
-            self._ask_engine(artifact, context, arguments, log)
+        parents = {name: self._base(_key_of(artifact, parent)) for name, parent in settings.get("parents", {}).items()}
+        source = image_directory(self._distribution.root, artifact.name, settings)
+        with contextlib.ExitStack() as while_building:
+            if (source / preparation.SCRIPT).is_file():
+                ((name, base),) = parents.items()
+                place = while_building.enter_context(scratch(self._cache))
+                preparation.lay_out(place, source, self._suite(artifact))
+                preparing = preparation.prepared(self.client, artifact, base, place, log.with_suffix(".prepare.log"))
+                parents[name] = while_building.enter_context(preparing)
+            context = while_building.enter_context(tempfile.TemporaryFile())
+            self._write_context(artifact, source, context)
+            self._ask_engine(artifact, context, {**settings.get("arguments", {}), **parents}, log)
         image = self.client.images.get(artifact.image)
         for name in artifact.names:
             image.tag(name)
+
+    def _write_context(self, artifact: Artifact, source: pathlib.Path, context: t.IO[bytes]) -> None:
+        with tarfile.open(fileobj=context, mode="w") as archive:
+            for entry in walk(source):
+                add(archive, source / entry.path, entry.path)
+            for program in artifact.settings.get("programs", []):
+                binary = self._distribution.of("program", program).path(self._cache)
+                add(archive, binary, f"programs/{program}", mode=0o755)
+        context.seek(0)
+
+    def _suite(self, artifact: Artifact) -> str:
+        """The Debian suite that an image is made of."""
+        return next(str(one.settings["suite"]) for one in self._distribution.closure(artifact) if one.kind == "rootfs")
 
     def _base(self, key: str) -> str:
         """The reference of a parent, brought into the engine first if only its file is here."""

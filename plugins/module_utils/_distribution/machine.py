@@ -14,6 +14,7 @@ import sys
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
 
 CAP_SYS_RESOURCE = 24
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 def has_capability(number: int) -> bool:
@@ -44,9 +45,9 @@ def machine_inputs() -> dict[str, str]:
     }
 
 
-def mirror_arguments() -> dict[str, str]:
-    """Build arguments that carry the machine's own mirror settings for pip and npm into an image build."""
-    arguments = {}
+def mirror_variables() -> dict[str, str]:
+    """Environment variables with the machine's own mirrors for pip and npm, and its proxies."""
+    variables = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
     pip = subprocess.run(
         [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
         capture_output=True,
@@ -55,8 +56,8 @@ def mirror_arguments() -> dict[str, str]:
     )
     index = os.environ.get("PIP_INDEX_URL") or (pip.stdout.strip() if pip.returncode == 0 else "")
     if index:
-        arguments["PIP_INDEX_URL"] = index
-    for variable in ("NPM_CONFIG_REGISTRY", "npm_config_registry"):
-        if os.environ.get(variable):
-            arguments["NPM_CONFIG_REGISTRY"] = os.environ[variable]
-    return arguments
+        variables["PIP_INDEX_URL"] = index
+    for name in ("NPM_CONFIG_REGISTRY", "npm_config_registry"):
+        if os.environ.get(name):
+            variables["NPM_CONFIG_REGISTRY"] = os.environ[name]
+    return variables

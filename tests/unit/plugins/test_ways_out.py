@@ -238,6 +238,7 @@ PLACES = {
     "module_utils/_distribution/engine_images.py": "artifacts",
     "module_utils/_distribution/engine_network.py": "the engine's configuration",
     "module_utils/_distribution/go.py": "the configuration of a compiler",
+    "module_utils/_distribution/preparation.py": "the configuration of packages",
     "module_utils/_health/module.py": WAYS["answer"],
     "module_utils/_health/program.py": WAYS["answer"],
     "module_utils/_health/report.py": WAYS["answer"],

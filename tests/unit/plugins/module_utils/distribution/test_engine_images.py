@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tarfile
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import engine_images
-from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import inputs_sum
+from ansible_collections.slipway.kube.plugins.module_utils._distribution.artifacts import Artifact, inputs_sum
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.commands import BuildError
 from ansible_collections.slipway.kube.plugins.module_utils._distribution.engine_images import EngineImages
 from distribution_objects import Engine, Image, artifact, graph, quiet, saved_image
@@ -64,11 +65,6 @@ class Building(Engine):
         return [b"one", b"two"]
 
 
-@pytest.fixture(autouse=True)
-def no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_images, "mirror_arguments", lambda: {"PIP_INDEX_URL": "https://index.example"})
-
-
 APP = dataclasses.replace(
     artifact(
         "image",
@@ -83,7 +79,7 @@ APP = dataclasses.replace(
     inputs={"recipe": 1},
     compiler="go1.26.6",
 )
-DEBIAN = artifact("rootfs", "debian")
+DEBIAN = artifact("rootfs", "debian", suite="trixie")
 KUBE = artifact("program", "kube")
 
 
@@ -116,7 +112,7 @@ def test_image_is_built_of_its_directory_and_its_programs(tmp_path: Path) -> Non
     assert engine.context["programs/kube"][0] == 0o755 and {uid for _m, uid, _c in engine.context.values()} == {0}
     assert engine.options == {
         "custom_context": True,
-        "buildargs": {"VERSION": "1", "BASE": DEBIAN.image, "PIP_INDEX_URL": "https://index.example"},
+        "buildargs": {"VERSION": "1", "BASE": DEBIAN.image},
         "labels": {
             "io.github.slipway.artifact": "image:app",
             "io.github.slipway.inputs": inputs_sum({"recipe": 1}),
@@ -129,6 +125,32 @@ def test_image_is_built_of_its_directory_and_its_programs(tmp_path: Path) -> Non
     }
     assert (tmp_path / "logs/app.log").read_text(encoding="utf-8") == "Step 1 : ü\ndone\n"
     assert engine.known[0].tags == [APP.image, "app:1"]
+
+
+def test_image_with_a_script_is_built_on_what_that_has_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[Any] = []
+
+    @contextlib.contextmanager
+    def prepare(_client: Any, one: Artifact, base: str, place: Path, log: Path) -> Iterator[str]:
+        prepared.append((one, base, place.read_text(), log.name))
+        place.unlink()
+        yield "prepared:1"
+        prepared.append("over")
+
+    monkeypatch.setattr(
+        engine_images.preparation,
+        "lay_out",
+        lambda place, source, suite: (place.rmdir(), place.write_text(f"{source.name} {suite}")),
+    )
+    monkeypatch.setattr(engine_images.preparation, "prepared", prepare)
+    engine = Building()
+    images = site(tmp_path, engine)
+    (tmp_path / "images/app/prepare").write_text("#!/bin/sh\n")
+    images.build(APP, tmp_path / "logs/app.log")
+    assert prepared == [(APP, DEBIAN.image, "app trixie", "app.prepare.log"), "over"]
+    assert engine.options["buildargs"] == {"VERSION": "1", "BASE": "prepared:1"}
 
 
 def test_root_file_system_becomes_a_base_image(tmp_path: Path) -> None:

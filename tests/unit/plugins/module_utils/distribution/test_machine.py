@@ -12,15 +12,15 @@ import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._distribution import machine
 
 
-def test_mirror_settings_reach_an_image_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY", "npm_config_registry"):
-        monkeypatch.delenv(variable, raising=False)
+def test_mirrors_and_proxies_of_this_machine_are_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.os, "environ", {})
     configured = subprocess.CompletedProcess([], 0, stdout="https://index.example/simple\n")
     monkeypatch.setattr(machine.subprocess, "run", lambda *_arguments, **_options: configured)
-    assert machine.mirror_arguments() == {"PIP_INDEX_URL": "https://index.example/simple"}
-    monkeypatch.setenv("PIP_INDEX_URL", "https://nearer.example/simple")
-    monkeypatch.setenv("npm_config_registry", "https://npm.example")
-    assert machine.mirror_arguments() == {
+    assert machine.mirror_variables() == {"PIP_INDEX_URL": "https://index.example/simple"}
+    own = {"PIP_INDEX_URL": "https://nearer.example/simple", "npm_config_registry": "https://npm.example"}
+    monkeypatch.setattr(machine.os, "environ", {**own, "https_proxy": "http://proxy.example", "no_proxy": ""})
+    assert machine.mirror_variables() == {
+        "https_proxy": "http://proxy.example",
         "PIP_INDEX_URL": "https://nearer.example/simple",
         "NPM_CONFIG_REGISTRY": "https://npm.example",
     }
