@@ -324,3 +324,9 @@ def restarts_of(shop: Shop, name: str) -> int:
     path = "{.items[*].status.containerStatuses[*].restartCount}"
     selector = f"--selector=app.kubernetes.io/name={name}"
     return max(map(int, shop.kubectl("get", "pods", selector, f"--output=jsonpath={path}").split()), default=0)
+
+
+def test_namespace_that_is_being_deleted_is_waited_for(shop: Shop, good: str) -> None:
+    shop.kubectl("delete", "namespace", shop.namespace, "--wait=false")
+    shop.deploy()
+    shop.assert_serves(good)

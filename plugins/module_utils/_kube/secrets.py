@@ -11,13 +11,15 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._common.masker import SHORTEST
+from ansible_collections.slipway.kube.plugins.module_utils._common.text import sentence
 from ansible_collections.slipway.kube.plugins.module_utils._kube.api import MERGE_PATCH, Api, ApiError, find
-from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import fields
+from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import dig, fields, rows
 from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_copies import (
     NOT_HELM,
     Content,
@@ -41,6 +43,9 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.secret_values i
     is_owned,
     resolve,
 )
+
+# A namespace that is being deleted is given so long to go, in seconds.
+_DELETION = 60
 
 
 def read_wanted(given: Sequence[Mapping[str, Any]]) -> list[DesiredSecret]:
@@ -172,6 +177,7 @@ class SecretManager:
         application: str = "",
         history: History | None = None,
         prepare: Prepare | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Without a cluster, which only makes sense in check mode, everything counts as missing. The Secrets are C(application)'s.
 
@@ -179,6 +185,7 @@ class SecretManager:
         """
         self._cluster = cluster
         self._check = check_mode or cluster is None
+        self._sleep = sleep
         self._adopt = adopt
         self._application = application
         self._history = history
@@ -196,11 +203,12 @@ class SecretManager:
         """
         labels = labels or {}
         places = list(dict.fromkeys([*namespaces, *labels, *(item.namespace for item in wanted)]))
+        existing = {place: self._namespace(place) for place in places}
         there = self._look(wanted, places)
         for item in wanted:
             self._refuse(item, there.secrets.get((item.namespace, item.name)))
         changes, notes = self._compare(wanted, there)
-        made, labelled = self._namespaces(places, labels)
+        made, labelled = self._namespaces(existing, labels)
         copied = [change for change in changes if change.contents.keys() - self._sums(change, there)]
         if not self._check:
             self._write_all(changes, there)
@@ -373,14 +381,13 @@ class SecretManager:
             raise SecretError(f"{where} is immutable. Remove it first if it shall change.")
 
     def _namespaces(
-        self, places: Sequence[str], labels: Mapping[str, Mapping[str, str]]
+        self, existing: Mapping[str, Mapping[str, Any] | None], labels: Mapping[str, Mapping[str, str]]
     ) -> tuple[list[str], dict[str, dict[str, str]]]:
-        """Make the namespaces that are missing and set the labels that others lack; returns both."""
+        """Make the namespaces that are missing, which are None, and set the labels that others lack; returns both."""
         made: list[str] = []
         labelled: dict[str, dict[str, str]] = {}
-        for place in places:
+        for place, found in existing.items():
             wanted = dict(labels.get(place) or {})
-            found = self._namespace(place)
             if found is None:
                 made.append(place)
             present = ((found or {}).get("metadata") or {}).get("labels") or {}
@@ -404,11 +411,21 @@ class SecretManager:
         return made, labelled
 
     def _namespace(self, name: str) -> dict[str, Any] | None:
+        """Return a namespace, None where there is none. One that is being deleted is waited for."""
         if self._cluster is None:
             return None
-        found = find(self._cluster, f"/api/v1/namespaces/{name}")
-        if found and (found.get("status") or {}).get("phase") == "Terminating":
-            raise SecretError(f"Namespace {name} is being deleted. Wait until it is gone, then run this again.")
+        path = f"/api/v1/namespaces/{name}"
+        found = find(self._cluster, path)
+        left = _DELETION
+        while found and dig(found, "status", "phase") == "Terminating":
+            if left <= 0:
+                raise SecretError(
+                    f"Namespace {name} is being deleted, and is not gone after {_DELETION} s.{_held_by(found)} "
+                    "Wait until it is gone, then run this again."
+                )
+            self._sleep(1.0)
+            left -= 1
+            found = find(self._cluster, path)
         return found
 
     @property
@@ -416,6 +433,16 @@ class SecretManager:
         if self._cluster is None:
             raise AssertionError("without a cluster, everything is only checked")
         return self._cluster
+
+
+def _held_by(namespace: Mapping[str, Any]) -> str:
+    """Return what Kubernetes says that a namespace still holds, as sentences that begin with a blank."""
+    kinds = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining", "NamespaceDeletionContentFailure")
+    conditions = rows(namespace, "status", "conditions")
+    told = [
+        sentence(one.get("message")) for one in conditions if one.get("type") in kinds and one.get("status") == "True"
+    ]
+    return "".join(f" {words}" for words in told)
 
 
 def _lacking(item: DesiredSecret, present: Mapping[str, bytes] | None) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -85,7 +86,7 @@ def test_second_run_changes_nothing_with_one_list_call() -> None:
     api.calls.clear()
     second = ensure(api)
     assert not second["changed"] and not api.writes
-    assert [(call.method, call.last) for call in api.calls] == [("GET", "secrets"), ("GET", "todo")]
+    assert [(call.method, call.last) for call in api.calls] == [("GET", "todo"), ("GET", "secrets")]
     assert second["checksums"] == first["checksums"] and value(api, "db", "PASSWORD") == password
     assert second["diff"]["prepared"] == ""
 
@@ -206,11 +207,29 @@ def test_generated_value_is_kept_when_adopted() -> None:
     assert value(api, "db", "PASSWORD") == "older" and value(api, "api", "URL") == "db://older@host"
 
 
-def test_namespace_that_goes_away() -> None:
+def test_namespace_that_is_being_deleted_is_waited_for() -> None:
     api = cluster(namespaces=("todo",))
-    api.get("namespaces", "todo")["status"]["phase"] = "Terminating"
-    with pytest.raises(SecretError, match="being deleted"):
-        ensure(api)
+    ensure(api)
+    namespace = api.get("namespaces", "todo")
+    namespace["status"] = {
+        "phase": "Terminating",
+        "conditions": [
+            {"type": "NamespaceContentRemaining", "status": "True", "message": "Some resources are remaining: pods."},
+            {"type": "NamespaceFinalizersRemaining", "status": "False", "message": "All is well."},
+        ],
+    }
+    waited: list[float] = []
+    words = "todo is being deleted, and is not gone after 60 s. Some resources are remaining: pods. Wait until"
+    with pytest.raises(SecretError, match=re.escape(words)):
+        ensure(api, sleep=waited.append)
+    assert sum(waited) == 60
+
+    def gone(_seconds: float) -> None:
+        for kind in ("namespaces", "secrets"):
+            api.collections[api.path(kind)].clear()
+
+    result = ensure(api, sleep=gone)
+    assert result["namespaces"] == ["todo"] and {one["state"] for one in result["secrets"]} == {"created"}
 
 
 def test_labels_of_namespaces_are_kept_beside_others() -> None:
