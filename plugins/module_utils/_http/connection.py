@@ -208,7 +208,6 @@ class Connector:
         since = timings.enter("kubernetes")
         sock: socket.socket = await self.threads.run(dial, host, port)
         timings.leave("connect", since)
-        sock.setblocking(False)
         return sock
 
     async def _unix(self, path: str, timings: Timings) -> socket.socket:

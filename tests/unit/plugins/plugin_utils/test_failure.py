@@ -179,6 +179,12 @@ def test_of_much_evidence_the_place_and_the_end_are_shown() -> None:
     ]
 
 
+def test_a_single_long_line_is_wrapped_as_far_as_there_is_room() -> None:
+    first, second, last = lay_out("Wait", Failure(what=["x"], remedy=["read " * 80]), [], 80)[-3:]
+    assert first.startswith("  what to do   read read") and second.startswith(" " * 15 + "read read")
+    assert last == " " * 15 + "... (5 more lines)"
+
+
 def test_each_part_has_a_room_of_its_own() -> None:
     many = [f"{number}" for number in range(9)]
     lines = lay_out("Wait", Failure(many, many, [], many, many), [], 80)

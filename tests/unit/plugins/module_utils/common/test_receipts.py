@@ -69,7 +69,8 @@ def test_changed_content_is_a_fault(file: Path, content: bytes | None, fault: st
     [
         ({"recipe": 2, "settings": INPUTS["settings"]}, "it was made with recipe 1 instead of 2"),
         ({"recipe": 1}, "it was made with settings {'ldflags': ['-X a=b']} instead of none"),
-        ({**INPUTS, "sources": "0" * 64}, "it was made with other sources"),
+        ({**INPUTS, "sources": "0" * 41}, "it was made with other sources"),
+        ({**INPUTS, "sources": "0" * 40}, f"it was made with sources none instead of {'0' * 40}"),
         ({**INPUTS, "compiler": "go1"}, "it was made with compiler none instead of go1"),
     ],
 )

@@ -94,6 +94,15 @@ def test_a_pin_is_the_only_sum_that_counts(mirror: Mirror, tmp_path: Path) -> No
     assert "toolchain_kubectl_sha256 pins" in download(mirror, tmp_path, pin="1" * 64).fault()
 
 
+def test_a_file_of_sums_is_as_large_as_it_may_be(mirror: Mirror, tmp_path: Path) -> None:
+    sums = f"{SUM}  kubectl\n".encode()
+    mirror.answers["/kubectl.sha256"] = (200, sums.ljust(downloads.SUM_MOST, b"\n"))
+    download(mirror, tmp_path).fetch()
+    mirror.answers["/kubectl.sha256"] = (200, sums.ljust(downloads.SUM_MOST + 1, b"\n"))
+    with pytest.raises(downloads.DownloadError, match="is too large for a checksum file"):
+        download(mirror, tmp_path / "other").fetch()
+
+
 def test_a_file_that_was_damaged_later_is_not_present(mirror: Mirror, tmp_path: Path) -> None:
     one = download(mirror, tmp_path)
     one.fetch()

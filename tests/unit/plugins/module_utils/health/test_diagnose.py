@@ -204,6 +204,15 @@ def test_looking_keeps_to_the_deadline(run: Any, server: Any, monkeypatch: pytes
     assert result["diagnosis"]["code"] == "kubernetes_api"
 
 
+def test_a_check_that_is_healthy_in_the_end_is_not_explained(run: Any, server: Any, responses: Any) -> None:
+    good, bad = responses.answer("200 OK", b"{}"), responses.answer("503 Service Unavailable", b"{}")
+    server.routes["/late"] = responses.sequence(bad, good)
+    looks: list[Workload] = []
+    check = {"name": "a", "url": server.url("/late"), "retry_for": 5, "interval": 0.01, "workload": {"name": "api"}}
+    [result] = run(check, look=lambda one, _seconds: looks.append(one))
+    assert (result["state"], result["last_error"]["code"], looks) == ("healthy", "status_unexpected", [])
+
+
 def test_a_look_that_breaks_leaves_the_results(run: Any, refused_port: int) -> None:
     [result] = run(
         {"name": "a", "type": "tcp", "url": f"tcp://127.0.0.1:{refused_port}", "workload": {"name": "api"}},

@@ -359,6 +359,25 @@ def test_postgres(talk: Any, run: Any, kind: bytes, body: bytes, found: Any, cod
     assert seen == [struct.pack(">I", 196608) + b"user\0todo\0database\0todo\0\0"]
 
 
+def test_postgres_with_a_certificate_that_nobody_trusts(talk: Any, run: Any, authority: Any) -> None:
+    def one(connection: socket.socket) -> None:
+        connection.recv(8)
+        connection.sendall(b"S")
+        with contextlib.suppress(OSError):
+            authority.context("todo.local").wrap_socket(connection, server_side=True)
+
+    [result] = run(
+        {
+            "name": "a",
+            "type": "postgres",
+            "url": f"postgres://127.0.0.1:{talk(one)}",
+            "tls": {"verify": True},
+            "timeout": 5,
+        }
+    )
+    assert fault(result) == "tls_untrusted", result
+
+
 def test_postgres_without_tls_where_tls_is_demanded(talk: Any, run: Any) -> None:
     url = f"postgres://127.0.0.1:{talk(_postgres(b'R', bytes(4), []))}"
     [result] = run({"name": "a", "type": "postgres", "url": url, "tls": {"verify": True}, "timeout": 5})

@@ -32,7 +32,7 @@ def play() -> Play:
     """Run one check against answers that are each a status or the code of a fault, after so many seconds; the last one repeats."""
 
     def go(*answers: tuple[float, int | str], deadline: float = 120.0, **options: Any) -> dict[str, Any]:
-        [check] = parse_checks([{"name": "a", "url": URL, "jitter": 0, **options}], [], compile_path)
+        [check] = parse_checks([{"name": "a", "url": URL, "jitter": 0} | options], [], compile_path)
         turn = 0
 
         async def ask(_check: Check, timings: Timings) -> Response:
@@ -105,6 +105,17 @@ def test_what_hangs_at_the_deadline_is_said_to(play: Play) -> None:
     result = play((0.1, 503), (60, 200), timeout=60, deadline=20)
     assert result["last_error"]["code"] == "status_unexpected"
     assert "and the next request was under way at the deadline of 20 s" in result["last_error"]["message"]
+
+
+def test_what_pauses_at_the_deadline_has_no_request_under_way(play: Play) -> None:
+    result = play((0.1, 503), interval=60, max_interval=60, retry_for=120, deadline=20)
+    assert "It was still so at the deadline of 20 s" in result["last_error"]["message"]
+
+
+def test_an_answer_without_a_certificate_has_no_days_left(play: Play) -> None:
+    result = play((0.1, 200), url="https://a.example/", tls={"min_days_left": 1}, retry_for=0)
+    assert result["last_error"]["code"] == "tls_failed"
+    assert "There is no certificate with an expiry date." in result["last_error"]["message"]
 
 
 def test_samples_that_are_not_done_at_the_deadline(play: Play) -> None:

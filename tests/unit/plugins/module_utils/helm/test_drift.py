@@ -60,6 +60,7 @@ def test_what_the_cluster_has_as_declared_is_no_drift() -> None:
     container["terminationMessagePath"] = "/dev/termination-log"
     container["ports"][0]["protocol"] = "TCP"
     container["resources"]["limits"] = {"cpu": "1", "memory": "1024Mi"}
+    declared["spec"] |= {"paused": False, "minReadySeconds": 0}  # the API server leaves them out
     live["status"] = {"replicas": 1}
     assert drift.compare(declared, live) is None
 
@@ -135,6 +136,22 @@ def test_replicas_of_an_autoscaler_or_of_nobody_are_left_alone() -> None:
     assert told(declared, live) == "" and drift.to_take(declared, live) == {}
     scaler = {"kind": "HorizontalPodAutoscaler", "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}}}
     assert drift.scaled_by([scaler, declared]) == {("Deployment", "web")}
+    scaler["spec"]["scaleTargetRef"] = {"kind": "StatefulSet", "name": "db"}
+    assert drift.scaled_by([scaler, declared]) == {("StatefulSet", "db")}
+
+
+@pytest.mark.parametrize(
+    ("path", "is_one"),
+    [
+        (("f:spec", "f:replicas"), True),
+        (("f:status", "f:replicas"), False),
+        (("f:metadata", "f:labels", "f:team"), True),
+        (("f:metadata", "f:labels"), False),
+        (("f:metadata", "f:finalizers", "f:x"), False),
+    ],
+)
+def test_settings_are_what_a_release_may_declare(path: Path, is_one: bool) -> None:
+    assert drift.is_setting(path) is is_one
 
 
 def test_a_removed_annotation_is_not_put_down_to_who_manages_another() -> None:

@@ -31,6 +31,14 @@ from ansible_collections.slipway.kube.plugins.module_utils._http.grpc import (
 )
 
 SERVING = b"\0\0\0\0\2\x08\1"
+_UNKNOWN = MAX_FRAME - 10  # what its field and the other one leave of a frame
+LONGEST = (
+    b"\0"
+    + struct.pack(">I", MAX_FRAME - 5)
+    + bytes([0x12, _UNKNOWN & 127 | 128, _UNKNOWN >> 7])
+    + bytes(_UNKNOWN)
+    + SERVING[5:]
+)
 
 
 def headers(*fields: tuple[str, str], ends: bool = False, stream: int = 1) -> bytes:
@@ -86,6 +94,8 @@ def ask(wire: Any, service: str = "") -> str:
         pytest.param([frame(DATA, 0, 1, b"\0\0\0\0\7\x12\3abc\x08\1")], "SERVING", id="unknown text"),
         pytest.param([frame(DATA, 0, 1, b"\0\0\0\0\7\x08\1\x1d\0\0\0\0")], "SERVING", id="unknown fixed number"),
         pytest.param([frame(DATA, 0, 1, b"\0\0\0\0\4\x08\2\x08\1")], "SERVING", id="the last one counts"),
+        pytest.param([frame(DATA, 0, 1, SERVING + b"\x08")], "SERVING", id="more than the message"),
+        pytest.param([frame(DATA, 0, 1, LONGEST)], "SERVING", id="as long as one can be"),
         pytest.param(
             [frame(GOAWAY, 0, 0, struct.pack(">II", 1, 0)), frame(DATA, 0, 1, SERVING)],
             "SERVING",
@@ -122,7 +132,7 @@ def test_headers_may_be_continued_and_padded() -> None:
         ([HEAD, frame(DATA, 0, 1, SERVING), headers(("grpc-status", "13"), ends=True)], "grpc_failed"),
         ([HEAD, frame(DATA, 0, 1, b"\1" + SERVING[1:]), OK], "encoding_error"),
         ([HEAD, frame(DATA, 0, 1, b"\0\0\xff\0\0"), OK], "protocol_error"),
-        ([HEAD, frame(DATA, 0, 1, b"\0\0\0\0\2\x0b\1"), OK], "protocol_error"),
+        ([HEAD, frame(DATA, 0, 1, b"\0\0\0\0\3\x0b\x08\1"), OK], "protocol_error"),
         ([HEAD, frame(DATA, 0, 1, b"\0\0\0\0\1\x08"), OK], "protocol_error"),
         ([HEAD, frame(DATA, 0, 1, b"\0\0\0\0\3\x12\x7fa"), OK], "protocol_error"),
         ([HEAD, frame(DATA, PADDED, 1, b"\x0f" + SERVING), OK], "protocol_error"),

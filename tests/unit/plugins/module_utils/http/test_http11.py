@@ -120,6 +120,14 @@ def test_faults(data: bytes, code: str, words: str) -> None:
         assert words in fault.detail
 
 
+def test_a_switch_that_only_the_headers_of_a_check_ask_for_is_refused() -> None:
+    headers = {"Connection": "Upgrade", "Upgrade": "other"}
+    protocol, _data = http11.encode_request(Request("GET", "http://a.example/", headers))
+    stream = Pieces(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n", OK + b"\r\n")
+    with pytest.raises(CheckError, match="switches to another protocol"):
+        asyncio.run(http11.ResponseReader(stream, protocol).read("GET", 100))
+
+
 def test_a_fault_shows_the_beginning_of_a_line_only() -> None:
     detail = refused(OK + b"Set-Cookie" + b"x" * 500 + b"\r\n\r\n").detail
     assert "Set-Cookie" in detail and len(detail) < 100
@@ -136,6 +144,12 @@ def test_the_bytes_of_a_request() -> None:
         "User-Agent: slipway-health-check", "X-Space: a b", "accept: text/html",
     ]  # fmt: skip
     assert body == "hi"
+
+
+@pytest.mark.parametrize(("method", "announced"), [("GET", False), ("DELETE", False), ("POST", True), ("PATCH", True)])
+def test_a_request_that_could_have_a_body_says_that_it_has_none(method: str, announced: bool) -> None:
+    _protocol, data = http11.encode_request(Request(method, "http://a.example/", {}))
+    assert (b"\r\nContent-Length: 0\r\n" in data) is announced
 
 
 @pytest.mark.parametrize(

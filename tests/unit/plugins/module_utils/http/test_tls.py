@@ -33,6 +33,7 @@ def test_tls_good(make_server: Any, authority: Any, run: Any) -> None:
         ("other.local", 30, {}, "tls_name_mismatch"),
         ("todo.local", -1, {}, "tls_expired"),
         ("todo.local", 5, {"min_days_left": 14}, "tls_expires_soon"),
+        ("todo.local", 0.5, {"min_days_left": 14}, "tls_expires_soon"),
         ("todo.local", -3, {"verify": False, "min_days_left": 1}, "tls_expired"),
         ("todo.local", 30, {"ca_path": None}, "tls_untrusted"),
         ("todo.local", 30, {"min_version": "TLSv1.3"}, "tls_version"),

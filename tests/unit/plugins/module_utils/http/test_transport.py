@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import socket
@@ -13,8 +14,10 @@ import threading
 from typing import Any
 
 import pytest
+from ansible_collections.slipway.kube.plugins.module_utils._common.threads import ThreadPool
 from ansible_collections.slipway.kube.plugins.module_utils._http import connection
 from ansible_collections.slipway.kube.plugins.module_utils._http.address import (
+    ConnectOptions,
     Origin,
     ascii_host,
     authority_of,
@@ -22,6 +25,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._http.address import 
 )
 from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError
 from ansible_collections.slipway.kube.plugins.module_utils._http.redirects import resolve_location
+from ansible_collections.slipway.kube.plugins.module_utils._http.timings import Timings
 
 
 # ---------------------------------------------------------------- names and addresses
@@ -257,3 +261,33 @@ def test_a_free_descriptor_is_waited_for(server: Any, run: Any, monkeypatch: pyt
     left[0] = 1 << 60
     [result] = run({"name": "a", "url": server.url("/"), "timeout": 0.05, "invert": True})
     assert result["last_error"]["code"] == "descriptors_exhausted"
+
+
+# ---------------------------------------------------------------- a connection by itself
+def test_a_name_without_addresses_is_told(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def none(*_arguments: Any) -> list[Any]:
+        return []
+
+    monkeypatch.setattr(connection.Connector, "_addresses", none)
+    [result] = run({"name": "a", "type": "tcp", "url": "tcp://empty.example:1"})
+    assert result["last_error"]["code"] == "dns_failed"
+    assert "empty.example has no address." in result["last_error"]["message"]
+
+
+def test_a_greeting_is_no_first_byte_of_a_response_and_closing_is_at_once() -> None:
+    async def talk(listener: socket.socket) -> tuple[bytes, dict[str, float], bytes]:
+        timings = Timings()
+        port = listener.getsockname()[1]
+        opened = await connection.Connector(ThreadPool(1)).open(ConnectOptions(), "127.0.0.1", port, timings)
+        server, _address = listener.accept()
+        with server:
+            server.settimeout(5)
+            server.sendall(b"hello")
+            greeting = await opened.receive()
+            opened.close()
+            await asyncio.sleep(0)
+            return greeting, timings.phases, server.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        greeting, phases, end = asyncio.run(talk(listener))
+    assert (greeting, end) == (b"hello", b"") and "connect" in phases and "first_byte" not in phases

@@ -141,6 +141,7 @@ def test_permissions_count_by_the_user_and_the_kind() -> None:
     assert unreadable(copied + "1000:0", group) == ("1000:0", [])
     assert unreadable(copied + "1000:1000", group) == ("1000:1000", ["g"])
     assert unreadable(copied + "app", group) == ("app", ["g"])
+    assert unreadable(copied + "app", Entry("run", "f", 0o711)) == ("app", ["run"])
     assert unreadable("FROM a\nARG ID\nCOPY . /app\nUSER $ID", group, arguments={"ID": "app"}) == ("app", ["g"])
     assert unreadable("", group) == ("", [])
 

@@ -300,6 +300,16 @@ def test_password_in_a_url_is_not_shown() -> None:
     assert outcome.diagnosis and outcome.diagnosis["log"] == ["cannot reach postgresql://********@db/todo"]
 
 
+def test_secrets_of_a_namespace_are_learnt_once() -> None:
+    api = world(crashed(1))
+    watcher = api.watcher()
+    watcher.learn("")
+    assert "secrets" not in api.kinds
+    watcher.learn("shop")
+    watcher.learn("shop")
+    assert api.kinds.count("secrets") == 1
+
+
 def test_nodes_are_asked_for_rarely() -> None:
     api = world(bound(), nodes=[node()])
     assert api.wait(quiet=30).seconds == 30
