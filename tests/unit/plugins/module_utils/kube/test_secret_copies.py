@@ -122,7 +122,7 @@ def test_content_without_a_copy_is_copied_without_a_change(api: FakeKubernetes, 
     assert [call.method for call in api.writes] == ["POST"] and copies(api) == ["first"]
     api.calls.clear()
     again = ensure(api, history, USER="first")
-    assert again["copied"] == [] and [call.last for call in api.calls] == ["secrets", "todo"] and history.asked == []
+    assert again["copied"] == [] and [call.last for call in api.calls] == ["todo", "secrets"] and history.asked == []
 
 
 def test_content_from_before_there_were_copies_is_copied_before_it_changes(api: FakeKubernetes) -> None:
