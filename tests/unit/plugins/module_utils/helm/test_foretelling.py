@@ -68,12 +68,12 @@ def test_selector_with_a_mistake() -> None:
 def test_class_that_does_not_exist() -> None:
     api = FakeKubernetes("shop")
     api.collections["/apis/networking.k8s.io/v1/ingressclasses"] = [{"metadata": {"name": "nginx"}}]
-    wanted = item("Ingress", ingressClassName="ngnix")
+    wanted = item("Ingress", ingressClassName="nginks")
     ((code, cause),) = told(api, wanted)
-    assert code == "ingress_class_missing" and "class ngnix, which does not exist; the cluster has nginx" in cause
+    assert code == "ingress_class_missing" and "class nginks, which does not exist; the cluster has nginx" in cause
     assert told(api, wanted, live=(wanted,)) == []
     own = item("IngressClass")
-    own["metadata"]["name"] = "ngnix"
+    own["metadata"]["name"] = "nginks"
     assert (
         told(api, wanted, own)
         == told(api, item("Ingress", ingressClassName="nginx"))
