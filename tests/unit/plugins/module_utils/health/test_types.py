@@ -490,6 +490,20 @@ def test_a_value_that_is_not_there_is_a_fault(server: Any, run: Any, how: dict[s
     assert fault(result) == "extract_failed"
 
 
+def test_cookies_of_a_redirect_are_kept_without_a_check_that_depends_on_it(
+    server: Any, run: Any, responses: Any
+) -> None:
+    server.routes["/set"] = responses.answer("302 Found", b"", "Location: /echo", "Set-Cookie: a=1")
+    results = run(
+        {"name": "alone", "url": server.url("/set"), "follow_redirects": 1},
+        {"name": "none", "url": server.url("/"), "cookies": False},
+        {"name": "after none", "url": server.url("/"), "depends_on": ["none"]},
+        max_parallel=1,
+    )
+    assert [one["state"] for one in results] == ["healthy"] * 3
+    assert [one.headers.get("cookie") for one in server.seen] == [None, "a=1", None, None]
+
+
 def test_cookies_are_sent_only_where_they_may_be(server: Any, run: Any, responses: Any) -> None:
     server.routes["/set"] = responses.answer(
         "302 Found", b"", "Location: /echo", "Set-Cookie: a=1; Path=/echo", "Set-Cookie: b=2; Path=/other",

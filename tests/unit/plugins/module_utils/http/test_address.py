@@ -7,7 +7,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible_collections.slipway.kube.plugins.module_utils._http import address
+from ansible_collections.slipway.kube.plugins.module_utils._http.faults import CheckError
+
+
+@pytest.mark.parametrize("url", ["http:///x", "http://a:0/", "ftp://a/", "http://u@a/", "http://a/ b", "http://a/\x7f"])
+def test_filled_address_that_is_not_valid_is_refused(url: str) -> None:
+    assert address.check_url("http://a:1/x", ["http"]) == "http://a:1/x"
+    with pytest.raises(CheckError, match="not valid once its placeholders are filled"):
+        address.check_url(url, ["http"])
+
+
+def test_origin_has_the_port_of_its_scheme_or_none() -> None:
+    assert address.Origin.of("https://A.example/x") == ("https", "a.example", 443)
+    assert address.Origin.of("tcp://a.example") == ("tcp", "a.example", 0)
+
+
+def test_addresses_are_given_for_hosts_that_are_no_names_too() -> None:
+    resolve = {"A..b": "192.0.2.1"}
+    assert address.mapped_address(resolve, "a..B") == "192.0.2.1"
+    assert address.mapped_address(resolve, "c..d") is None
 
 
 def test_proxy_choice() -> None:
