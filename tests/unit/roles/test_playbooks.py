@@ -259,6 +259,13 @@ def test_rollback_in_check_mode_changes_nothing(shop: Shop) -> None:
     assert shop.helm == [] and shop.cluster.writes == []
 
 
+def test_rollback_needs_no_value_of_a_secret(shop: Shop) -> None:
+    shop.has("api", "superseded", "deployed")
+    shop.has("web", "superseded", "deployed")
+    shop.variables["application_secrets"] = [{"name": "keys", "keys": {"TOKEN": {"env": "SLIPWAY_NOT_SET"}}}]
+    assert "SLIPWAY_NOT_SET" not in shop.run("rollback.yml", "--check").out
+
+
 def test_rollback_to_a_number(shop: Shop) -> None:
     deployed_three_times(shop)
     shop.run("rollback.yml", "-e", "rollback_revision=1")
