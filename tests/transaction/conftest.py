@@ -158,6 +158,11 @@ class Shop:
         self._tags[tag] = number
         return tag
 
+    def change_charts(self, text: str) -> None:
+        """Change the charts, which changes nothing of what they render."""
+        for chart in (self.project / "charts").iterdir():
+            (chart / "templates" / "_changed.tpl").write_text(f"{{{{/* {text} */}}}}\n", encoding="utf-8")
+
     def _image(self, project: Path, source: str) -> str:
         specification = {
             "name": "shop",
@@ -256,6 +261,7 @@ class Shop:
                     "keys": {
                         "MADE": {"generate": 32},
                         "FROM_ENVIRONMENT": {"env": "TX_CANARY"},
+                        **({"TURN": {"value": settings["turn"]}} if "turn" in settings else {}),
                         "FROM_VARIABLE": {"value": "{{ tx_canary }}"},
                         "JOINED": {"template": "db://user:{MADE}@host?key={FROM_VARIABLE|url}"},
                     },

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -212,9 +211,6 @@ class KubernetesClient:
         limit: int,
         whole: bool,
     ) -> tuple[int, Any, bytes]:
-        if method not in _SAFE:
-            # Python's own audit events (PEP 578) tell of files and programs; this one tells of the cluster's objects.
-            sys.audit("slipway.kube.request", method, address)
         sent = HTTPHeaderDict({"User-Agent": "slipway", **headers, **self.access.headers()})
         for name, value in self.access.impersonation:
             sent.add(name, value)

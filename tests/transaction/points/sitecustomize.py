@@ -43,8 +43,6 @@ def point_of(event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
         return ("file", f"{event} {path}") if changes and path and not any(part in path for part in NOT_OURS) else None
     if event == "subprocess.Popen":
         return "program", " ".join(map(os.fsdecode, args[1]))[:200] if not isinstance(args[1], str) else args[1][:200]
-    if event == "slipway.kube.request":
-        return "request", f"{args[0]} {args[1]}"
     if event == "http.client.send":
         line = bytes(args[1][:200]).decode("latin-1") if isinstance(args[1], bytes | bytearray) else ""
         return ("request", line.partition(" HTTP/")[0]) if line.startswith(WRITES) else None
@@ -99,7 +97,7 @@ def at_point(event: str, kind: str, words: str) -> None:
 def hook(event: str, args: tuple[Any, ...]) -> None:
     """Called by Python for each of its audit events (PEP 578)."""
     if getattr(_busy, "now", False) or not (
-        event in ("open", "subprocess.Popen", "slipway.kube.request", "http.client.send") or event in CHANGES_OF_FILES
+        event in ("open", "subprocess.Popen", "http.client.send") or event in CHANGES_OF_FILES
     ):
         return
     _busy.now = True
