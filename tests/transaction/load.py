@@ -21,7 +21,7 @@ class Answer:
 
     at: float
     fault: str
-    digest: str
+    image_tag: str
 
 
 class Load:
@@ -59,18 +59,18 @@ class Load:
     def _ask(self) -> None:
         at = time.monotonic() - self._began
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._timeout)
-        digest = ""
+        image_tag = ""
         try:
             connection.request("GET", self._path, headers={"Host": self._host, "Connection": "close"})
             response = connection.getresponse()
             body = response.read()
             fault = "" if response.status == 200 else f"status {response.status}"
-            digest = str(json.loads(body).get("digest", "")) if not fault else ""
+            image_tag = str(json.loads(body).get("image_tag", "")) if not fault else ""
         except (OSError, http.client.HTTPException, ValueError) as error:
             fault = f"{type(error).__name__}: {error}"
         finally:
             connection.close()
-        self.answers.append(Answer(at, fault, digest))
+        self.answers.append(Answer(at, fault, image_tag))
 
     @property
     def faults(self) -> list[str]:
@@ -80,7 +80,7 @@ class Load:
     @property
     def versions(self) -> Counter[str]:
         """How many answers came of each version."""
-        return Counter(answer.digest for answer in self.answers if not answer.fault)
+        return Counter(answer.image_tag for answer in self.answers if not answer.fault)
 
     @property
     def rate(self) -> float:
