@@ -162,10 +162,11 @@ def growth(
             (drift.quantity(dig(one, "spec", "resources", "requests", "storage")) or 0 for one in own), default=0
         )
         wanted = drift.quantity(new)
+        names = ", ".join(meta(one, "name") for one in own)
         if wanted is None or wanted < largest:
             ways = (
-                f"A volume cannot shrink. Set its size back to at least {old}, or back the data up (PostgreSQL: 'make backup'), remove the release and its claims "
-                f"({', '.join(meta(one, 'name') for one in own)}), deploy again and load the data ('make restore')."
+                f"A volume cannot shrink. Set its size back to at least {old}, or back the data up (PostgreSQL: 'make backup'), "
+                f"remove the release and its claims ({names}), deploy again and load the data ('make restore')."
             )
             yield Fixed(owner, namespace, field, old, new, ways)
             continue
@@ -179,8 +180,8 @@ def growth(
         if fast:
             ways = (
                 f"The storage class {fast[0] or 'of its claim'} does not allow volumes to grow (allowVolumeExpansion). Set its size back to "
-                f"{old}; or use a storage class that allows it for a new release; or back the data up (PostgreSQL: 'make backup'), remove the release and its claims "
-                f"({', '.join(meta(one, 'name') for one in own)}), deploy again and load the data ('make restore')."
+                f"{old}; or use a storage class that allows it for a new release; or back the data up (PostgreSQL: 'make backup'), "
+                f"remove the release and its claims ({names}), deploy again and load the data ('make restore')."
             )
             yield Fixed(owner, namespace, field, old, new, ways)
             continue

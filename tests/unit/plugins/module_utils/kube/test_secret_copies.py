@@ -266,6 +266,9 @@ def target(*checksums: str, number: int = 3, **named: str) -> Target:
     return Target(f"revision {number} of release api", checksums, named)
 
 
+NO_COPY = "Secret db stays as it is, because no copy of what it held in revision 3 of release api is left."
+
+
 @pytest.mark.parametrize(
     ("current", "targets", "listed", "expected"),
     [
@@ -274,7 +277,7 @@ def target(*checksums: str, number: int = 3, **named: str) -> Target:
         (B, [target(A.checksum, db="")], True, Choice(A, "Secret db is as in revision 3 of release api again.")),
         (A, [target(A.checksum, db=A.checksum)], True, Choice()),
         # Of a revision from before there were copies.
-        (B, [target("c" * 32, db="c" * 32)], True, Choice(words="Secret db stays as it is, because no copy of what it held in revision 3 of release api is left.")),
+        (B, [target("c" * 32, db="c" * 32)], True, Choice(words=NO_COPY)),
         (B, [target(db="")], True, Choice(words="Secret db stays as it is, because the values of revision 3 of release api do not say what it held then.")),
         (B, [target()], False, Choice(words="Secret db stays as it is, because the values of revision 3 of release api do not say what it held then.")),
         # Another release uses it, which does not go back.
