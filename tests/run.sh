@@ -2,7 +2,7 @@
 # Runs the tests and ends with one line of what passed and failed.
 #
 #   tests/run.sh [lint|sanity|docsite|unit|charts|app|engine|molecule ...]     these, in a sensible order, when none is named
-#   tests/run.sh deployments|transaction                               parts of what needs a cluster, by themselves
+#   tests/run.sh deployments|transaction|drift                         parts of what needs a cluster, by themselves
 #   tests/run.sh more|mutants                                          what takes longer; runs each night
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -129,6 +129,7 @@ scenarios() { # Molecule notes outside the checkout that it has created one: a k
 }
 run_molecule() { step "molecule" scenarios --all --report; }
 run_transaction() { step "molecule: transaction" scenarios -s transaction; }
+run_drift() { step "molecule: changes by hand" scenarios -s drift; }
 run_deployments() {
   step "molecule: the five deployments" scenarios --report \
     -s default -s two_charts -s hardened -s nodeport -s loadbalancer
@@ -136,8 +137,8 @@ run_deployments() {
 run_more() {
   step "unit tests with new examples" env SLIPWAY_EXAMPLES=random pytest tests/unit
   # Each day of the week begins with another fault, so that all points meet all faults.
-  SLIPWAY_KILLS=all SLIPWAY_NIGHT=$(date +%u) step "molecule: transaction, runs interrupted at every point" \
-    scenarios -s transaction
+  SLIPWAY_KILLS=all SLIPWAY_NIGHT=$(date +%u) step "molecule: runs interrupted at every point, and all changes by hand" \
+    scenarios -s transaction -s drift
 }
 run_mutants() { step "mutants" tests/tools/mutants.py; }
 
@@ -148,8 +149,8 @@ run_parts() {
 
 for part; do
   case $part in
-    lint | sanity | docsite | unit | charts | app | engine | molecule | deployments | transaction | more | mutants) ;;
-    *) echo "usage: tests/run.sh [lint|sanity|docsite|unit|charts|app|engine|molecule|deployments|transaction|more|mutants ...]" >&2; exit 64 ;;
+    lint | sanity | docsite | unit | charts | app | engine | molecule | deployments | transaction | drift | more | mutants) ;;
+    *) echo "usage: tests/run.sh [lint|sanity|docsite|unit|charts|app|engine|molecule|deployments|transaction|drift|more|mutants ...]" >&2; exit 64 ;;
   esac
 done
 if [ $# -gt 0 ]; then

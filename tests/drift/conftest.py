@@ -3,6 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The application of the transaction tests, in namespaces of its own."""
 
-from tests.transaction.conftest import facts, good, pytest_runtest_makereport, shop, shops
+from tests.transaction.conftest import (
+    facts,
+    good,
+    pytest_collection_modifyitems,
+    pytest_runtest_makereport,
+    shop,
+    shops,
+)
 
-__all__ = ["facts", "good", "pytest_runtest_makereport", "shop", "shops"]
+__all__ = ["facts", "good", "pytest_collection_modifyitems", "pytest_runtest_makereport", "shop", "shops"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.transaction.conftest import HELMS, Object, Shop
+from tests.transaction.conftest import EACH_NIGHT, Object, Shop
 
 LEFT_OUT = re.compile(r"^(\s+)(creationTimestamp|resourceVersion|uid|managedFields):.*\n(?:\1[ -].*\n)*", re.MULTILINE)
 
@@ -74,7 +74,7 @@ def assert_as_declared(shop: Shop, note: str = "") -> None:
     assert api["metadata"]["labels"]["app.kubernetes.io/component"] != "else"
 
 
-@pytest.mark.parametrize("shop", HELMS, indirect=True)
+@pytest.mark.parametrize("shop", EACH_NIGHT, indirect=True)
 def test_deploy_without_changes_repairs_what_people_have_changed(shop: Shop, good: str) -> None:
     before = {release: max(shop.revisions(release)) for release in ("api", "web")}
     edit_by_hand(shop)
@@ -93,7 +93,7 @@ def test_deploy_without_changes_repairs_what_people_have_changed(shop: Shop, goo
     shop.deploy(note="after a repair")
 
 
-@pytest.mark.parametrize("shop", HELMS, indirect=True)
+@pytest.mark.parametrize("shop", EACH_NIGHT, indirect=True)
 def test_upgrade_and_rollback_take_back_what_people_have_changed(shop: Shop, good: str) -> None:
     edit_by_hand(shop)
     changed = shop.deploy(note="one line")
@@ -117,6 +117,7 @@ def test_failed_upgrade_goes_back_in_spite_of_what_people_changed_meanwhile(shop
     assert get(shop, "deployment", "web-component")["spec"]["replicas"] == 1
 
 
+@pytest.mark.night
 @pytest.mark.parametrize("setting", ["report", "ignore"])
 def test_drift_is_only_reported_or_ignored(shop: Shop, good: str, setting: str) -> None:
     shop.kubectl("scale", "deployment/web-component", "--replicas=2")
@@ -126,7 +127,7 @@ def test_drift_is_only_reported_or_ignored(shop: Shop, good: str, setting: str) 
     shop.deploy()
 
 
-@pytest.mark.parametrize("note", ["", "one line"])
+@pytest.mark.parametrize("note", [pytest.param("", marks=pytest.mark.night), "one line"])
 def test_conflict_is_refused_before_anything_changes(shop: Shop, good: str, note: str) -> None:
     shop.kubectl("scale", "deployment/api-component", "--replicas=2")
     before = {release: shop.revisions(release) for release in ("api", "web")}
@@ -172,7 +173,7 @@ def config(**more: object) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "by-hand"}, "data": {"A": "b"}, **more}
 
 
-@pytest.mark.parametrize("shop", HELMS, indirect=True)
+@pytest.mark.parametrize("shop", EACH_NIGHT, indirect=True)
 def test_object_that_exists_is_refused_unless_it_is_adopted(shop: Shop, good: str) -> None:
     before = {release: shop.revisions(release) for release in ("api", "web")}
     shop.kubectl("create", "configmap", "by-hand", "--from-literal=A=mine", "--from-literal=B=added")
@@ -188,7 +189,7 @@ def test_object_that_exists_is_refused_unless_it_is_adopted(shop: Shop, good: st
     shop.assert_serves(good)
 
 
-@pytest.mark.parametrize("shop", HELMS, indirect=True)
+@pytest.mark.parametrize("shop", EACH_NIGHT, indirect=True)
 def test_field_that_never_changes_is_refused_unless_its_object_may_be_recreated(shop: Shop, good: str) -> None:
     recreate = ("-e", '{"helm_release_recreate": ["ConfigMap/by-hand"]}')
     with more_in_the_chart(shop, config(immutable=True)) as template:
@@ -246,7 +247,7 @@ def store(shop: Shop, size: str, storage_class: str) -> Object:
     }
 
 
-@pytest.mark.parametrize("shop", HELMS, indirect=True)
+@pytest.mark.parametrize("shop", EACH_NIGHT, indirect=True)
 def test_volume_grows_where_its_class_allows_it(shop: Shop, good: str) -> None:
     file = shop.place / "class.yaml"
     file.write_text(yaml.safe_dump(CLASS), encoding="utf-8")
@@ -273,6 +274,7 @@ def test_volume_grows_where_its_class_allows_it(shop: Shop, good: str) -> None:
     shop.assert_serves(good)
 
 
+@pytest.mark.night
 def test_volume_of_a_class_that_does_not_let_it_grow_is_refused(shop: Shop, good: str) -> None:
     with more_in_the_chart(shop, store(shop, "1Gi", "standard")) as template:
         shop.deploy()
@@ -303,6 +305,7 @@ def fleeting(shop: Shop) -> Object:
     }
 
 
+@pytest.mark.night
 def test_container_that_ends_later_is_told_and_taken_back_when_it_is_waited_for(shop: Shop, good: str) -> None:
     with more_in_the_chart(shop, fleeting(shop)):
         baked = shop.run("-e", "verify_bake=20")

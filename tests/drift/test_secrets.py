@@ -10,7 +10,7 @@ import secrets
 
 import pytest
 
-from tests.transaction.conftest import HELMS, Object, Shop
+from tests.transaction.conftest import EACH_NIGHT, Object, Shop
 from tests.transaction.test_interruptions import GOES_ON, RELEASES, Moment, kill
 
 COPIES = "--selector=slipway.kube/checksum"
@@ -38,7 +38,7 @@ def changed() -> dict[str, str]:
     return {"TX_CANARY": f"canary-{secrets.token_hex(12)}"}
 
 
-@pytest.mark.parametrize("shop", HELMS, indirect=True)
+@pytest.mark.parametrize("shop", EACH_NIGHT, indirect=True)
 def test_deleted_secret_comes_back_as_it_was(shop: Shop, good: str) -> None:
     before, revisions = held(shop), shop.revisions("api")
     shop.kubectl("delete", "secret", "shop-api")
@@ -53,7 +53,7 @@ def test_deleted_secret_comes_back_as_it_was(shop: Shop, good: str) -> None:
     assert "nothing changed" in again.words.lower(), again.output
 
 
-@pytest.mark.parametrize("shop", HELMS, indirect=True)
+@pytest.mark.parametrize("shop", EACH_NIGHT, indirect=True)
 def test_failed_deploy_gives_the_secret_back(shop: Shop, good: str) -> None:
     before = held(shop)
     bad = shop.run(broken="verify", environment=changed())
@@ -77,6 +77,7 @@ def test_rollback_by_hand_gives_the_secret_back(shop: Shop, good: str) -> None:
     assert held(shop) == before
 
 
+@pytest.mark.night
 def test_interrupted_deploy_that_then_fails_gives_the_secret_back(shop: Shop, good: str) -> None:
     before = held(shop)
     value = changed()
@@ -88,6 +89,7 @@ def test_interrupted_deploy_that_then_fails_gives_the_secret_back(shop: Shop, go
     shop.assert_serves(good)
 
 
+@pytest.mark.night
 def test_copies_without_a_revision_are_removed(shop: Shop, good: str) -> None:
     for _number in range(2):
         shop.deploy("-e", "helm_release_history_max=2", environment=changed())

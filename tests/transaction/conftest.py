@@ -40,6 +40,8 @@ ROOT = Path(__file__).resolve().parents[2]
 APPLICATION = Path(__file__).parent / "application"
 # The one that all tests use, and the one that some use as well: SLIPWAY_HELM=3 or 4 chooses one for all.
 HELMS = [f"helm{number}" for number in os.environ.get("SLIPWAY_HELM", "") or "43"]
+# By default a sample: what is marked with night is left to make test-more, which sets SLIPWAY_KILLS=all.
+EACH_NIGHT = [HELMS[0], *(pytest.param(helm, marks=pytest.mark.night) for helm in HELMS[1:])]
 
 
 @dataclass(frozen=True)
@@ -454,6 +456,13 @@ def good(shop: Shop) -> str:
         shop.deploy()
         shop.assert_serves(tag)
     return tag
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only runs at night."""
+    if os.environ.get("SLIPWAY_KILLS") != "all":
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("night")])
+        items[:] = [item for item in items if not item.get_closest_marker("night")]
 
 
 @pytest.hookimpl(wrapper=True)

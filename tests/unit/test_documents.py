@@ -117,7 +117,7 @@ def test_what_takes_longer_runs_each_night() -> None:
     runner = (ROOT / "tests/run.sh").read_text(encoding="utf-8")
     for words in (
         "SLIPWAY_EXAMPLES=random pytest",
-        r"SLIPWAY_KILLS=all (?s:.){,99}scenarios -s transaction",
+        r"SLIPWAY_KILLS=all (?s:.){,160}scenarios -s transaction -s drift",
         "tests/tools/mutants.py",
     ):
         assert re.search(words, runner), words

@@ -16,7 +16,9 @@ class Handler(BaseHTTPRequestHandler):
         ready = not (self.path == "/ready" and BROKEN == "probe")
         # What only a check of the answer finds: whoever asks is served.
         good = BROKEN != "verify"
-        body = json.dumps({"good": good, "image_tag": os.environ["APP_IMAGE_TAG"], "pod": os.environ["HOSTNAME"]}).encode()
+        body = json.dumps(
+            {"good": good, "image_tag": os.environ["APP_IMAGE_TAG"], "pod": os.environ["HOSTNAME"]}
+        ).encode()
         self.send_response(200 if ready else 500)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
