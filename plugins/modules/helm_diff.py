@@ -114,16 +114,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._helm import (
 from ansible_collections.slipway.kube.plugins.module_utils._helm.charts import ChartError, complete, read_chart
 from ansible_collections.slipway.kube.plugins.module_utils._helm.claims import of_others, taken
 from ansible_collections.slipway.kube.plugins.module_utils._kube import client, module_base
-
-
-def ingresses(cluster: client.KubernetesClient) -> list[dict[str, Any]]:
-    """Return the Ingresses of all namespaces; none where they may not be listed."""
-    try:
-        return cluster.items("/apis/networking.k8s.io/v1/ingresses")
-    except client.ApiError as error:
-        if error.status in (403, 404):
-            return []
-        raise
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import items_if_readable
 
 
 def refuse_release(options: Mapping[str, Any], chart: str, application: str = "") -> None:
@@ -196,7 +187,9 @@ def main() -> None:
             others: list[Mapping[str, Any]] = []
             if cluster:
                 own = [options["name"], *options["siblings"]]
-                others = of_others(ingresses(cluster), options["namespace"], own)
+                others = of_others(
+                    items_if_readable(cluster, "/apis/networking.k8s.io/v1/ingresses") or [], options["namespace"], own
+                )
             if options["lazy"] and not others:
                 return {"changed": False, "objects": [], "diff": [], "notes": []}
             program = options["binary_path"] or module.get_bin_path("helm", required=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.slipway.kube.plugins.module_utils._helm.live import Pair
-from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api, ApiError
+from ansible_collections.slipway.kube.plugins.module_utils._kube.api import Api, items_if_readable
 from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import dig, fields, labels, matches, meta, rows
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.codes import Finding
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.routes import (
@@ -66,7 +66,7 @@ def _class(api: Api, pair: Pair, declared: Sequence[Object]) -> Finding | None:
     wanted = dig(pair.declared, "spec", "ingressClassName")
     if not wanted or wanted == dig(pair.live, "spec", "ingressClassName"):
         return None
-    classes = _readable(api, "/apis/networking.k8s.io/v1/ingressclasses")
+    classes = items_if_readable(api, "/apis/networking.k8s.io/v1/ingressclasses")
     own = [item for item in declared if item.get("kind") == "IngressClass"]
     return None if classes is None else class_finding(pair.declared, [*classes, *own])
 
@@ -93,8 +93,8 @@ def _storage(api: Api, pairs: Sequence[Pair]) -> Iterator[Finding]:
     ]
     if not wanted:
         return
-    classes = _readable(api, "/apis/storage.k8s.io/v1/storageclasses")
-    volumes = _readable(api, "/api/v1/persistentvolumes")
+    classes = items_if_readable(api, "/apis/storage.k8s.io/v1/storageclasses")
+    volumes = items_if_readable(api, "/api/v1/persistentvolumes")
     if classes is None or volumes is None:
         return
     own = [pair.declared for pair in pairs if pair.declared.get("kind") in ("StorageClass", "PersistentVolume")]
@@ -112,13 +112,3 @@ def _storage(api: Api, pairs: Sequence[Pair]) -> Iterator[Finding]:
 
 def _claims(item: Object) -> list[Object]:
     return [item] if item.get("kind") == "PersistentVolumeClaim" else list(rows(item, "spec", "volumeClaimTemplates"))
-
-
-def _readable(api: Api, path: str) -> list[dict[str, Any]] | None:
-    """Return a list of the whole cluster; None where it may not be read."""
-    try:
-        return api.items(path)
-    except ApiError as error:
-        if error.status not in (403, 404):
-            raise
-        return None

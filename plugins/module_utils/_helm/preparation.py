@@ -30,6 +30,7 @@ from ansible_collections.slipway.kube.plugins.module_utils._kube.api import (
     ApiError,
     KubernetesError,
     find,
+    items_if_readable,
 )
 from ansible_collections.slipway.kube.plugins.module_utils._kube.objects import dig, fields, meta, rows
 from ansible_collections.slipway.kube.plugins.module_utils._rollout.codes import CODES
@@ -222,7 +223,8 @@ class Preparer:
         }
         own = {pair.path for pair in pairs}
         taken = []
-        for service in self._services() if wanted else ():
+        # Where they may not be listed, the API server refuses a port itself.
+        for service in (items_if_readable(self._api, "/api/v1/services") or ()) if wanted else ():
             namespace, name = meta(service, "namespace"), meta(service, "name")
             if f"/api/v1/namespaces/{namespace}/services/{name}" not in own:
                 ports = [port.get("nodePort") for port in rows(service, "spec", "ports")]
@@ -236,15 +238,6 @@ class Preparer:
                 "Choose another nodePort, leave it out so that Kubernetes chooses one, or remove that application first."
             ]
             raise self._refused("node_port_taken", taken[0][0], causes, ways)
-
-    def _services(self) -> list[dict[str, Any]]:
-        """Return the Services of all namespaces; none where they may not be listed: the API server then refuses a port itself."""
-        try:
-            return self._api.items("/api/v1/services")
-        except ApiError as error:
-            if error.status != 403:
-                raise
-            return []
 
     def _immutable(self, found: Preparation, there: Sequence[Pair], back: bool) -> None:
         sets = [pair for pair in there if pair.declared.get("kind") == "StatefulSet"]

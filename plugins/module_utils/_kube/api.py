@@ -73,3 +73,13 @@ def find(api: Api, path: str) -> dict[str, Any] | None:
         if error.status != 404:
             raise
         return None
+
+
+def items_if_readable(api: Api, path: str) -> list[dict[str, Any]] | None:
+    """Return the objects of a list; None where this user may not read it or the cluster does not know it. Raises KubernetesError otherwise."""
+    try:
+        return api.items(path)
+    except ApiError as error:
+        if error.status not in (403, 404):
+            raise
+        return None
